@@ -1,0 +1,1 @@
+"""Batches of work for a model: the `Batcher` port and its implementations."""

@@ -1,0 +1,152 @@
+"""
+Settings of a deployable: defaults, then a TOML file, then secret files, then the environment.
+
+A deployable subclasses `Settings` in its `settings.py` and calls `load`. For the service `embedding`, the field `port` is
+`port` in the file that ISOLANE_EMBEDDING_CONFIG names, ISOLANE_EMBEDDING_PORT in the environment, and a file
+isolane_embedding_port in the folder ISOLANE_SECRETS_DIR (how secrets arrive: as files, never in the environment).
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from services.common.errors import ConfigInvalid
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class Settings(BaseSettings):
+    """Base of every settings class: frozen, unknown names refused, every field documented by the text below it."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, env_nested_delimiter="__", validate_default=True
+    )
+
+    service: ClassVar[str]
+    """Name of the deployable; gives the environment prefix."""
+
+    @classmethod
+    def prefix(cls) -> str:
+        """Start of this deployable's environment variables, for example ISOLANE_EMBEDDING_."""
+        return f"ISOLANE_{cls.service.upper()}_"
+
+    @classmethod
+    def load(cls) -> Self:
+        """
+        Read the settings from file, secret files and environment.
+
+        Raises:
+            ConfigInvalid: something is wrong; it lists every problem at once.
+        """
+        problems = _file_problems(cls) + _unknown_variables(cls, os.environ)
+        try:
+            settings = cls(_env_prefix=cls.prefix())
+        except ValidationError as exc:
+            problems += [_sentence(cls, error["loc"], error["msg"]) for error in exc.errors()]
+            raise ConfigInvalid(cls.service, problems) from None
+        except (SettingsError, tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+            raise ConfigInvalid(cls.service, problems or [str(exc)]) from None
+        if problems:
+            raise ConfigInvalid(cls.service, problems)
+        return settings
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """First source wins."""
+        sources: list[PydanticBaseSettingsSource] = [init_settings, env_settings]
+        if folder := os.environ.get("ISOLANE_SECRETS_DIR"):
+            sources.append(SecretsSettingsSource(settings_cls, secrets_dir=folder, env_prefix=cls.prefix()))
+        if path := os.environ.get(f"{cls.prefix()}CONFIG"):
+            sources.append(TomlConfigSettingsSource(settings_cls, toml_file=path))
+        return tuple(sources)
+
+
+class ProcessSettings(Settings):
+    """What every process has in common."""
+
+    log_level: LogLevel = "info"
+    """Least severe log line that is written."""
+
+    otlp_endpoint: str = ""
+    """OTLP gRPC collector for spans, for example http://127.0.0.1:4317; empty exports nothing."""
+
+
+class ServerSettings(ProcessSettings):
+    """What every gRPC service has in common."""
+
+    host: str = "127.0.0.1"
+    """Address that the gRPC server binds. Loopback alone: elsewhere it would bypass the mesh's mTLS."""
+
+    port: int = Field(ge=0, le=65535)
+    """Port of the gRPC server; 0 takes a free one."""
+
+    metrics_host: str = "127.0.0.1"
+    """Address of the Prometheus endpoint."""
+
+    metrics_port: int = Field(ge=0, le=65535)
+    """Port of the Prometheus endpoint `/metrics`; 0 takes a free one."""
+
+    max_message_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
+    """Largest gRPC message that is received. Unit: bytes."""
+
+    max_deadline_s: float = Field(default=120.0, gt=0)
+    """Longest time that a call may take, and the deadline of a call that brings none. Unit: seconds."""
+
+    shutdown_delay_s: float = Field(default=0.0, ge=0)
+    """Wait between NOT_SERVING and the refusal of new calls, so that callers notice. Unit: seconds."""
+
+    drain_s: float = Field(default=30.0, gt=0)
+    """Time that calls in progress get to finish after SIGTERM. Unit: seconds."""
+
+
+def _file_problems(cls: type[Settings]) -> list[str]:
+    """What is wrong with the settings file as a file."""
+    variable = f"{cls.prefix()}CONFIG"
+    if not (path := os.environ.get(variable)):
+        return []
+    try:
+        tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return [f"{variable}: {path}: no such file; create it or unset the variable"]
+    except (OSError, UnicodeDecodeError) as exc:
+        return [f"{variable}: {path}: cannot be read ({exc}); fix the file or unset the variable"]
+    except tomllib.TOMLDecodeError as exc:
+        return [f"{variable}: {path}: not TOML ({exc}); fix the file"]
+    return []
+
+
+def _unknown_variables(cls: type[Settings], environ: Mapping[str, str]) -> list[str]:
+    """Variables with our prefix that name no setting: a typing error would otherwise be silent."""
+    known = {name.upper() for name in cls.model_fields} | {"CONFIG"}
+    return [
+        f"{name}: no such setting; known ones are in docs/configuration.md"
+        for name in sorted(environ)
+        if name.startswith(cls.prefix()) and name.removeprefix(cls.prefix()).split("__")[0] not in known
+    ]
+
+
+def _sentence(cls: type[Settings], location: tuple[int | str, ...], message: str) -> str:
+    """One problem, named as the environment and as the file spell it."""
+    path = [str(part) for part in location]
+    return f"{cls.prefix()}{'__'.join(path).upper()} ({'.'.join(path)}): {message}"

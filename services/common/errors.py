@@ -1,0 +1,208 @@
+"""
+The error tree and its two tables.
+
+    IsolaneError
+    ├── StartupError              the process cannot start; never crosses the wire
+    │   └── ConfigInvalid         settings are wrong; lists every problem
+    └── RequestError              one request failed; crosses gRPC and HTTP
+        ├── InvalidRequest        the caller must change the request
+        │   ├── TooLarge          a limit on size or number was passed
+        │   ├── UnknownModel      no such model here
+        │   ├── UnsupportedFormat a file's format is not parsed here
+        │   └── UnprocessableFile the file is damaged or cannot be parsed
+        ├── ForbiddenHost         the Host header names another server (DNS rebinding)
+        ├── Unavailable           nothing can answer at the moment
+        │   ├── NoEndpoint        no healthy instance
+        │   └── BreakerOpen       every instance failed lately
+        ├── Overloaded            the queue is full; come back after `retry_after_s`
+        ├── DeadlineExceeded      the caller's time is over
+        ├── Cancelled             the caller went away
+        └── BackendFailed         the model or parser failed, or a bug
+
+`GRPC_STATUS` and `HTTP_PROBLEM` hold one row per class below `RequestError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+
+from grpc import StatusCode
+
+
+class IsolaneError(Exception):
+    """Anything that Isolane itself reports as having gone wrong."""
+
+
+class StartupError(IsolaneError):
+    """The process cannot start: the message says what failed, on what, and what to do."""
+
+
+class ConfigInvalid(StartupError):
+    """
+    Settings are wrong.
+
+    Args:
+        service: whose settings.
+        problems: every problem found, one sentence each.
+    """
+
+    def __init__(self, service: str, problems: Sequence[str]) -> None:
+        super().__init__(f"{service}: {len(problems)} setting(s) are wrong:\n  " + "\n  ".join(problems))
+        self.problems = tuple(problems)
+
+
+class RequestError(IsolaneError):
+    """
+    One request failed.
+
+    Args:
+        message: what failed, on what, what to do; safe to show to the caller.
+        retry_after_s: seconds after which the same request may succeed; None when it will not by waiting.
+        param: the request's field at fault, where one is.
+    """
+
+    code: ClassVar[str]
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retry_after_s = retry_after_s
+        self.param = param
+
+
+class InvalidRequest(RequestError):
+    """The request is wrong and will stay wrong; the caller must change it."""
+
+    code = "invalid_request"
+
+
+class TooLarge(InvalidRequest):
+    """The request passes a limit on size or number."""
+
+    code = "too_large"
+
+
+class UnknownModel(InvalidRequest):
+    """No instance serves a model of that name."""
+
+    code = "unknown_model"
+
+
+class UnsupportedFormat(InvalidRequest):
+    """The file's format is not parsed here."""
+
+    code = "unsupported_format"
+
+
+class UnprocessableFile(InvalidRequest):
+    """The file is damaged, or its content cannot be parsed."""
+
+    code = "unprocessable_file"
+
+
+class ForbiddenHost(RequestError):
+    """The Host header names a server that this is not."""
+
+    code = "forbidden_host"
+
+
+class Unavailable(RequestError):
+    """Nothing can answer at the moment; the same request may succeed later."""
+
+    code = "unavailable"
+
+
+class NoEndpoint(Unavailable):
+    """No healthy instance of the service is known."""
+
+    code = "no_endpoint"
+
+
+class BreakerOpen(Unavailable):
+    """Every instance failed lately and is left alone for a while."""
+
+    code = "breaker_open"
+
+
+class Overloaded(RequestError):
+    """The service has more work than it takes; nothing was computed."""
+
+    code = "overloaded"
+
+
+class DeadlineExceeded(RequestError):
+    """The time that the caller gave is over."""
+
+    code = "deadline_exceeded"
+
+
+class Cancelled(RequestError):
+    """The caller went away before the answer."""
+
+    code = "cancelled"
+
+
+class BackendFailed(RequestError):
+    """The model or the parser failed, or there is a bug; the log has the cause under the request id."""
+
+    code = "backend_failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """How an error looks over HTTP."""
+
+    status: int
+    title: str
+
+
+GRPC_STATUS: Mapping[type[RequestError], StatusCode] = MappingProxyType(
+    {
+        InvalidRequest: StatusCode.INVALID_ARGUMENT,
+        TooLarge: StatusCode.INVALID_ARGUMENT,
+        UnknownModel: StatusCode.NOT_FOUND,
+        UnsupportedFormat: StatusCode.FAILED_PRECONDITION,
+        UnprocessableFile: StatusCode.FAILED_PRECONDITION,
+        ForbiddenHost: StatusCode.PERMISSION_DENIED,
+        Unavailable: StatusCode.UNAVAILABLE,
+        NoEndpoint: StatusCode.UNAVAILABLE,
+        BreakerOpen: StatusCode.UNAVAILABLE,
+        Overloaded: StatusCode.RESOURCE_EXHAUSTED,
+        DeadlineExceeded: StatusCode.DEADLINE_EXCEEDED,
+        Cancelled: StatusCode.CANCELLED,
+        BackendFailed: StatusCode.INTERNAL,
+    }
+)
+
+HTTP_PROBLEM: Mapping[type[RequestError], Problem] = MappingProxyType(
+    {
+        InvalidRequest: Problem(status=400, title="Invalid request"),
+        TooLarge: Problem(status=413, title="Too large"),
+        UnknownModel: Problem(status=404, title="Unknown model"),
+        UnsupportedFormat: Problem(status=415, title="Unsupported format"),
+        UnprocessableFile: Problem(status=422, title="Unprocessable file"),
+        ForbiddenHost: Problem(status=421, title="Misdirected request"),
+        Unavailable: Problem(status=503, title="Service unavailable"),
+        NoEndpoint: Problem(status=503, title="No healthy instance"),
+        BreakerOpen: Problem(status=503, title="Instances are failing"),
+        Overloaded: Problem(status=429, title="Overloaded"),
+        DeadlineExceeded: Problem(status=504, title="Deadline exceeded"),
+        Cancelled: Problem(status=499, title="Client closed request"),
+        BackendFailed: Problem(status=500, title="Backend failed"),
+    }
+)
+
+
+def request_errors(root: type[RequestError] = RequestError) -> Iterator[type[RequestError]]:
+    """Every class below `root`, parents first."""
+    for child in root.__subclasses__():
+        yield child
+        yield from request_errors(child)
+
+
+def error_class(code: str) -> type[RequestError] | None:
+    """The class whose `code` this is; None for a code of a newer or foreign server."""
+    return next((cls for cls in request_errors() if cls.code == code), None)

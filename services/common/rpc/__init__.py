@@ -1,0 +1,1 @@
+"""Calling a service: breaker, instances, pool and client."""

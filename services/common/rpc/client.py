@@ -1,0 +1,153 @@
+"""Calling a service: deadline, retry budget, breaker, pick, call."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from google.protobuf.message import Message
+from grpc import aio
+from opentelemetry.trace import SpanKind
+
+from services.common import status
+from services.common.deadline import Deadline
+from services.common.errors import (
+    BackendFailed,
+    DeadlineExceeded,
+    NoEndpoint,
+    RequestError,
+    Unavailable,
+)
+from services.common.rpc.breaker import Outcome, Permit
+from services.common.rpc.instance import Instance
+from services.common.rpc.pool import Pool
+from services.common.rpc.retry import RetryBudget, backoff_s
+from services.common.telemetry import request_id, tracing
+from services.common.telemetry.metrics import CALLS, IN_FLIGHT, RETRIES
+
+StubT = TypeVar("StubT")
+Request = TypeVar("Request", bound=Message)
+Reply = TypeVar("Reply", bound=Message)
+Method = Callable[[StubT], aio.UnaryUnaryMultiCallable[Request, Reply]]
+
+
+class RpcClient(Generic[StubT]):
+    """
+    Calls methods of one service on whichever instance is best.
+
+    Args:
+        pool: the service's instances.
+        attempt_timeout_s: longest time for one attempt, so that a frozen instance is left in time; None: the whole
+            deadline.
+        fair_s: an attempt that had less time than this is not held against its instance when it runs out.
+    """
+
+    def __init__(self, pool: Pool[StubT], *, attempt_timeout_s: float | None = None, fair_s: float = 1.0) -> None:
+        self.pool = pool
+        self._attempt_timeout_s = attempt_timeout_s
+        self._fair_s = fair_s
+        self._budget = RetryBudget()
+        self._in_flight = IN_FLIGHT.labels(pool.service)
+
+    async def call(
+        self, name: str, method: Method[StubT, Request, Reply], request: Request, *, deadline: Deadline
+    ) -> Reply:
+        """
+        Call an idempotent method; a failure that another instance may not have is retried there once.
+
+        Args:
+            name: the method's name, for metrics and spans.
+            method: takes the method from the stub.
+            request: the message.
+            deadline: for all attempts together.
+
+        Raises:
+            RequestError: what the service answered, or that no instance could answer.
+        """
+        self._budget.record_call()
+        first, permit = self.pool.pick()
+        try:
+            return await self._attempt(first, permit, name, method, request, deadline)
+        except (Unavailable, DeadlineExceeded) as exc:
+            if deadline.is_over:
+                raise
+            second, permit = self._pick_another(first, exc)
+        RETRIES.labels(self.pool.service, name).inc()
+        return await self._second_attempt(second, permit, name, method, request, deadline)
+
+    def _pick_another(self, first: Instance[StubT], failure: RequestError) -> tuple[Instance[StubT], Permit]:
+        """Another instance, or the first failure again when there is none or the budget is spent."""
+        try:
+            second, permit = self.pool.pick(exclude=(first,))
+        except Unavailable:
+            raise failure from None
+        if self._budget.try_spend(first.in_flight):
+            return second, permit
+        permit.settle(Outcome.IGNORED)
+        raise failure
+
+    async def _second_attempt(
+        self,
+        instance: Instance[StubT],
+        permit: Permit,
+        name: str,
+        method: Method[StubT, Request, Reply],
+        request: Request,
+        deadline: Deadline,
+    ) -> Reply:
+        """Wait a little, then attempt; the permit is settled whatever happens."""
+        try:
+            async with deadline.enforce(f"{self.pool.service}: {name}"):
+                await asyncio.sleep(backoff_s(1))
+        except BaseException:
+            permit.settle(Outcome.IGNORED)
+            raise
+        return await self._attempt(instance, permit, name, method, request, deadline)
+
+    async def _attempt(
+        self,
+        instance: Instance[StubT],
+        permit: Permit,
+        name: str,
+        method: Method[StubT, Request, Reply],
+        request: Request,
+        deadline: Deadline,
+    ) -> Reply:
+        """One call to one instance, seen by its breaker, metrics and span."""
+        timeout_s = min(deadline.remaining_s(), self._attempt_timeout_s or float("inf"))
+        started_s = time.monotonic()
+        outcome, code = Outcome.IGNORED, "CANCELLED"
+        instance.in_flight += 1
+        self._in_flight.inc()
+        try:
+            with tracing.span(f"{self.pool.service}/{name}", SpanKind.CLIENT):
+                reply = await method(instance.stub)(request, timeout=timeout_s, metadata=_metadata())
+            outcome, code = Outcome.SUCCESS, "OK"
+            instance.observe_latency(time.monotonic() - started_s)
+            return reply
+        except aio.AioRpcError as exc:
+            error = status.decode(exc, self.pool.service)
+            outcome, code = self._judge(error, timeout_s), exc.code().name
+            raise error from exc
+        finally:
+            permit.settle(outcome)
+            instance.in_flight -= 1
+            self._in_flight.dec()
+            CALLS.labels(self.pool.service, name, code).observe(time.monotonic() - started_s)
+
+    def _judge(self, error: RequestError, timeout_s: float) -> Outcome:
+        """What a failed attempt says of its instance."""
+        if isinstance(error, DeadlineExceeded):
+            return Outcome.FAILURE if timeout_s >= self._fair_s else Outcome.IGNORED
+        is_counted = isinstance(error, (Unavailable, BackendFailed)) and not isinstance(error, NoEndpoint)
+        return Outcome.FAILURE if is_counted else Outcome.IGNORED
+
+
+def _metadata() -> aio.Metadata:
+    """Ids that tie the call to its request."""
+    metadata = aio.Metadata(*tracing.inject().items())
+    if current := request_id.current.get():
+        metadata.add(request_id.METADATA_KEY, current)
+    return metadata

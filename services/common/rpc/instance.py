@@ -1,0 +1,137 @@
+"""One instance of an upstream: its channel, its health as it reports it, its breaker and its recent speed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from grpc import StatusCode, aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from services.common.deadline import Clock
+from services.common.discovery.base import Endpoint
+from services.common.rpc.breaker import Breaker
+
+StubT = TypeVar("StubT")
+
+_WATCH_RETRY_S = 0.2
+_LATENCY_DECAY = 0.2
+"""Weight of the newest call in the running mean of latency."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceState:
+    """What is known of an instance, for people."""
+
+    address: str
+    is_serving: bool
+    is_breaker_open: bool
+    reason: str
+    """Why it gets no calls; empty when it does."""
+
+
+class Instance(Generic[StubT]):
+    """
+    A dialled instance. Its owner runs `watch_health` as a supervised task and calls `aclose`.
+
+    Args:
+        endpoint: where it listens.
+        channel: a channel to it, owned by this object from now on.
+        stub_type: the generated stub's class.
+        health_service: name to ask its health for.
+        breaker: this instance's own.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        channel: aio.Channel,
+        stub_type: Callable[[aio.Channel], StubT],
+        *,
+        health_service: str,
+        breaker: Breaker,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self.endpoint = endpoint
+        self.stub = stub_type(channel)
+        self.breaker = breaker
+        self.in_flight = 0
+        self._channel = channel
+        self._health_service = health_service
+        self._clock = clock
+        self._latency_s = 0.0
+        self._problem = "not reached yet"
+        self._seen_health = asyncio.Event()
+
+    @property
+    def is_serving(self) -> bool:
+        """True while the instance reports SERVING."""
+        return not self._problem
+
+    @property
+    def predicted_wait_s(self) -> float:
+        """Expected time to an answer, for comparing instances. Unit: seconds."""
+        return (self.in_flight + 1) * (self._latency_s or 0.001)
+
+    def state(self) -> InstanceState:
+        """What is known now."""
+        reason = self._problem
+        if not reason and self.breaker.is_open:
+            reason = f"its calls kept failing; next try in {self.breaker.retry_after_s():.1f} s"
+        return InstanceState(
+            address=self.endpoint.address,
+            is_serving=self.is_serving,
+            is_breaker_open=self.breaker.is_open,
+            reason=reason,
+        )
+
+    def observe_latency(self, seconds: float) -> None:
+        """Add an answered call to the running mean."""
+        self._latency_s += _LATENCY_DECAY * (seconds - self._latency_s) if self._latency_s else seconds
+
+    async def health_known(self) -> None:
+        """Wait until the instance answered or refused for the first time."""
+        await self._seen_health.wait()
+
+    async def watch_health(self) -> None:
+        """Follow the instance's own health for ever; a new connection or SERVING lets the breaker probe at once."""
+        stub = health_pb2_grpc.HealthStub(self._channel)
+        while True:
+            call = stub.Watch(health_pb2.HealthCheckRequest(service=self._health_service))
+            try:
+                async for reply in call:
+                    self._report(reply.status)
+                self._set_problem("its health stream ended")
+            except aio.AioRpcError as exc:
+                self._set_problem(_reason(exc))
+            finally:
+                call.cancel()  # a stream that is dropped without this leaks on both sides
+            await asyncio.sleep(_WATCH_RETRY_S * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+
+    def _report(self, status: int) -> None:
+        if status == health_pb2.HealthCheckResponse.SERVING:
+            if self._problem:
+                self.breaker.hint_recovered()
+            self._set_problem("")
+        else:
+            self._set_problem("it is starting or draining")
+
+    def _set_problem(self, problem: str) -> None:
+        self._problem = problem
+        self._seen_health.set()
+
+    async def aclose(self, grace_s: float) -> None:
+        """Let calls in progress finish for `grace_s`, then close the channel."""
+        await self._channel.close(grace_s)
+
+
+def _reason(failure: aio.AioRpcError) -> str:
+    """Why the health stream failed, for people."""
+    if failure.code() is StatusCode.UNAVAILABLE:
+        return "not reachable: no process listens there, or it stopped answering"
+    return f"its health check fails: {failure.code().name}"

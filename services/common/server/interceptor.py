@@ -1,0 +1,123 @@
+"""The edge of a gRPC server: ids, deadline, errors, one log line, span and metrics for every call."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NoReturn, TypeAlias, cast
+
+import grpc
+from grpc import aio
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+from services.common import status
+from services.common.deadline import Deadline
+from services.common.errors import BackendFailed, Cancelled, DeadlineExceeded, RequestError, Unavailable
+from services.common.server import call
+from services.common.telemetry import request_id, tracing
+from services.common.telemetry.logs import get_logger
+from services.common.telemetry.metrics import RPCS
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Context = aio.ServicerContext[Any, Any]
+Unary = Callable[[Any, Context], Awaitable[Any]]
+
+log = get_logger()
+
+
+class EdgeInterceptor(aio.ServerInterceptor):
+    """
+    Wraps every unary method of our own services; health and reflection pass through.
+
+    Args:
+        service: name of the service.
+        max_deadline_s: longest time for a call, and the time of a call that brings no deadline.
+    """
+
+    def __init__(self, service: str, *, max_deadline_s: float) -> None:
+        self._service = service
+        self._max_deadline_s = max_deadline_s
+        self._is_started = False
+
+    def start(self) -> None:
+        """Admit calls; before this they are answered UNAVAILABLE."""
+        self._is_started = True
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Wrap the method's handler."""
+        handler = await continuation(handler_call_details)
+        name: str = handler_call_details.method
+        if handler is None or name.startswith("/grpc."):
+            return handler
+        behaviour = cast(Unary | None, handler.unary_unary)  # the stubs know only the synchronous form
+        if behaviour is None:
+            raise NotImplementedError(f"{name}: only unary methods have an edge yet; write the streaming one first")
+        return grpc.unary_unary_rpc_method_handler(
+            self._wrap(name.rsplit("/", 1)[1], behaviour),
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+    def _wrap(self, method: str, behaviour: Unary) -> Unary:
+        async def answer(request: Any, context: Context) -> Any:
+            headers = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+            request_id.current.set(request_id.accept(headers.get(request_id.METADATA_KEY)))
+            with tracing.span(f"{self._service}/{method}", SpanKind.SERVER, headers):
+                return await self._observe(method, behaviour, request, context)
+
+        return answer
+
+    async def _observe(self, method: str, behaviour: Unary, request: Any, context: Context) -> Any:
+        """Answer, then record the outcome once for log, span and metrics."""
+        started_s = time.monotonic()
+        deadline = Deadline.after(min(context.time_remaining() or self._max_deadline_s, self._max_deadline_s))
+        fields = call.begin(deadline)
+        error: RequestError | None = None
+        try:
+            return await self._run(method, behaviour, request, context, deadline)
+        except RequestError as exc:
+            error = exc
+            await _abort(context, exc)
+        except asyncio.CancelledError:
+            error = Cancelled(f"{method}: the caller went away")
+            raise
+        finally:
+            self._record(method, error, time.monotonic() - started_s, fields)
+
+    async def _run(self, method: str, behaviour: Unary, request: Any, context: Context, deadline: Deadline) -> Any:
+        """Answer within the deadline; anything unforeseen becomes BackendFailed, its cause only logged."""
+        if not self._is_started:
+            raise Unavailable(f"{self._service}: starting; try again", retry_after_s=1.0)
+        try:
+            async with deadline.enforce(f"{self._service}: {method}"):
+                return await behaviour(request, context)
+        except RequestError:
+            raise
+        except Exception as exc:
+            log.exception("call_crashed", method=method)
+            raise BackendFailed(
+                f"{self._service}: {method} failed; the log has the cause under request id {request_id.current.get()}"
+            ) from exc
+
+    def _record(
+        self, method: str, error: RequestError | None, seconds: float, fields: Mapping[str, call.Field]
+    ) -> None:
+        code = "ok" if error is None else error.code
+        RPCS.labels(self._service, method, code).observe(seconds)
+        span = tracing.current_span()
+        span.set_attributes(dict(fields))
+        if error is not None:
+            span.set_status(Status(StatusCode.ERROR, code))
+            fields = {**fields, "error": error.message}
+        write = log.warning if isinstance(error, (BackendFailed, DeadlineExceeded)) else log.info
+        write("rpc", method=method, code=code, duration_ms=round(seconds * 1000, 3), **fields)
+
+
+async def _abort(context: Context, error: RequestError) -> NoReturn:
+    code, message, trailers = status.encode(error)
+    await context.abort(code, message, trailers)

@@ -1,0 +1,38 @@
+"""The messages that every reply shares: domain values to `isolane.common.v1`."""
+
+from __future__ import annotations
+
+from isolane.common.v1 import item_pb2, model_pb2, reply_pb2
+
+from services.common.batching.base import Backlog
+from services.common.errors import InvalidRequest, RequestError
+from services.common.models import ModelInfo, Tokens
+
+
+def model(info: ModelInfo) -> model_pb2.Model:
+    """A served model."""
+    return model_pb2.Model(
+        id=info.id,
+        revision=info.revision,
+        max_tokens=info.max_tokens,
+        dtype=info.dtype,
+        device=info.device,
+        dimensions=info.dimensions,
+        matryoshka_dimensions=info.matryoshka_dimensions,
+        development_only=info.development_only,
+        fake=info.fake,
+    )
+
+
+def item_status(item: Tokens | RequestError) -> item_pb2.ItemStatus:
+    """What became of one item."""
+    if isinstance(item, Tokens):
+        return item_pb2.ItemStatus(outcome=item_pb2.OUTCOME_OK, token_count=len(item.ids), truncated=item.truncated)
+    is_callers = isinstance(item, InvalidRequest)
+    outcome = item_pb2.OUTCOME_INVALID if is_callers else item_pb2.OUTCOME_FAILED
+    return item_pb2.ItemStatus(outcome=outcome, error=item.message)
+
+
+def load(backlog: Backlog) -> reply_pb2.Load:
+    """The server's load."""
+    return reply_pb2.Load(queued_cost=backlog.queued_cost, predicted_wait_us=round(backlog.predicted_wait_s * 1e6))

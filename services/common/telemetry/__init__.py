@@ -1,0 +1,1 @@
+"""Logs, spans and metrics, tied together by the request id."""

@@ -1,0 +1,1 @@
+"""What tests of services and callers need, shipped with the kit."""
