@@ -1,5 +1,4 @@
-"""
-Generate the committed gRPC stubs in `proto/gen` from `proto/isolane`, or check that they are in sync.
+"""Generate the committed gRPC stubs in `proto/gen` from `proto/isolane`, or check that they are in sync.
 
 python tools/protos.py           # write proto/gen anew
 python tools/protos.py --check   # exit 1 and list what differs

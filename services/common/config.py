@@ -1,5 +1,4 @@
-"""
-Settings of a deployable: defaults, then a TOML file, then secret files, then the environment.
+"""Settings of a deployable: defaults, then a TOML file, then secret files, then the environment.
 
 A deployable subclasses `Settings` in its `settings.py` and calls `load`. For the service `embedding`, the field `port` is
 `port` in the file that ISOLANE_EMBEDDING_CONFIG names, ISOLANE_EMBEDDING_PORT in the environment, and a file
@@ -46,8 +45,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """
-        Read the settings from file, secret files and environment.
+        """Read the settings from file, secret files and environment.
 
         Raises:
             ConfigInvalid: something is wrong; it lists every problem at once.

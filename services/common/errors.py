@@ -1,5 +1,4 @@
-"""
-The error tree and its two tables.
+"""The error tree and its two tables.
 
     IsolaneError
     ├── StartupError              the process cannot start; never crosses the wire
@@ -41,8 +40,7 @@ class StartupError(IsolaneError):
 
 
 class ConfigInvalid(StartupError):
-    """
-    Settings are wrong.
+    """Settings are wrong.
 
     Args:
         service: whose settings.
@@ -55,8 +53,7 @@ class ConfigInvalid(StartupError):
 
 
 class RequestError(IsolaneError):
-    """
-    One request failed.
+    """One request failed.
 
     Args:
         message: what failed, on what, what to do; safe to show to the caller.

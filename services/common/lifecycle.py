@@ -1,5 +1,4 @@
-"""
-A service process from settings to exit status: start, supervise, drain on SIGTERM.
+"""A service process from settings to exit status: start, supervise, drain on SIGTERM.
 
 Exit status: 0 after a signal, 1 when it could not start or a supervised task died, 2 for wrong settings.
 """
@@ -66,8 +65,7 @@ def run_process(settings_type: type[SettingsT], start: Callable[[SettingsT], Cor
 
 
 async def serve(settings: ServerSettings, app: ServiceApp) -> None:
-    """
-    Listen, load, serve, drain.
+    """Listen, load, serve, drain.
 
     Raises:
         StartupError: it could not start.
@@ -105,8 +103,7 @@ class TaskDied(Exception):
 
 
 class supervise(AbstractAsyncContextManager["supervise"]):  # noqa: N801 - reads as a statement
-    """
-    Run tasks while the body runs; when one ends, set `stopping` and raise TaskDied after the body.
+    """Run tasks while the body runs; when one ends, set `stopping` and raise TaskDied after the body.
 
     Args:
         tasks: what to run; none should return.

@@ -49,8 +49,7 @@ class Tokens:
 
 
 def locate(source: str) -> Path:
-    """
-    The folder with a model's files.
+    """The folder with a model's files.
 
     Args:
         source: `package:NAME/FOLDER` inside an installed Python package, or `path:FOLDER`.

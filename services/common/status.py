@@ -1,5 +1,4 @@
-"""
-Errors on the wire: a gRPC status whose details are google.rpc.ErrorInfo and google.rpc.RetryInfo.
+"""Errors on the wire: a gRPC status whose details are google.rpc.ErrorInfo and google.rpc.RetryInfo.
 
 Standard clients (grpcurl, Envoy, other languages) read the same details.
 """

@@ -14,8 +14,7 @@ from services.embedding.settings import EmbeddingSettings
 
 
 def build(settings: EmbeddingSettings, *, backend: EmbeddingBackend | None = None) -> ServiceApp:
-    """
-    Build the service; the model is loaded when its engine is entered.
+    """Build the service; the model is loaded when its engine is entered.
 
     Args:
         settings: of this process.

@@ -44,8 +44,7 @@ class Embedded:
 
 
 class EmbeddingEngine:
-    """
-    One model behind a batcher. Enter it to load the model; run `run` supervised while it serves.
+    """One model behind a batcher. Enter it to load the model; run `run` supervised while it serves.
 
     Args:
         settings: limits and budgets.
@@ -90,8 +89,7 @@ class EmbeddingEngine:
         return self._batcher.backlog()
 
     async def embed(self, model: str, inputs: Sequence[Text], dimensions: int, deadline: Deadline) -> Embedded:
-        """
-        Vectors of all inputs.
+        """Vectors of all inputs.
 
         Args:
             model: a served model's id.

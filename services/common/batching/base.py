@@ -44,8 +44,7 @@ class Batcher(Protocol[ItemT_contra, ResultT_co]):
     """Queues items by cost, drops those whose caller is gone, computes the rest in batches."""
 
     async def submit(self, items: Sequence[ItemT_contra], deadline: Deadline) -> Batched[ResultT_co]:
-        """
-        Compute all items.
+        """Compute all items.
 
         Raises:
             Overloaded: the queue has no room for them; nothing was computed.

@@ -35,8 +35,7 @@ class _Entry(Generic[ItemT, ResultT]):
 
 
 class FifoBatcher(Generic[ItemT, ResultT]):
-    """
-    Takes the oldest items until the budget is full and computes them on a thread, one batch at a time.
+    """Takes the oldest items until the budget is full and computes them on a thread, one batch at a time.
 
     Args:
         compute: the model; an exception of its is narrowed down to the items that cause it.

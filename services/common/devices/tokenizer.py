@@ -13,8 +13,7 @@ Text = str | Sequence[int]
 
 
 class ModelTokenizer:
-    """
-    Turns texts, pairs and the caller's own token ids into what a model computes.
+    """Turns texts, pairs and the caller's own token ids into what a model computes.
 
     Args:
         tokenizer: a fast tokenizer.

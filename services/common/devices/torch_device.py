@@ -8,8 +8,7 @@ from services.common.errors import StartupError
 
 
 def choose_device(device: str, *, require_gpu: bool) -> torch.device:
-    """
-    The device for a model.
+    """The device for a model.
 
     Args:
         device: `auto` (the GPU where there is one), `cuda`, `cuda:N` or `cpu`.

@@ -29,8 +29,7 @@ class Resolution:
 
 
 class Resolver(Protocol):
-    """
-    Knows the instances of services and says when they change.
+    """Knows the instances of services and says when they change.
 
     Implementations keep the last known good answer when their source fails, and never block in `resolve`.
     """

@@ -9,8 +9,7 @@ from services.common.discovery.base import Endpoint, Resolution
 
 
 class StaticResolver:
-    """
-    A resolver whose answer never changes; whether an instance is alive is the caller's to find out.
+    """A resolver whose answer never changes; whether an instance is alive is the caller's to find out.
 
     Args:
         addresses: host:port of every instance, by service.

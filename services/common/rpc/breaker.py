@@ -1,5 +1,4 @@
-"""
-The circuit breaker of one instance.
+"""The circuit breaker of one instance.
 
 The `circuitbreaker` package is not used: it resets its count on every uncounted error, admits all callers when half
 open, and lets a success that began before it opened close it. Wrapped against all three, nothing of it would be left
@@ -54,8 +53,7 @@ class Breaker(Protocol):
 
 
 class ConsecutiveBreaker:
-    """
-    Opens after consecutive counted failures; after a while admits exactly one probe; closes when it succeeds.
+    """Opens after consecutive counted failures; after a while admits exactly one probe; closes when it succeeds.
 
     Args:
         threshold: consecutive failures that open it.

@@ -34,8 +34,7 @@ Method = Callable[[StubT], aio.UnaryUnaryMultiCallable[Request, Reply]]
 
 
 class RpcClient(Generic[StubT]):
-    """
-    Calls methods of one service on whichever instance is best.
+    """Calls methods of one service on whichever instance is best.
 
     Args:
         pool: the service's instances.
@@ -54,8 +53,7 @@ class RpcClient(Generic[StubT]):
     async def call(
         self, name: str, method: Method[StubT, Request, Reply], request: Request, *, deadline: Deadline
     ) -> Reply:
-        """
-        Call an idempotent method; a failure that another instance may not have is retried there once.
+        """Call an idempotent method; a failure that another instance may not have is retried there once.
 
         Args:
             name: the method's name, for metrics and spans.

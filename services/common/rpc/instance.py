@@ -35,8 +35,7 @@ class InstanceState:
 
 
 class Instance(Generic[StubT]):
-    """
-    A dialled instance. Its owner runs `watch_health` as a supervised task and calls `aclose`.
+    """A dialled instance. Its owner runs `watch_health` as a supervised task and calls `aclose`.
 
     Args:
         endpoint: where it listens.

@@ -24,8 +24,7 @@ _RETRY_AFTER_S = 1.0
 
 
 class Pool(Generic[StubT]):
-    """
-    The dialled instances of a service.
+    """The dialled instances of a service.
 
     Args:
         service: name that the resolver knows.
@@ -76,8 +75,7 @@ class Pool(Generic[StubT]):
         return len(self._instances)
 
     def pick(self, exclude: Collection[Instance[StubT]] = ()) -> tuple[Instance[StubT], Permit]:
-        """
-        The better of two random healthy instances, and the permit to call it.
+        """The better of two random healthy instances, and the permit to call it.
 
         Raises:
             NoEndpoint: none reports SERVING.

@@ -14,8 +14,7 @@ _CAP_S = 0.5
 
 
 class RetryBudget:
-    """
-    Bounds retries to a share of the calls of the last ten seconds, so that they cannot keep an outage alive.
+    """Bounds retries to a share of the calls of the last ten seconds, so that they cannot keep an outage alive.
 
     Args:
         ratio: retries allowed per call.
@@ -35,8 +34,7 @@ class RetryBudget:
         self._add(self._calls)
 
     def try_spend(self, in_flight: int) -> bool:
-        """
-        True, and counted, when a retry is allowed.
+        """True, and counted, when a retry is allowed.
 
         Args:
             in_flight: calls in progress per instance: a killed instance fails what it held all at once.

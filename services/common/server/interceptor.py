@@ -27,8 +27,7 @@ log = get_logger()
 
 
 class EdgeInterceptor(aio.ServerInterceptor):
-    """
-    Wraps every unary method of our own services; health and reflection pass through.
+    """Wraps every unary method of our own services; health and reflection pass through.
 
     Args:
         service: name of the service.

@@ -31,8 +31,7 @@ class Registration:
 
 
 class GrpcServer:
-    """
-    A server that listens at once, reports NOT_SERVING until `set_serving`, and drains on `stop`.
+    """A server that listens at once, reports NOT_SERVING until `set_serving`, and drains on `stop`.
 
     Args:
         settings: addresses and limits.
@@ -52,8 +51,7 @@ class GrpcServer:
         reflection.enable_server_reflection([*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server)
 
     async def start(self) -> int:
-        """
-        Listen, NOT_SERVING; returns the port.
+        """Listen, NOT_SERVING; returns the port.
 
         Raises:
             StartupError: the port is taken.

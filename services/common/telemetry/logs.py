@@ -16,8 +16,7 @@ Event = MutableMapping[str, Any]
 
 
 def configure_logs(service: str, level: str) -> None:
-    """
-    Send structlog's and the standard library's records of this process to standard error as JSON.
+    """Send structlog's and the standard library's records of this process to standard error as JSON.
 
     Call it once, from the process's root; foreign libraries log at warning and above.
     """

@@ -1,5 +1,4 @@
-"""
-Prometheus metrics of a process, and the endpoint that serves them.
+"""Prometheus metrics of a process, and the endpoint that serves them.
 
 Modules declare their metrics with prometheus_client in the default registry, named `isolane_<service>_…` or, for the
 kit's own, `isolane_…` with a `service` label.
@@ -37,8 +36,7 @@ BREAKER_OPENED = Counter("isolane_breaker_opened_total", "Times that a breaker o
 
 @contextmanager
 def metrics_endpoint(host: str, port: int) -> Iterator[int]:
-    """
-    Serve `/metrics` on a thread of its own while the body runs; yields the port.
+    """Serve `/metrics` on a thread of its own while the body runs; yields the port.
 
     Raises:
         StartupError: the port is taken.

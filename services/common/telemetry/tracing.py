@@ -15,8 +15,7 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 def configure_tracing(service: str, otlp_endpoint: str) -> TracerProvider:
-    """
-    Install the process's tracer. Without an endpoint spans get ids and are not exported.
+    """Install the process's tracer. Without an endpoint spans get ids and are not exported.
 
     Returns:
         The provider; its `shutdown` flushes what is not exported yet.

@@ -17,8 +17,7 @@ _VOCABULARY = 30_000
 
 
 class FakeEmbeddingBackend:
-    """
-    Hashes words to token ids and token ids to vectors.
+    """Hashes words to token ids and token ids to vectors.
 
     Args:
         model_id: name that requests use.

@@ -18,8 +18,7 @@ from services.embedding.backends.base import Text
 
 
 class SentenceTransformersBackend:
-    """
-    A model loaded from local files, on one device, in float32.
+    """A model loaded from local files, on one device, in float32.
 
     Args:
         model_id: name that requests use.
