@@ -1,7 +1,7 @@
 """Settings of a deployable: defaults, then a TOML file, then secret files, then the environment.
 
-A deployable subclasses `Settings` in its `settings.py` and calls `load`. For the service `embedding`, the field `port` is
-`port` in the file that ISOLANE_EMBEDDING_CONFIG names, ISOLANE_EMBEDDING_PORT in the environment, and a file
+A deployable subclasses `Settings` in its `settings.py` and calls `load`. For the service `embedding`, the field `port`
+is `port` in the file that ISOLANE_EMBEDDING_CONFIG names, ISOLANE_EMBEDDING_PORT in the environment, and a file
 isolane_embedding_port in the folder ISOLANE_SECRETS_DIR (how secrets arrive: as files, never in the environment).
 """
 
@@ -27,6 +27,8 @@ from services.common.errors import ConfigInvalid
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
+_SECRETS_DIR = "ISOLANE_SECRETS_DIR"
+
 
 class Settings(BaseSettings):
     """Base of every settings class: frozen, unknown names refused, every field documented by the text below it."""
@@ -50,14 +52,14 @@ class Settings(BaseSettings):
         Raises:
             ConfigInvalid: something is wrong; it lists every problem at once.
         """
-        problems = _file_problems(cls) + _unknown_variables(cls, os.environ)
+        problems = _file_problems(cls) + _secrets_problems() + _unknown_variables(cls, os.environ)
         try:
             settings = cls(_env_prefix=cls.prefix())
         except ValidationError as exc:
             problems += [_sentence(cls, error["loc"], error["msg"]) for error in exc.errors()]
             raise ConfigInvalid(cls.service, problems) from None
-        except (SettingsError, tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-            raise ConfigInvalid(cls.service, problems or [str(exc)]) from None
+        except SettingsError as exc:  # a list or an object in the environment that is not JSON
+            raise ConfigInvalid(cls.service, [*problems, f"{exc}; write it as JSON"]) from None
         if problems:
             raise ConfigInvalid(cls.service, problems)
         return settings
@@ -71,11 +73,13 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """First source wins."""
+        """First source wins; one that cannot be read is left out, so that the problems of the others are found too."""
         sources: list[PydanticBaseSettingsSource] = [init_settings, env_settings]
-        if folder := os.environ.get("ISOLANE_SECRETS_DIR"):
+        folder = os.environ.get(_SECRETS_DIR)
+        if folder and not _secrets_problems():
             sources.append(SecretsSettingsSource(settings_cls, secrets_dir=folder, env_prefix=cls.prefix()))
-        if path := os.environ.get(f"{cls.prefix()}CONFIG"):
+        path = os.environ.get(f"{cls.prefix()}CONFIG")
+        if path and not _file_problems(cls):
             sources.append(TomlConfigSettingsSource(settings_cls, toml_file=path))
         return tuple(sources)
 
@@ -118,6 +122,34 @@ class ServerSettings(ProcessSettings):
     """Time that calls in progress get to finish after SIGTERM. Unit: seconds."""
 
 
+class ModelServerSettings(ServerSettings):
+    """What every service with one batched model has in common."""
+
+    backend: Literal["sentence-transformers", "fake"] = "sentence-transformers"
+    """What computes: the real model, or a deterministic fake for tests and for trying the API without weights."""
+
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    """Where the model runs: auto, cpu, cuda or cuda:N."""
+
+    require_gpu: bool = False
+    """End the process at start when no GPU is usable, rather than run on the CPU."""
+
+    threads: int = Field(default=0, ge=0)
+    """CPU threads of the model; 0 takes one per core."""
+
+    max_batch_tokens: int = Field(default=4096, ge=1)
+    """Budget of one batch. Unit: tokens."""
+
+    max_queued_tokens: int = Field(default=262_144, ge=1)
+    """Tokens that may wait; more is refused with a retry delay."""
+
+
+def models_dir() -> Path:
+    """Folder of the models that are made on this machine: ISOLANE_MODELS_DIR, or ~/.cache/isolane/models."""
+    chosen = os.environ.get("ISOLANE_MODELS_DIR")
+    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "isolane" / "models"
+
+
 def _file_problems(cls: type[Settings]) -> list[str]:
     """What is wrong with the settings file as a file."""
     variable = f"{cls.prefix()}CONFIG"
@@ -134,6 +166,14 @@ def _file_problems(cls: type[Settings]) -> list[str]:
     return []
 
 
+def _secrets_problems() -> list[str]:
+    """What is wrong with the folder of secret files."""
+    folder = os.environ.get(_SECRETS_DIR)
+    if folder and not Path(folder).expanduser().is_dir():
+        return [f"{_SECRETS_DIR}: {folder}: no such folder; create it or unset the variable"]
+    return []
+
+
 def _unknown_variables(cls: type[Settings], environ: Mapping[str, str]) -> list[str]:
     """Variables with our prefix that name no setting: a typing error would otherwise be silent."""
     known = {name.upper() for name in cls.model_fields} | {"CONFIG"}
@@ -147,4 +187,6 @@ def _unknown_variables(cls: type[Settings], environ: Mapping[str, str]) -> list[
 def _sentence(cls: type[Settings], location: tuple[int | str, ...], message: str) -> str:
     """One problem, named as the environment and as the file spell it."""
     path = [str(part) for part in location]
+    if not path:
+        return message
     return f"{cls.prefix()}{'__'.join(path).upper()} ({'.'.join(path)}): {message}"

@@ -55,3 +55,9 @@ class Deadline:
             if not scope.expired():
                 raise
             raise DeadlineExceeded(f"{what}: the deadline passed; allow more time or send less at once") from exc
+
+
+def is_task_cancelled() -> bool:
+    """True when the current task was asked to end; False when a CancelledError only came out of what it awaits."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

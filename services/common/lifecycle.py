@@ -6,6 +6,7 @@ Exit status: 0 after a signal, 1 when it could not start or a supervised task di
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -52,15 +53,24 @@ def run_process(settings_type: type[SettingsT], start: Callable[[SettingsT], Cor
         return 2
     configure_logs(settings.service, settings.log_level)
     provider = configure_tracing(settings.service, settings.otlp_endpoint)
-    try:
-        asyncio.run(start(settings))
-    except StartupError as exc:
-        log.error("cannot_start", error=str(exc))
-        return 1
-    except TaskDied:
-        return 1
-    finally:
-        provider.shutdown()
+    with asyncio.Runner() as runner:
+        try:
+            runner.run(start(settings))
+        except StoppedWhileStarting:
+            # A model that loads on a thread cannot be interrupted, and the interpreter would wait for it to end.
+            log.info("stopped_while_starting")
+            sys.stderr.flush()
+            os._exit(0)
+        except StartupError as exc:
+            log.error("cannot_start", error=str(exc))
+            return 1
+        except TaskDied:
+            return 1
+        except Exception:
+            log.exception("crashed")
+            return 1
+        finally:
+            provider.shutdown()
     return 0
 
 
@@ -70,6 +80,7 @@ async def serve(settings: ServerSettings, app: ServiceApp) -> None:
     Raises:
         StartupError: it could not start.
         TaskDied: a supervised task ended.
+        StoppedWhileStarting: a signal came before it served.
     """
     stopping = stop_signal()
     async with AsyncExitStack() as stack:
@@ -77,14 +88,14 @@ async def serve(settings: ServerSettings, app: ServiceApp) -> None:
         server = GrpcServer(settings, app.registrations)
         port = await server.start()
         stack.push_async_callback(server.stop)
-        log.info("listening", host=settings.host, port=port, metrics_port=metrics_port)
+        log.debug("listening", host=settings.host, port=port, metrics_port=metrics_port)
         if not await _enter_unless(stopping, stack, app.engine):
-            return
+            raise StoppedWhileStarting
         await stack.enter_async_context(supervise(app.background, stopping))
         # Engine and tasks must outlive the calls in progress, so the server stops first.
         stack.push_async_callback(server.stop)
         await server.set_serving()
-        log.info("serving", host=settings.host, port=port)
+        log.info("serving", host=settings.host, port=port, metrics_port=metrics_port)
         await stopping.wait()
         log.info("draining", drain_s=settings.drain_s)
 
@@ -96,6 +107,10 @@ def stop_signal() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     return stopping
+
+
+class StoppedWhileStarting(Exception):
+    """A signal came while the engine was loading; a thread of it may still be at work."""
 
 
 class TaskDied(Exception):

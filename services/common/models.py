@@ -46,6 +46,17 @@ class Tokens:
     """Token ids after truncation, special tokens included."""
     truncated: bool
     """True when the input was longer than the model's limit."""
+    type_ids: tuple[int, ...] = ()
+    """Which text of a pair each token belongs to; empty for single texts and for models without token types."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Where a request's time went. Unit: microseconds."""
+
+    tokenize_us: int
+    queue_us: int
+    compute_us: int
 
 
 def locate(source: str) -> Path:
@@ -82,7 +93,7 @@ def revision(folder: Path) -> str:
 
 def _in_package(name: str) -> Path:
     package, _, folder = name.partition("/")
-    spec = find_spec(package)
+    spec = find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         raise StartupError(f"model source package:{name}: the package {package} is not installed; run `just setup`")
     return Path(spec.submodule_search_locations[0]) / folder

@@ -6,6 +6,7 @@ Standard clients (grpcurl, Envoy, other languages) read the same details.
 from __future__ import annotations
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc import StatusCode
@@ -14,17 +15,23 @@ from grpc.aio import AioRpcError
 from services.common.errors import (
     GRPC_STATUS,
     BackendFailed,
-    Cancelled,
     DeadlineExceeded,
     InvalidRequest,
     Overloaded,
     RequestError,
+    TooLarge,
     Unavailable,
     error_class,
 )
 
 DOMAIN = "isolane"
 DETAILS_KEY = "grpc-status-details-bin"
+
+_MAX_TEXT_BYTES = 1024
+"""
+Longest message or param on the wire. A peer refuses trailers over 8 KiB and then nothing of the error arrives; the
+message is in them twice, once percent-encoded at up to three bytes for one.
+"""
 
 _BY_STATUS: dict[StatusCode, type[RequestError]] = {
     StatusCode.INVALID_ARGUMENT: InvalidRequest,
@@ -33,8 +40,9 @@ _BY_STATUS: dict[StatusCode, type[RequestError]] = {
     StatusCode.FAILED_PRECONDITION: InvalidRequest,
     StatusCode.RESOURCE_EXHAUSTED: Overloaded,
     StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
-    StatusCode.CANCELLED: Cancelled,
     StatusCode.UNAVAILABLE: Unavailable,
+    # A caller that cancels waits for no status, so this was the server: it stopped and its time to drain was over.
+    StatusCode.CANCELLED: Unavailable,
 }
 """What a status without our details means: it comes from gRPC itself, a proxy or another server."""
 
@@ -42,7 +50,7 @@ _BARE: dict[type[RequestError], str] = {
     Unavailable: "the instance went away or cannot be reached; try again",
     DeadlineExceeded: "no answer within the time allowed; allow more time or send less at once",
     Overloaded: "the instance takes no more calls at the moment; try again",
-    Cancelled: "the call was cancelled",
+    TooLarge: "the message passes the limit on its size; send less at once",
     BackendFailed: "the instance failed; its log has the cause under the request id",
 }
 """gRPC's own texts name addresses and internals, so callers get these; the text goes to the log."""
@@ -51,35 +59,55 @@ _BARE_RETRY_S: dict[type[RequestError], float] = {Unavailable: 1.0, Overloaded: 
 
 
 def encode(error: RequestError) -> tuple[StatusCode, str, tuple[tuple[str, bytes]]]:
-    """The status code, message and trailing metadata that carry `error`."""
-    code = GRPC_STATUS[type(error)]
+    """The status code, message and trailing metadata that carry `error`; long texts are cut."""
+    code, message = GRPC_STATUS[type(error)], _cut(error.message)
     info = ErrorInfo(reason=error.code, domain=DOMAIN)
     if error.param is not None:
-        info.metadata["param"] = error.param
-    status = Status(code=code.value[0], message=error.message)
+        info.metadata["param"] = _cut(error.param)
+    status = Status(code=code.value[0], message=message)
     status.details.add().Pack(info)
     if error.retry_after_s is not None:
         delay = Duration()
         delay.FromMilliseconds(round(error.retry_after_s * 1000))
         status.details.add().Pack(RetryInfo(retry_delay=delay))
-    return code, error.message, ((DETAILS_KEY, status.SerializeToString()),)
+    return code, message, ((DETAILS_KEY, status.SerializeToString()),)
 
 
 def decode(failure: AioRpcError, service: str) -> RequestError:
     """The error that `service` raised, or what its bare status means."""
     info, retry_after_s = _details(failure)
-    cls = error_class(info.reason) if info is not None and info.domain == DOMAIN else None
-    if cls is not None and info is not None:
+    if info is not None and info.domain == DOMAIN:
+        cls = error_class(info.reason) or _by_status(failure)
         return cls(failure.details() or "", retry_after_s=retry_after_s, param=info.metadata.get("param"))
-    cls = _BY_STATUS.get(failure.code(), BackendFailed)
+    cls = _by_status(failure)
     return cls(f"{service}: {_BARE.get(cls, 'the call failed')}", retry_after_s=retry_after_s or _BARE_RETRY_S.get(cls))
 
 
+def _cut(text: str) -> str:
+    """`text` as it fits into trailing metadata; lone surrogates, which no wire carries, become question marks."""
+    raw = text.encode("utf-8", "replace")
+    return raw.decode() if len(raw) <= _MAX_TEXT_BYTES else raw[:_MAX_TEXT_BYTES].decode("utf-8", "ignore") + "…"
+
+
+def _by_status(failure: AioRpcError) -> type[RequestError]:
+    """What the bare status means."""
+    if failure.code() is StatusCode.RESOURCE_EXHAUSTED and "larger than max" in (failure.details() or ""):
+        return TooLarge  # gRPC has one status for a full server and a message over its limit: only the text tells
+    return _BY_STATUS.get(failure.code(), BackendFailed)
+
+
 def _details(failure: AioRpcError) -> tuple[ErrorInfo | None, float | None]:
-    """ErrorInfo and retry delay of a failed call, where it has them."""
+    """ErrorInfo and retry delay of a failed call, where it has them and they can be read."""
     raw = next((value for key, value in failure.trailing_metadata() or () if key == DETAILS_KEY), None)
     if not isinstance(raw, bytes):
         return None, None
+    try:
+        return _parse(raw)
+    except DecodeError:  # written by something that is not ours, or damaged on the way
+        return None, None
+
+
+def _parse(raw: bytes) -> tuple[ErrorInfo | None, float | None]:
     info: ErrorInfo | None = None
     retry_after_s: float | None = None
     for detail in Status.FromString(raw).details:

@@ -49,6 +49,7 @@ class Batcher(Protocol[ItemT_contra, ResultT_co]):
         Raises:
             Overloaded: the queue has no room for them; nothing was computed.
             DeadlineExceeded: the deadline passed first.
+            Unavailable: `run` ended, so nothing will be computed.
         """
         ...
 
@@ -57,5 +58,5 @@ class Batcher(Protocol[ItemT_contra, ResultT_co]):
         ...
 
     async def run(self) -> None:
-        """Compute until cancelled; the process supervises it."""
+        """Compute until cancelled; the process supervises it. When it ends, those who wait are told at once."""
         ...

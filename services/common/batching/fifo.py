@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from services.common.batching.base import Backlog, Batched, Compute
 from services.common.deadline import Clock, Deadline
-from services.common.errors import BackendFailed, DeadlineExceeded, Overloaded, RequestError
+from services.common.errors import BackendFailed, DeadlineExceeded, Overloaded, RequestError, Unavailable
 from services.common.telemetry.logs import get_logger
 
 ItemT = TypeVar("ItemT")
@@ -63,6 +63,7 @@ class FifoBatcher(Generic[ItemT, ResultT]):
         self._queued_cost = 0
         self._seconds_per_cost = 0.0
         self._arrived = asyncio.Event()
+        self._is_over = False
 
     async def submit(self, items: Sequence[ItemT], deadline: Deadline) -> Batched[ResultT]:
         """Compute all items: see `Batcher`."""
@@ -85,16 +86,24 @@ class FifoBatcher(Generic[ItemT, ResultT]):
         return Backlog(queued_cost=self._queued_cost, predicted_wait_s=self._queued_cost * self._seconds_per_cost)
 
     async def run(self) -> None:
-        """Compute until cancelled."""
-        while True:
-            await self._arrived.wait()
-            if batch := self._next_batch():
-                await self._run_batch(batch)
-            if not self._queue:
-                self._arrived.clear()
+        """Compute until cancelled; however it ends, nobody waits for it in vain."""
+        try:
+            while True:
+                await self._arrived.wait()
+                if batch := self._next_batch():
+                    await self._run_batch(batch)
+                if not self._queue:
+                    self._arrived.clear()
+        finally:
+            self._is_over = True
+            _refuse(self._queue)
+            self._queue.clear()
+            self._queued_cost = 0
 
     def _admit(self, items: Sequence[ItemT], deadline: Deadline) -> list[_Entry[ItemT, ResultT]]:
         """Queue all items or none."""
+        if self._is_over:
+            raise _stopped()
         deadline.check("batch")
         costs = [self._cost(item) for item in items]
         if self._queue and self._queued_cost + sum(costs) > self._max_queued_cost:
@@ -131,7 +140,12 @@ class FifoBatcher(Generic[ItemT, ResultT]):
         started_s = self._clock()
         for entry in batch:
             entry.queue_s = started_s - entry.queued_s
-        outcomes = await asyncio.to_thread(self._compute_narrowing, [entry.item for entry in batch])
+        try:
+            outcomes = await asyncio.to_thread(self._compute_narrowing, [entry.item for entry in batch])
+        except BaseException:
+            _refuse(batch)
+            raise
+        _log_failures(outcomes)
         seconds = self._clock() - started_s
         self._learn(seconds, sum(entry.cost for entry in batch))
         for entry, outcome in zip(batch, outcomes, strict=True):
@@ -146,15 +160,17 @@ class FifoBatcher(Generic[ItemT, ResultT]):
     def _compute_narrowing(self, items: Sequence[ItemT]) -> list[ResultT | RequestError]:
         """Compute; when that fails, halve until the guilty items stand alone."""
         try:
-            results: list[ResultT | RequestError] = list(self._compute(items))
-        except Exception as exc:
+            return self._compute_all(items)
+        except Exception as exc:  # noqa: BLE001 - whatever the model raises becomes its items' outcome
             if len(items) > 1:
                 half = len(items) // 2
                 return self._compute_narrowing(items[:half]) + self._compute_narrowing(items[half:])
-            log.exception("item_failed")
             failure = BackendFailed("the model failed on this item; the log has the cause")
             failure.__cause__ = exc
             return [failure]
+
+    def _compute_all(self, items: Sequence[ItemT]) -> list[ResultT | RequestError]:
+        results: list[ResultT | RequestError] = list(self._compute(items))
         if len(results) != len(items):
             raise RuntimeError(f"{len(items)} items gave {len(results)} results. This is a bug of the backend.")
         return results
@@ -173,10 +189,28 @@ def _expired(entry: _Entry[ItemT, ResultT]) -> bool:
     return True
 
 
+def _refuse(entries: Iterable[_Entry[ItemT, ResultT]]) -> None:
+    """Tell those who still wait that nothing will be computed."""
+    for entry in entries:
+        if not entry.future.done():
+            entry.future.set_exception(_stopped())
+
+
+def _stopped() -> Unavailable:
+    return Unavailable("the instance is stopping; try again", retry_after_s=1.0)
+
+
+def _log_failures(outcomes: Sequence[object]) -> None:
+    """One line for a batch: with a dead device every item fails for the same reason."""
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BackendFailed)]
+    if failures:
+        log.error("items_failed", number=len(failures), of=len(outcomes), exc_info=failures[0].__cause__)
+
+
 def _checked(result: ResultT | BaseException) -> ResultT | RequestError:
-    """A result or an item's own error; the deadline's error is the whole call's."""
-    if isinstance(result, BaseException) and (
-        not isinstance(result, RequestError) or isinstance(result, DeadlineExceeded)
-    ):
+    """A result or an item's own error; the deadline's and the batcher's end are the whole call's."""
+    if isinstance(result, DeadlineExceeded | Unavailable):
+        raise result
+    if isinstance(result, BaseException) and not isinstance(result, RequestError):
         raise result
     return result

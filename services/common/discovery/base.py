@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -38,8 +38,8 @@ class Resolver(Protocol):
         """What is known now. A service that was never heard of has no endpoints."""
         ...
 
-    def watch(self, service: str) -> AsyncIterator[Resolution]:
-        """What is known now, then each change, for as long as the caller iterates."""
+    def watch(self, service: str) -> AsyncGenerator[Resolution, None]:
+        """What is known now, then each change, until the caller closes the generator or `aclose`."""
         ...
 
     async def aclose(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from services.common.discovery.base import Endpoint, Resolution
 
@@ -26,7 +26,7 @@ class StaticResolver:
         """The fixed answer."""
         return Resolution(service=service, endpoints=self._endpoints.get(service, ()), age_s=0.0)
 
-    async def watch(self, service: str) -> AsyncIterator[Resolution]:
+    async def watch(self, service: str) -> AsyncGenerator[Resolution, None]:
         """The fixed answer once, then nothing until the resolver is closed."""
         yield self.resolve(service)
         await self._closed.wait()

@@ -8,29 +8,29 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
-from grpc import aio
+from grpc import StatusCode, aio
 from opentelemetry.trace import SpanKind
 
 from services.common import status
-from services.common.deadline import Deadline
-from services.common.errors import (
-    BackendFailed,
-    DeadlineExceeded,
-    NoEndpoint,
-    RequestError,
-    Unavailable,
-)
+from services.common.deadline import Deadline, is_task_cancelled
+from services.common.errors import DeadlineExceeded, RequestError, Unavailable
 from services.common.rpc.breaker import Outcome, Permit
 from services.common.rpc.instance import Instance
 from services.common.rpc.pool import Pool
 from services.common.rpc.retry import RetryBudget, backoff_s
 from services.common.telemetry import request_id, tracing
-from services.common.telemetry.metrics import CALLS, IN_FLIGHT, RETRIES
+from services.common.telemetry.logs import get_logger
+from services.common.telemetry.metrics import BREAKER_OPENED, CALLS, IN_FLIGHT, RETRIES
 
 StubT = TypeVar("StubT")
 Request = TypeVar("Request", bound=Message)
 Reply = TypeVar("Reply", bound=Message)
 Method = Callable[[StubT], aio.UnaryUnaryMultiCallable[Request, Reply]]
+
+_COUNTED = frozenset({StatusCode.UNAVAILABLE, StatusCode.INTERNAL, StatusCode.UNKNOWN, StatusCode.DATA_LOSS})
+"""Statuses that speak against the instance itself; DEADLINE_EXCEEDED does when the attempt had a fair time."""
+
+log = get_logger()
 
 
 class RpcClient(Generic[StubT]):
@@ -40,13 +40,14 @@ class RpcClient(Generic[StubT]):
         pool: the service's instances.
         attempt_timeout_s: longest time for one attempt, so that a frozen instance is left in time; None: the whole
             deadline.
-        fair_s: an attempt that had less time than this is not held against its instance when it runs out.
+        fair_s: an attempt that had less time than this, and than `attempt_timeout_s`, is not held against its instance
+            when it runs out.
     """
 
     def __init__(self, pool: Pool[StubT], *, attempt_timeout_s: float | None = None, fair_s: float = 1.0) -> None:
         self.pool = pool
-        self._attempt_timeout_s = attempt_timeout_s
-        self._fair_s = fair_s
+        self._attempt_timeout_s = float("inf") if attempt_timeout_s is None else attempt_timeout_s
+        self._fair_s = min(fair_s, self._attempt_timeout_s)
         self._budget = RetryBudget()
         self._in_flight = IN_FLIGHT.labels(pool.service)
 
@@ -62,8 +63,9 @@ class RpcClient(Generic[StubT]):
             deadline: for all attempts together.
 
         Raises:
-            RequestError: what the service answered, or that no instance could answer.
+            RequestError: what the service answered, that no instance could answer, or that the deadline is over.
         """
+        deadline.check(f"{self.pool.service}: {name}")
         self._budget.record_call()
         first, permit = self.pool.pick()
         try:
@@ -80,8 +82,8 @@ class RpcClient(Generic[StubT]):
         try:
             second, permit = self.pool.pick(exclude=(first,))
         except Unavailable:
-            raise failure from None
-        if self._budget.try_spend(first.in_flight):
+            raise failure from failure.__cause__  # the answer's own cause, not the search for another instance
+        if self._budget.try_spend(first.in_flight + 1):
             return second, permit
         permit.settle(Outcome.IGNORED)
         raise failure
@@ -113,34 +115,59 @@ class RpcClient(Generic[StubT]):
         request: Request,
         deadline: Deadline,
     ) -> Reply:
-        """One call to one instance, seen by its breaker, metrics and span."""
-        timeout_s = min(deadline.remaining_s(), self._attempt_timeout_s or float("inf"))
+        """One call to one instance, as a span."""
+        with tracing.span(f"{self.pool.service}/{name}", SpanKind.CLIENT):
+            return await self._send(instance, permit, name, method, request, deadline)
+
+    async def _send(
+        self,
+        instance: Instance[StubT],
+        permit: Permit,
+        name: str,
+        method: Method[StubT, Request, Reply],
+        request: Request,
+        deadline: Deadline,
+    ) -> Reply:
+        """Call, and let the instance's breaker, the metrics and the log know how it went."""
+        timeout_s = min(deadline.remaining_s(), self._attempt_timeout_s)
         started_s = time.monotonic()
         outcome, code = Outcome.IGNORED, "CANCELLED"
         instance.in_flight += 1
         self._in_flight.inc()
         try:
-            with tracing.span(f"{self.pool.service}/{name}", SpanKind.CLIENT):
-                reply = await method(instance.stub)(request, timeout=timeout_s, metadata=_metadata())
+            reply = await method(instance.stub)(request, timeout=timeout_s, metadata=_metadata())
             outcome, code = Outcome.SUCCESS, "OK"
             instance.observe_latency(time.monotonic() - started_s)
             return reply
         except aio.AioRpcError as exc:
-            error = status.decode(exc, self.pool.service)
-            outcome, code = self._judge(error, timeout_s), exc.code().name
-            raise error from exc
+            outcome, code = self._judge(exc.code(), timeout_s), exc.code().name
+            if outcome is Outcome.FAILURE:
+                log.warning(
+                    "attempt_failed", address=instance.endpoint.address, method=name, code=code, details=exc.details()
+                )
+            raise status.decode(exc, self.pool.service) from exc
+        except (asyncio.CancelledError, aio.UsageError) as exc:
+            if is_task_cancelled():
+                raise
+            # Its channel was closed under the call, which gRPC reports as a cancellation: the instance is gone.
+            raise Unavailable(f"{self.pool.service}: the instance was removed; try again", retry_after_s=1.0) from exc
         finally:
-            permit.settle(outcome)
+            self._settle(instance, permit, outcome)
             instance.in_flight -= 1
             self._in_flight.dec()
             CALLS.labels(self.pool.service, name, code).observe(time.monotonic() - started_s)
 
-    def _judge(self, error: RequestError, timeout_s: float) -> Outcome:
+    def _judge(self, code: StatusCode, timeout_s: float) -> Outcome:
         """What a failed attempt says of its instance."""
-        if isinstance(error, DeadlineExceeded):
-            return Outcome.FAILURE if timeout_s >= self._fair_s else Outcome.IGNORED
-        is_counted = isinstance(error, (Unavailable, BackendFailed)) and not isinstance(error, NoEndpoint)
-        return Outcome.FAILURE if is_counted else Outcome.IGNORED
+        is_slow = code is StatusCode.DEADLINE_EXCEEDED and timeout_s >= self._fair_s
+        return Outcome.FAILURE if code in _COUNTED or is_slow else Outcome.IGNORED
+
+    def _settle(self, instance: Instance[StubT], permit: Permit, outcome: Outcome) -> None:
+        was_open = instance.breaker.is_open
+        permit.settle(outcome)
+        if instance.breaker.is_open and not was_open:
+            BREAKER_OPENED.labels(self.pool.service).inc()
+            log.warning("breaker_opened", upstream=self.pool.service, address=instance.endpoint.address)
 
 
 def _metadata() -> aio.Metadata:

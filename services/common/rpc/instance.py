@@ -21,6 +21,9 @@ StubT = TypeVar("StubT")
 _WATCH_RETRY_S = 0.2
 _LATENCY_DECAY = 0.2
 """Weight of the newest call in the running mean of latency."""
+_LATENCY_HALF_LIFE_S = 5.0
+_LEAST_LATENCY_S = 0.001
+"""Below this instances count as equally fast; also what is assumed of a new one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,7 @@ class Instance(Generic[StubT]):
         self._health_service = health_service
         self._clock = clock
         self._latency_s = 0.0
+        self._measured_s = clock()
         self._problem = "not reached yet"
         self._seen_health = asyncio.Event()
 
@@ -75,7 +79,9 @@ class Instance(Generic[StubT]):
     @property
     def predicted_wait_s(self) -> float:
         """Expected time to an answer, for comparing instances. Unit: seconds."""
-        return (self.in_flight + 1) * (self._latency_s or 0.001)
+        # What was measured fades: an instance that was slow once would else be left alone and never measured again.
+        known_s: float = self._latency_s * 0.5 ** ((self._clock() - self._measured_s) / _LATENCY_HALF_LIFE_S)
+        return (self.in_flight + 1) * max(known_s, _LEAST_LATENCY_S)
 
     def state(self) -> InstanceState:
         """What is known now."""
@@ -92,6 +98,7 @@ class Instance(Generic[StubT]):
     def observe_latency(self, seconds: float) -> None:
         """Add an answered call to the running mean."""
         self._latency_s += _LATENCY_DECAY * (seconds - self._latency_s) if self._latency_s else seconds
+        self._measured_s = self._clock()
 
     async def health_known(self) -> None:
         """Wait until the instance answered or refused for the first time."""
@@ -105,7 +112,7 @@ class Instance(Generic[StubT]):
             try:
                 async for reply in call:
                     self._report(reply.status)
-                self._set_problem("its health stream ended")
+                self._set_problem("it is stopping")
             except aio.AioRpcError as exc:
                 self._set_problem(_reason(exc))
             finally:
@@ -126,7 +133,10 @@ class Instance(Generic[StubT]):
 
     async def aclose(self, grace_s: float) -> None:
         """Let calls in progress finish for `grace_s`, then close the channel."""
-        await self._channel.close(grace_s)
+        try:
+            await self._channel.close(grace_s)
+        finally:
+            await self._channel.close()  # when cancelled in the grace: now
 
 
 def _reason(failure: aio.AioRpcError) -> str:

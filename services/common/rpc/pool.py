@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from grpc import aio
@@ -21,6 +24,15 @@ StubT = TypeVar("StubT")
 _CLOSE_GRACE_S = 5.0
 _RETRY_AFTER_S = 1.0
 """Hint when nothing better is known: about the time in which a supervisor notices a dead process."""
+
+_STATES: Mapping[str, Callable[[InstanceState], bool]] = MappingProxyType(
+    {
+        "serving": lambda state: state.is_serving and not state.is_breaker_open,
+        "breaker_open": lambda state: state.is_serving and state.is_breaker_open,
+        "not_serving": lambda state: not state.is_serving,
+    }
+)
+"""States of the gauge; an instance is in exactly one."""
 
 
 class Pool(Generic[StubT]):
@@ -48,21 +60,28 @@ class Pool(Generic[StubT]):
         self._stub_type = stub_type
         self._health_service = health_service
         self._breaker = breaker
-        self._instances: dict[Endpoint, Instance[StubT]] = {}
-        self._watchers: dict[Endpoint, asyncio.Task[None]] = {}
+        self._instances: dict[str, Instance[StubT]] = {}
+        self._watchers: dict[str, asyncio.Task[None]] = {}
+        self._resolved = asyncio.Event()
 
     async def run(self) -> None:
         """Follow the resolver until cancelled; its owner supervises it. Closes every channel at the end."""
+        self._expose()
         try:
-            async with asyncio.TaskGroup() as tasks:
-                async for resolution in self._resolver.watch(self.service):
-                    await self._follow(tasks, resolution.endpoints)
+            async with asyncio.TaskGroup() as tasks, contextlib.aclosing(self._resolver.watch(self.service)) as changes:
+                async for resolution in changes:
+                    self._follow(tasks, resolution.endpoints)
+                    self._resolved.set()
         finally:
+            self._resolved.set()  # nobody waits for a resolver that nobody follows
+            for state in _STATES:
+                INSTANCES.remove(self.service, state)
             await asyncio.gather(*(instance.aclose(0) for instance in self._instances.values()))
             self._instances.clear()
 
     async def health_known(self) -> None:
-        """Wait until every instance known now answered or refused once."""
+        """Wait until the resolver answered and every instance it named answered or refused once."""
+        await self._resolved.wait()
         await asyncio.gather(*(instance.health_known() for instance in self._instances.values()))
 
     def states(self) -> tuple[InstanceState, ...]:
@@ -87,10 +106,9 @@ class Pool(Generic[StubT]):
         for instance in _by_preference(candidates):
             if (permit := instance.breaker.acquire()) is not None:
                 return instance, permit
-        wait_s = min(i.breaker.retry_after_s() for i in candidates)
+        wait_s = max(_RETRY_AFTER_S, min(i.breaker.retry_after_s() for i in candidates))
         raise BreakerOpen(
-            f"{self.service}: calls to every instance kept failing; next try in {wait_s:.0f} s",
-            retry_after_s=max(wait_s, _RETRY_AFTER_S),
+            f"{self.service}: calls to every instance kept failing; next try in {wait_s:.0f} s", retry_after_s=wait_s
         )
 
     def _explain(self) -> str:
@@ -99,13 +117,25 @@ class Pool(Generic[StubT]):
         details = "; ".join(f"{s.address} {s.reason}" for s in self.states() if not s.is_serving)
         return f"{self.service}: no healthy instance ({details or 'the others just failed'})"
 
-    async def _follow(self, tasks: asyncio.TaskGroup, endpoints: tuple[Endpoint, ...]) -> None:
-        for endpoint in set(endpoints) - set(self._instances):
-            self._add(tasks, endpoint)
-        for endpoint in set(self._instances) - set(endpoints):
-            self._watchers.pop(endpoint).cancel()
-            tasks.create_task(self._instances.pop(endpoint).aclose(_CLOSE_GRACE_S))
-        INSTANCES.labels(self.service, "known").set(len(self._instances))
+    def _follow(self, tasks: asyncio.TaskGroup, endpoints: tuple[Endpoint, ...]) -> None:
+        """Dial what is new, leave what is gone; an instance that only says something new of itself is kept."""
+        named = {endpoint.address: endpoint for endpoint in endpoints}
+        for address, endpoint in named.items():
+            if address in self._instances:
+                self._instances[address].endpoint = endpoint
+            else:
+                self._add(tasks, endpoint)
+        for address in self._instances.keys() - named.keys():
+            self._watchers.pop(address).cancel()
+            tasks.create_task(self._instances.pop(address).aclose(_CLOSE_GRACE_S))
+
+    def _expose(self) -> None:
+        """Let the gauge count the instances whenever it is read."""
+        for state, is_in in _STATES.items():
+            INSTANCES.labels(self.service, state).set_function(partial(self._count, is_in))
+
+    def _count(self, is_in: Callable[[InstanceState], bool]) -> float:
+        return float(sum(map(is_in, self.states())))
 
     def _add(self, tasks: asyncio.TaskGroup, endpoint: Endpoint) -> None:
         instance = Instance(
@@ -115,11 +145,13 @@ class Pool(Generic[StubT]):
             health_service=self._health_service,
             breaker=self._breaker(),
         )
-        self._instances[endpoint] = instance
-        self._watchers[endpoint] = tasks.create_task(instance.watch_health(), name=f"health {endpoint.address}")
+        self._instances[endpoint.address] = instance
+        self._watchers[endpoint.address] = tasks.create_task(instance.watch_health(), name=f"health {endpoint.address}")
 
 
 def _by_preference(candidates: list[Instance[StubT]]) -> list[Instance[StubT]]:
     """Power of two choices: the better of two drawn at random first, the rest after them as a fallback."""
+    if len(candidates) == 1:
+        return candidates
     shuffled = random.sample(candidates, len(candidates))
     return sorted(shuffled[:2], key=lambda instance: instance.predicted_wait_s) + shuffled[2:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
+from dataclasses import dataclass
 
 from services.common.deadline import Clock
 
@@ -13,51 +14,64 @@ _BASE_S = 0.025
 _CAP_S = 0.5
 
 
+@dataclass(slots=True, kw_only=True)
+class _Second:
+    """What happened in one second."""
+
+    at_s: int
+    calls: int = 0
+    retries: int = 0
+    held: int = 0
+    """Most calls that a failing instance held."""
+
+
 class RetryBudget:
     """Bounds retries to a share of the calls of the last ten seconds, so that they cannot keep an outage alive.
 
+    A killed instance fails all that it held at once, so twice that number is always allowed. It is the largest number
+    of the window: the calls fail one after the other, and each that did leaves fewer in flight for the next to see.
+
     Args:
         ratio: retries allowed per call.
-        floor: retries allowed in a window however few calls there were.
+        floor: retries allowed in a window however few calls there were; as many as it takes to open the breaker of
+            one bad instance.
         clock: monotonic seconds.
     """
 
-    def __init__(self, *, ratio: float = 0.1, floor: int = 3, clock: Clock = time.monotonic) -> None:
+    def __init__(self, *, ratio: float = 0.1, floor: int = 5, clock: Clock = time.monotonic) -> None:
         self._ratio = ratio
         self._floor = floor
         self._clock = clock
-        self._calls: deque[tuple[int, int]] = deque()
-        self._retries: deque[tuple[int, int]] = deque()
+        self._seconds: deque[_Second] = deque()
 
     def record_call(self) -> None:
         """Count a first attempt."""
-        self._add(self._calls)
+        self._now().calls += 1
 
-    def try_spend(self, in_flight: int) -> bool:
+    def try_spend(self, held: int) -> bool:
         """True, and counted, when a retry is allowed.
 
         Args:
-            in_flight: calls in progress per instance: a killed instance fails what it held all at once.
+            held: calls that the failed instance had in flight, the failed one included.
         """
-        allowed = self._ratio * self._total(self._calls) + max(self._floor, 2 * in_flight)
-        if self._total(self._retries) + 1 > allowed:
+        now = self._now()
+        now.held = max(now.held, held)
+        calls = sum(second.calls for second in self._seconds)
+        spent = sum(second.retries for second in self._seconds)
+        most_held = max(second.held for second in self._seconds)
+        if spent + 1 > self._ratio * calls + max(self._floor, 2 * most_held):
             return False
-        self._add(self._retries)
+        now.retries += 1
         return True
 
-    def _add(self, seconds: deque[tuple[int, int]]) -> None:
-        now = int(self._clock())
-        count = seconds.pop()[1] if seconds and seconds[-1][0] == now else 0
-        seconds.append((now, count + 1))
-        self._trim(seconds)
-
-    def _total(self, seconds: deque[tuple[int, int]]) -> int:
-        self._trim(seconds)
-        return sum(count for _, count in seconds)
-
-    def _trim(self, seconds: deque[tuple[int, int]]) -> None:
-        while seconds and seconds[0][0] <= self._clock() - _WINDOW_S:
-            seconds.popleft()
+    def _now(self) -> _Second:
+        """The counts of this second; those older than the window are dropped."""
+        now_s = self._clock()
+        while self._seconds and self._seconds[0].at_s <= now_s - _WINDOW_S:
+            self._seconds.popleft()
+        if not self._seconds or self._seconds[-1].at_s != int(now_s):
+            self._seconds.append(_Second(at_s=int(now_s)))
+        return self._seconds[-1]
 
 
 def backoff_s(attempt: int) -> float:

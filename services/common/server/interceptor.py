@@ -12,7 +12,7 @@ from grpc import aio
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from services.common import status
-from services.common.deadline import Deadline
+from services.common.deadline import Deadline, is_task_cancelled
 from services.common.errors import BackendFailed, Cancelled, DeadlineExceeded, RequestError, Unavailable
 from services.common.server import call
 from services.common.telemetry import request_id, tracing
@@ -74,7 +74,10 @@ class EdgeInterceptor(aio.ServerInterceptor):
     async def _observe(self, method: str, behaviour: Unary, request: Any, context: Context) -> Any:
         """Answer, then record the outcome once for log, span and metrics."""
         started_s = time.monotonic()
-        deadline = Deadline.after(min(context.time_remaining() or self._max_deadline_s, self._max_deadline_s))
+        remaining_s = context.time_remaining()
+        deadline = Deadline.after(
+            self._max_deadline_s if remaining_s is None else min(remaining_s, self._max_deadline_s)
+        )
         fields = call.begin(deadline)
         error: RequestError | None = None
         try:
@@ -83,7 +86,9 @@ class EdgeInterceptor(aio.ServerInterceptor):
             error = exc
             await _abort(context, exc)
         except asyncio.CancelledError:
-            error = Cancelled(f"{method}: the caller went away")
+            # gRPC cancels the handler when the caller goes and when the caller's deadline passes.
+            is_late = deadline.is_over
+            error = DeadlineExceeded(f"{method}: no answer in time") if is_late else Cancelled(f"{method}: cancelled")
             raise
         finally:
             self._record(method, error, time.monotonic() - started_s, fields)
@@ -97,11 +102,18 @@ class EdgeInterceptor(aio.ServerInterceptor):
                 return await behaviour(request, context)
         except RequestError:
             raise
+        except asyncio.CancelledError as exc:
+            if is_task_cancelled():
+                raise
+            raise self._crashed(method) from exc  # gRPC would send no status at all, and the caller would wait
         except Exception as exc:
-            log.exception("call_crashed", method=method)
-            raise BackendFailed(
-                f"{self._service}: {method} failed; the log has the cause under request id {request_id.current.get()}"
-            ) from exc
+            raise self._crashed(method) from exc
+
+    def _crashed(self, method: str) -> BackendFailed:
+        log.exception("call_crashed", method=method)
+        return BackendFailed(
+            f"{self._service}: {method} failed; the log has the cause under request id {request_id.current.get()}"
+        )
 
     def _record(
         self, method: str, error: RequestError | None, seconds: float, fields: Mapping[str, call.Field]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+
 from isolane.common.v1 import item_pb2, model_pb2, reply_pb2
 
 from services.common.batching.base import Backlog
 from services.common.errors import InvalidRequest, RequestError
-from services.common.models import ModelInfo, Tokens
+from services.common.models import ModelInfo, Timings, Tokens
 
 
 def model(info: ModelInfo) -> model_pb2.Model:
@@ -31,6 +34,21 @@ def item_status(item: Tokens | RequestError) -> item_pb2.ItemStatus:
     is_callers = isinstance(item, InvalidRequest)
     outcome = item_pb2.OUTCOME_INVALID if is_callers else item_pb2.OUTCOME_FAILED
     return item_pb2.ItemStatus(outcome=outcome, error=item.message)
+
+
+def usage(items: Sequence[Tokens | RequestError]) -> reply_pb2.Usage:
+    """What a request cost."""
+    return reply_pb2.Usage(items=len(items), tokens=sum(len(item.ids) for item in items if isinstance(item, Tokens)))
+
+
+def timings(spent: Timings, started_s: float) -> reply_pb2.Timings:
+    """Where the time went of a request that began at `started_s` on the monotonic clock."""
+    return reply_pb2.Timings(
+        total_us=round((time.monotonic() - started_s) * 1e6),
+        queue_us=spent.queue_us,
+        tokenize_us=spent.tokenize_us,
+        compute_us=spent.compute_us,
+    )
 
 
 def load(backlog: Backlog) -> reply_pb2.Load:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,8 @@ from grpc_reflection.v1alpha import reflection
 
 from services.common.config import ServerSettings
 from services.common.errors import StartupError
+from services.common.server.health import NOT_SERVING, SERVING, DrainingHealth
 from services.common.server.interceptor import EdgeInterceptor
-
-SERVING = health_pb2.HealthCheckResponse.SERVING
-NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +41,8 @@ class GrpcServer:
         self._settings = settings
         self._names = [registration.name for registration in registrations]
         self._edge = EdgeInterceptor(settings.service, max_deadline_s=settings.max_deadline_s)
-        self._health = health.aio.HealthServicer()
+        self._health = DrainingHealth()
+        self._has_served = False
         self._is_stopped = False
         self._server = aio.server(interceptors=[self._edge], options=_options(settings))
         for registration in registrations:
@@ -54,23 +54,26 @@ class GrpcServer:
         """Listen, NOT_SERVING; returns the port.
 
         Raises:
-            StartupError: the port is taken.
+            StartupError: the port is taken, or the address is not this machine's.
         """
         await self._set_health(NOT_SERVING)
         address = f"{self._settings.host}:{self._settings.port}"
         try:
+            # gRPC would write a line of its own to standard error and not say why.
+            socket.create_server((self._settings.host, self._settings.port)).close()
             port = self._server.add_insecure_port(address)
-        except RuntimeError as exc:
+        except (OSError, RuntimeError) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) else "refused"
             variable = f"{type(self._settings).prefix()}PORT"
             raise StartupError(
-                f"{self._settings.service}: cannot listen on {address}: the port is taken or the address is not "
-                f"this machine's; stop what uses it or set {variable}"
+                f"{self._settings.service}: cannot listen on {address} ({reason}); stop what uses it or set {variable}"
             ) from exc
         await self._server.start()
         return port
 
     async def set_serving(self) -> None:
         """Report SERVING and admit calls."""
+        self._has_served = True
         self._edge.start()
         await self._set_health(SERVING)
 
@@ -80,7 +83,9 @@ class GrpcServer:
             return
         self._is_stopped = True
         await self._health.enter_graceful_shutdown()
-        await asyncio.sleep(self._settings.shutdown_delay_s)
+        if self._has_served:
+            await asyncio.sleep(self._settings.shutdown_delay_s)
+        self._health.end_watches()
         await self._server.stop(self._settings.drain_s)
 
     async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from services.common.errors import RequestError
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 
@@ -31,13 +34,26 @@ def configure_tracing(service: str, otlp_endpoint: str) -> TracerProvider:
     return provider
 
 
+@cache
+def _tracer(provider: trace.TracerProvider) -> trace.Tracer:
+    """The provider's tracer; asking for it anew for every span costs more than the span."""
+    return provider.get_tracer("isolane")
+
+
 @contextmanager
 def span(name: str, kind: trace.SpanKind, carrier: Mapping[str, str] | None = None) -> Iterator[trace.Span]:
     """Open a span for the body, as a child of the caller's span in `carrier` if there is one."""
     parent = _PROPAGATOR.extract(carrier) if carrier is not None else None
-    tracer = trace.get_tracer("isolane")
-    with tracer.start_as_current_span(name, context=parent, kind=kind, record_exception=False) as opened:
-        yield opened
+    tracer = _tracer(trace.get_tracer_provider())
+    # An exception's own text may quote a document, so that only the code of an error of ours leaves the process.
+    with tracer.start_as_current_span(
+        name, context=parent, kind=kind, record_exception=False, set_status_on_exception=False
+    ) as opened:
+        try:
+            yield opened
+        except RequestError as exc:
+            opened.set_status(trace.Status(trace.StatusCode.ERROR, exc.code))
+            raise
 
 
 def inject() -> dict[str, str]:

@@ -1,0 +1,98 @@
+"""The error tree is complete: every class has its code, its two rows, its place in the picture and in the docs."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from services.common import errors
+from services.common.errors import (
+    GRPC_STATUS,
+    HTTP_PROBLEM,
+    ConfigInvalid,
+    InvalidRequest,
+    RequestError,
+    StartupError,
+    TooLarge,
+    error_class,
+    request_errors,
+)
+
+CLASSES = [cls for cls in request_errors() if cls.__module__ == errors.__name__]
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "errors.md"
+
+
+def docs_rows() -> dict[str, list[str]]:
+    """Cells of each row of the docs' table, by code."""
+    lines = [line for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    cells = [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
+    return {row[0]: row for row in cells}
+
+
+def test_the_tables_hold_exactly_the_tree() -> None:
+    assert set(GRPC_STATUS) == set(CLASSES)
+    assert set(HTTP_PROBLEM) == set(CLASSES)
+
+
+def test_every_code_is_one_class_own() -> None:
+    own = {cls: cls.__dict__.get("code") for cls in CLASSES}
+
+    assert None not in own.values()
+    assert max(Counter(own.values()).values()) == 1
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_every_class_is_drawn_below_its_parent(cls: type[RequestError]) -> None:
+    parents = drawn_parents()
+
+    assert parents.get(cls.__name__) == cls.__bases__[0].__name__
+
+
+def drawn_parents() -> dict[str, str]:
+    """The picture in the module's docstring as child -> parent."""
+    stack: list[tuple[int, str]] = []
+    parents: dict[str, str] = {}
+    for line in (errors.__doc__ or "").splitlines():
+        if not (match := re.match(r"^    ([│├└─ ]*)([A-Z]\w+)", line)):
+            continue
+        depth, name = len(match[1]), match[2]
+        while stack and stack[-1][0] >= depth:
+            stack.pop()
+        if stack:
+            parents[name] = stack[-1][1]
+        stack.append((depth, name))
+    return parents
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_every_class_has_its_true_row_in_the_docs(cls: type[RequestError]) -> None:
+    row = docs_rows()[cls.code]
+
+    assert row[1:4] == [cls.__name__, GRPC_STATUS[cls].name, str(HTTP_PROBLEM[cls].status)]
+    assert all(row)
+
+
+def test_the_docs_name_no_error_that_is_not_there() -> None:
+    assert set(docs_rows()) == {cls.code for cls in CLASSES}
+
+
+def test_parents_come_before_their_children() -> None:
+    order = list(request_errors())
+
+    assert order.index(InvalidRequest) < order.index(TooLarge)
+
+
+def test_a_code_finds_its_class_and_a_foreign_one_none() -> None:
+    assert error_class("too_large") is TooLarge
+    assert error_class("of_a_newer_server") is None
+
+
+def test_wrong_settings_list_every_problem() -> None:
+    error = ConfigInvalid("embedding", ["port: too high", "device: not known"])
+
+    assert isinstance(error, StartupError)
+    assert error.problems == ("port: too high", "device: not known")
+    assert all(problem in str(error) for problem in error.problems)

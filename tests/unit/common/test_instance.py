@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from collections import Counter
+from typing import cast
+
+from grpc import aio
+
+from services.common.discovery.base import Endpoint
+from services.common.rpc.instance import Instance
+from services.common.rpc.pool import _by_preference
+from services.common.testing.breakers import AlwaysClosed
+from services.common.testing.clock import FakeClock
+
+
+def instance(clock: FakeClock) -> Instance[None]:
+    """An instance that is never dialled."""
+    return Instance(
+        Endpoint(address="127.0.0.1:1"),
+        cast(aio.Channel, None),
+        lambda _channel: None,
+        health_service="x",
+        breaker=AlwaysClosed(),
+        clock=clock,
+    )
+
+
+def test_a_slower_instance_is_expected_to_take_longer() -> None:
+    clock = FakeClock()
+    fast, slow = instance(clock), instance(clock)
+
+    fast.observe_latency(0.010)
+    slow.observe_latency(0.050)
+
+    assert fast.predicted_wait_s < slow.predicted_wait_s
+
+
+def test_calls_in_flight_lengthen_the_wait() -> None:
+    clock = FakeClock()
+    idle, busy = instance(clock), instance(clock)
+
+    busy.in_flight = 3
+
+    assert busy.predicted_wait_s == 4 * idle.predicted_wait_s
+
+
+def test_recent_calls_count_more_than_old_ones() -> None:
+    one = instance(FakeClock())
+    one.observe_latency(1.0)
+
+    for _ in range(30):
+        one.observe_latency(0.1)
+
+    assert 0.1 <= one.predicted_wait_s < 0.11
+
+
+def test_an_instance_that_was_slow_once_is_tried_again_after_a_while() -> None:
+    clock = FakeClock()
+    good, once_slow = instance(clock), instance(clock)
+    once_slow.observe_latency(5.0)
+
+    clock.advance(60.0)
+    good.observe_latency(0.010)
+
+    assert once_slow.predicted_wait_s < good.predicted_wait_s
+
+
+def test_a_new_instance_and_a_very_fast_one_are_equals() -> None:
+    clock = FakeClock()
+    new, fast = instance(clock), instance(clock)
+
+    fast.observe_latency(0.0001)
+
+    assert new.predicted_wait_s == fast.predicted_wait_s
+
+
+def test_the_busiest_of_several_is_picked_least_and_every_other_sometimes() -> None:
+    clock = FakeClock()
+    instances = [instance(clock) for _ in range(3)]
+    instances[0].in_flight = 10
+
+    firsts = Counter(instances.index(_by_preference(instances)[0]) for _ in range(300))
+
+    assert firsts[0] == 0
+    assert min(firsts[1], firsts[2]) > 50
+
+
+def test_every_instance_is_there_as_a_fallback() -> None:
+    instances = [instance(FakeClock()) for _ in range(5)]
+
+    assert set(_by_preference(instances)) == set(instances)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
+
+from services.common.errors import TooLarge
+from services.common.telemetry import tracing
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+CALLER = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
+    """Finished spans of a provider that only this test has."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    yield exporter
+    provider.shutdown()
+
+
+def test_a_span_is_a_child_of_its_caller(spans: InMemorySpanExporter) -> None:
+    with tracing.span("embedding/Embed", SpanKind.SERVER, CALLER):
+        assert tracing.current_trace_id() == TRACE
+
+    [finished] = spans.get_finished_spans()
+    assert finished.parent is not None
+    assert f"{finished.parent.span_id:016x}" == "b7ad6b7169203331"
+
+
+def test_the_next_process_gets_the_trace_and_this_span_as_its_parent(spans: InMemorySpanExporter) -> None:
+    with tracing.span("gateway", SpanKind.SERVER, CALLER), tracing.span("embedding/Embed", SpanKind.CLIENT):
+        carried = tracing.inject()
+
+    inner = spans.get_finished_spans()[0]
+    assert inner.context is not None
+    assert carried["traceparent"] == f"00-{TRACE}-{inner.context.span_id:016x}-01"
+
+
+@pytest.mark.parametrize("broken", ["", "garbage", "00-" + "0" * 32 + "-b7ad6b7169203331-01", "ff-x-y-z"])
+def test_a_broken_traceparent_starts_a_trace_of_its_own(spans: InMemorySpanExporter, broken: str) -> None:
+    with tracing.span("embedding/Embed", SpanKind.SERVER, {"traceparent": broken}):
+        trace_id = tracing.current_trace_id()
+
+    assert len(trace_id) == 32
+    assert trace_id not in {TRACE, "0" * 32}
+    assert spans.get_finished_spans()[0].parent is None
+
+
+def test_there_is_nothing_to_carry_outside_a_span() -> None:
+    assert tracing.inject() == {}
+    assert tracing.current_trace_id() == ""
+
+
+def test_an_exceptions_text_does_not_leave_the_process(spans: InMemorySpanExporter) -> None:
+    with pytest.raises(ValueError, match="private"), tracing.span("work", SpanKind.SERVER):
+        raise ValueError("private text of a document")
+
+    assert "private" not in spans.get_finished_spans()[0].to_json()
+
+
+def test_an_error_of_ours_marks_its_span_with_its_code(spans: InMemorySpanExporter) -> None:
+    with pytest.raises(TooLarge), tracing.span("embedding/Embed", SpanKind.CLIENT):
+        raise TooLarge("input: 3000 texts; at most 2048 per request")
+
+    status = spans.get_finished_spans()[0].status
+    assert (status.status_code, status.description) == (trace.StatusCode.ERROR, "too_large")
