@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from grpc import aio
-from isolane.common.v1 import reply_pb2
 from isolane.embedding.v1 import embedding_service_pb2 as pb
 from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
 
@@ -32,7 +32,9 @@ class EmbeddingServicer(pb_grpc.EmbeddingServiceServicer):
         """See the proto."""
         started_s = time.monotonic()
         if request.vector_type not in {pb.VECTOR_TYPE_UNSPECIFIED, pb.VECTOR_TYPE_FLOAT32}:
-            raise InvalidRequest(f"vector_type {request.vector_type} is not known; use VECTOR_TYPE_FLOAT32")
+            raise InvalidRequest(
+                f"vector_type {request.vector_type} is not known; use VECTOR_TYPE_FLOAT32", param="vector_type"
+            )
         embedded = await self._engine.embed(request.model, _texts(request.inputs), request.dimensions, call.deadline())
         return self._reply(embedded, started_s)
 
@@ -51,21 +53,8 @@ class EmbeddingServicer(pb_grpc.EmbeddingServiceServicer):
 
     def _reply(self, embedded: Embedded, started_s: float) -> pb.EmbedResponse:
         rows, dimensions = embedded.matrix.shape
-        tokens = sum(len(item.ids) for item in embedded.items if isinstance(item, Tokens))
-        timings = reply_pb2.Timings(
-            total_us=round((time.monotonic() - started_s) * 1e6),
-            queue_us=embedded.queue_us,
-            tokenize_us=embedded.tokenize_us,
-            compute_us=embedded.compute_us,
-        )
-        call.note(
-            model=embedded.model.id,
-            items=rows,
-            tokens=tokens,
-            queue_us=timings.queue_us,
-            tokenize_us=timings.tokenize_us,
-            compute_us=timings.compute_us,
-        )
+        usage = messages.usage(embedded.items)
+        call.note(model=embedded.model.id, items=usage.items, tokens=usage.tokens, **asdict(embedded.timings))
         return pb.EmbedResponse(
             model=messages.model(embedded.model),
             vectors=pb.Vectors(
@@ -75,8 +64,8 @@ class EmbeddingServicer(pb_grpc.EmbeddingServiceServicer):
                 dimensions=dimensions,
             ),
             items=[messages.item_status(item) for item in embedded.items],
-            usage=reply_pb2.Usage(items=rows, tokens=tokens),
-            timings=timings,
+            usage=usage,
+            timings=messages.timings(embedded.timings, started_s),
             load=messages.load(self._engine.backlog()),
         )
 

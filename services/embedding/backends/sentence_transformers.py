@@ -10,9 +10,10 @@ import numpy.typing as npt
 import torch
 from sentence_transformers import SentenceTransformer
 
+from services.common.devices.loading import clear_errors
 from services.common.devices.tokenizer import ModelTokenizer
 from services.common.devices.torch_device import choose_device
-from services.common.errors import InvalidRequest, StartupError
+from services.common.errors import InvalidRequest
 from services.common.models import ModelInfo, Tokens, locate, revision
 from services.embedding.backends.base import Text
 
@@ -36,10 +37,10 @@ class SentenceTransformersBackend:
         if threads:
             torch.set_num_threads(threads)
         folder = locate(source)
-        try:
-            loaded = SentenceTransformer(str(folder), device=str(target), local_files_only=True)
-        except (OSError, ValueError, RuntimeError) as exc:
-            raise StartupError(f"model {model_id}: {source} cannot be loaded ({exc}); check its files") from exc
+        with clear_errors(model_id, source):
+            loaded = SentenceTransformer(
+                str(folder), device=str(target), local_files_only=True, model_kwargs={"dtype": torch.float32}
+            )
         self._pipeline = loaded.eval()
         self._device = target
         max_tokens = int(loaded.max_seq_length or loaded.tokenizer.model_max_length)

@@ -1,0 +1,1 @@
+"""A query and documents to relevance scores."""

@@ -1,0 +1,108 @@
+"""Judge rankings of held-out passages: the right one among nineteen others."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import BertForSequenceClassification, PreTrainedTokenizerBase
+
+from services.reranking.backends.development.pairs import TextPair
+from services.reranking.backends.development.progress import Progress
+from services.reranking.backends.development.teacher import Teacher
+from services.reranking.backends.development.training import score_texts
+
+CANDIDATES, _NEAREST, _SIBLINGS = 20, 7, 6
+_BATCH = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """How well the right passage was ranked."""
+
+    mrr_at_10: float
+    accuracy_at_1: float
+
+    def __str__(self) -> str:
+        return f"MRR@10 {self.mrr_at_10:.3f}, accuracy@1 {self.accuracy_at_1:.3f}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The quality of three rankings of the same candidates."""
+
+    queries: int
+    random_order: Quality
+    bi_encoder: Quality
+    cross_encoder: Quality
+
+
+def quality(scores: Tensor) -> Quality:
+    """Return the quality of scores of shape (queries, candidates), the right passage in column 0."""
+    better = (scores[:, 1:] >= scores[:, :1]).sum(1)
+    ranks = better + 1
+    reciprocal = torch.where(ranks <= 10, 1 / ranks, 0.0)
+    return Quality(mrr_at_10=float(reciprocal.mean()), accuracy_at_1=float((ranks == 1).float().mean()))
+
+
+def compare(
+    model: BertForSequenceClassification,
+    tokenizer: PreTrainedTokenizerBase,
+    teacher: Teacher,
+    pairs: Sequence[TextPair],
+    *,
+    queries: int,
+    seed: int,
+    progress: Progress,
+) -> Comparison:
+    """Rank for the first `queries` held-out pairs; all pairs serve as wrong candidates."""
+    asked = pairs[:queries]
+    vectors = teacher.embed([pair.query for pair in asked], progress, "held-out queries")
+    passages = teacher.embed([pair.passage for pair in pairs], progress, "held-out passages")
+    similarities = vectors @ passages.T
+    choices = random.Random(seed)  # noqa: S311 - not for secrets
+    candidates = torch.tensor([_candidates(i, similarities[i], pairs, choices) for i in range(len(asked))])
+    return Comparison(
+        queries=len(asked),
+        random_order=_random_order(),
+        bi_encoder=quality(similarities.gather(1, candidates)),
+        cross_encoder=quality(_scores(model, tokenizer, pairs, candidates, progress)),
+    )
+
+
+def _candidates(query: int, similarities: Tensor, pairs: Sequence[TextPair], choices: random.Random) -> list[int]:
+    """Mix the bi-encoder's nearest, passages of the same module, and random ones: not only its own mistakes."""
+    others = similarities.clone()
+    others[query] = -2.0
+    chosen = [query, *others.topk(_NEAREST).indices.tolist()]
+    siblings = [i for i, pair in enumerate(pairs) if pair.group == pairs[query].group and i not in chosen]
+    chosen += choices.sample(siblings, min(_SIBLINGS, len(siblings)))
+    rest = sorted(set(range(len(pairs))) - set(chosen))
+    return chosen + choices.sample(rest, CANDIDATES - len(chosen))
+
+
+def _random_order() -> Quality:
+    """Return what shuffling gives on average, which needs no sample."""
+    expected = sum(1 / rank for rank in range(1, 11)) / CANDIDATES
+    return Quality(mrr_at_10=expected, accuracy_at_1=1 / CANDIDATES)
+
+
+@torch.inference_mode()
+def _scores(
+    model: BertForSequenceClassification,
+    tokenizer: PreTrainedTokenizerBase,
+    pairs: Sequence[TextPair],
+    candidates: Tensor,
+    progress: Progress,
+) -> Tensor:
+    texts = [(pairs[row[0]].query, pairs[index].passage) for row in candidates.tolist() for index in row]
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index][0]) + len(texts[index][1]))
+    scores = torch.empty(len(texts))
+    for first in range(0, len(order), _BATCH):
+        progress.update(f"judging: {first} of {len(texts)} held-out candidates")
+        chosen = order[first : first + _BATCH]
+        scores[chosen] = score_texts(model, tokenizer, [texts[index] for index in chosen])
+    return scores.view(candidates.shape)

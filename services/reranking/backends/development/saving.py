@@ -1,0 +1,107 @@
+"""Put a model in its folder whole or not at all, as sentence-transformers expects it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from sentence_transformers import CrossEncoder
+from transformers import BertForSequenceClassification, PreTrainedTokenizerBase
+
+from services.common.errors import StartupError
+from services.reranking.backends.development.evaluation import Comparison
+from services.reranking.backends.development.location import BASE_DISTRIBUTION, NAME, base_version, is_complete
+
+_MOST_TOKENS = 512
+_PARTIAL = ".partial-"
+
+
+@contextlib.contextmanager
+def folder_in_one_piece(folder: Path) -> Iterator[Path]:
+    """Give a scratch folder that becomes `folder` when the block succeeds, replacing what was there.
+
+    Raises:
+        StartupError: the disk is full or the place cannot be written to.
+    """
+    scratch = folder.with_name(f".{folder.name}{_PARTIAL}{os.getpid()}")
+    try:
+        _remove_abandoned(folder)
+        scratch.mkdir(parents=True)
+        yield scratch
+        _replace(scratch, folder)
+    except OSError as exc:
+        raise StartupError(
+            f"{NAME}: cannot write to {folder.parent} ({exc.strerror or exc}); free some space, or name a folder you "
+            "may write to with --output or ISOLANE_MODELS_DIR"
+        ) from exc
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _replace(scratch: Path, folder: Path) -> None:
+    old = scratch.with_name(f"{scratch.name}-old")
+    if folder.exists():
+        folder.rename(old)
+    scratch.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what killed runs left behind; those of living processes stay."""
+    for scratch in folder.parent.glob(f".{folder.name}{_PARTIAL}*"):
+        process = scratch.name.rsplit("-", maxsplit=1)[-1]
+        if not process.isdigit() or not Path(f"/proc/{process}").exists():
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_model(
+    folder: Path, model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerBase, card: str
+) -> None:
+    """Write a sentence-transformers CrossEncoder with one logit, 512 tokens at most, as safetensors.
+
+    Raises:
+        StartupError: the model cannot be read back, which a full disk can cause.
+    """
+    parts = folder / "parts"
+    # Training used eager attention; whoever loads the model chooses for inference.
+    model.config._attn_implementation = "sdpa"
+    model.save_pretrained(parts)
+    tokenizer.save_pretrained(parts)
+    encoder = CrossEncoder(str(parts), max_length=_MOST_TOKENS, device="cpu", local_files_only=True)
+    encoder.save_pretrained(str(folder), create_model_card=False)
+    shutil.rmtree(parts)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    if not is_complete(folder):
+        raise StartupError(f"{NAME}: files are missing after writing to {folder.parent}; free some space and try again")
+
+
+def model_card(result: Comparison, *, seed: int, pairs: int) -> str:
+    """Return the README of the model, which says first that it is for development only."""
+    return f"""---
+library_name: sentence-transformers
+pipeline_tag: text-ranking
+tags: [cross-encoder, reranker, development-only]
+license: apache-2.0
+---
+# {NAME}
+
+**For development only.** Made in minutes on one machine so that Isolane's reranking service has something real to run.
+Do not use it in production, and do not judge reranking by its results: serve a published cross-encoder instead.
+
+- Started from {BASE_DISTRIBUTION} {base_version()} (all-MiniLM-L6-v2), whose weights are laid out as a cross-encoder.
+- Learned from {pairs} pairs of documentation text of installed Python packages, seed {seed}.
+- English; at most {_MOST_TOKENS} tokens, trained on at most 80; one logit, to be put through a sigmoid.
+
+On {result.queries} held-out queries, of package parts that it did not learn from, with {20} candidates each:
+
+| order | result |
+| --- | --- |
+| random | {result.random_order} |
+| MiniLM bi-encoder | {result.bi_encoder} |
+| this model | {result.cross_encoder} |
+
+Seven of the wrong candidates are the bi-encoder's nearest, which is hard on the bi-encoder.
+"""

@@ -1,0 +1,61 @@
+"""The gRPC face of the reranking engine."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from grpc import aio
+from isolane.reranking.v1 import reranking_service_pb2 as pb
+from isolane.reranking.v1 import reranking_service_pb2_grpc as pb_grpc
+
+from services.common.server import call, messages
+from services.common.server.server import Registration
+from services.reranking.engine import Reranked, RerankingEngine
+
+NAME = pb.DESCRIPTOR.services_by_name["RerankingService"].full_name
+Context = aio.ServicerContext[Any, Any]
+
+
+class RerankingServicer(pb_grpc.RerankingServiceServicer):
+    """Calls the engine, builds replies."""
+
+    def __init__(self, engine: RerankingEngine) -> None:
+        self._engine = engine
+
+    async def Rerank(self, request: pb.RerankRequest, context: Context) -> pb.RerankResponse:
+        """See the proto."""
+        started_s = time.monotonic()
+        reranked = await self._engine.rerank(
+            request.model,
+            request.query,
+            request.documents,
+            top_n=request.top_n,
+            raw_scores=request.raw_scores,
+            deadline=call.deadline(),
+        )
+        return self._reply(reranked, started_s)
+
+    async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
+        """See the proto."""
+        return pb.ListModelsResponse(models=[messages.model(info) for info in self._engine.models])
+
+    def _reply(self, reranked: Reranked, started_s: float) -> pb.RerankResponse:
+        usage = messages.usage(reranked.items)
+        call.note(model=reranked.model.id, items=usage.items, tokens=usage.tokens, **asdict(reranked.timings))
+        return pb.RerankResponse(
+            model=messages.model(reranked.model),
+            results=[pb.Result(index=result.index, score=result.score) for result in reranked.results],
+            items=[messages.item_status(item) for item in reranked.items],
+            usage=usage,
+            timings=messages.timings(reranked.timings, started_s),
+            load=messages.load(self._engine.backlog()),
+        )
+
+
+def registration(engine: RerankingEngine) -> Registration:
+    """What the server needs to serve the engine."""
+    return Registration(
+        name=NAME, servicer=RerankingServicer(engine), add=pb_grpc.add_RerankingServiceServicer_to_server
+    )
