@@ -1,0 +1,153 @@
+"""Which format a file is: its content decides, its extension only tells texts apart."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from pathlib import PurePath
+
+from services.common.errors import TooLarge, UnprocessableFile, UnsupportedFormat
+from services.documents.backends.base import Format
+
+FORMATS = (
+    Format(name="asciidoc", extensions=("adoc", "asciidoc", "asc")),
+    Format(name="csv", extensions=("csv",)),
+    Format(name="docx", extensions=("docx", "dotx", "docm", "dotm")),
+    Format(name="epub", extensions=("epub",)),
+    Format(name="html", extensions=("html", "htm", "xhtml")),
+    Format(name="latex", extensions=("tex", "latex")),
+    Format(name="md", extensions=("md", "markdown", "qmd", "rmd")),
+    Format(name="odp", extensions=("odp", "otp")),
+    Format(name="ods", extensions=("ods", "ots")),
+    Format(name="odt", extensions=("odt", "ott")),
+    Format(name="pptx", extensions=("pptx", "potx", "ppsx", "pptm", "potm", "ppsm")),
+    Format(name="txt", extensions=("txt", "text")),
+    Format(name="vtt", extensions=("vtt",)),
+    Format(name="xlsx", extensions=("xlsx", "xlsm", "xltx", "xltm")),
+    Format(name="xml_jats", extensions=("xml", "nxml")),
+)
+"""The formats that need no models, by name ascending; names as Docling's, except txt."""
+
+_TEXT_FORMATS = frozenset({"asciidoc", "csv", "html", "latex", "md", "txt", "vtt"})
+_HEAD_BYTES = 8192
+_MAX_MEMBERS = 10_000
+
+_MODELS = "it needs layout models, which this service does not have yet"
+_SIGNATURES = (
+    (b"%PDF-", "PDF", _MODELS),
+    (b"\x89PNG", "PNG image", _MODELS),
+    (b"\xff\xd8\xff", "JPEG image", _MODELS),
+    (b"GIF8", "GIF image", _MODELS),
+    (b"II*\0", "TIFF image", _MODELS),
+    (b"MM\0*", "TIFF image", _MODELS),
+    (b"\xd0\xcf\x11\xe0", "old or password-protected Office file", "save it without password as docx, xlsx or pptx"),
+    (b"{\\rtf", "RTF", "save it as docx"),
+)
+"""What is known but not parsed: first bytes, name, what to do."""
+
+_ODF = {
+    b"application/vnd.oasis.opendocument.text": "odt",
+    b"application/vnd.oasis.opendocument.spreadsheet": "ods",
+    b"application/vnd.oasis.opendocument.presentation": "odp",
+    b"application/epub+zip": "epub",
+}
+_PARTS = {"word/": "docx", "xl/": "xlsx", "ppt/": "pptx"}
+
+_PROLOGUE = re.compile(rb"(?:\s|<\?xml[^>]*\?>|<!--.*?-->)*+", re.DOTALL)
+_HTML = re.compile(rb"<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+_JATS = re.compile(rb"<!DOCTYPE\s+article\b[^>]*(?:JATS|NLM)|<article\b[^>]*(?:article-type|dtd-version)=|<front\b")
+_LATEX = re.compile(rb"(?:\s|%[^\n]*\n)*+\\documentclass\b")
+
+
+def detect(filename: str, data: bytes, *, max_unpacked_bytes: int) -> str:
+    """Name of the file's format.
+
+    Raises:
+        UnsupportedFormat: no format of `FORMATS`; says what it is where that is known.
+        UnprocessableFile: the content contradicts the extension, or a packed file is damaged.
+        TooLarge: a packed file holds more than `max_unpacked_bytes`.
+    """
+    for signature, name, remedy in _SIGNATURES:
+        if data.startswith(signature):
+            raise _unsupported(f"{filename}: {name}: {remedy}")
+    if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _packed(filename, data, max_unpacked_bytes)
+    head = data[:_HEAD_BYTES]
+    if _is_binary(head):
+        raise _unsupported(f"{filename}: the content is binary data of no known format")
+    return _markup(filename, head.removeprefix(b"\xef\xbb\xbf")) or _text(filename)
+
+
+def supported() -> str:
+    """The extensions that are parsed, for error messages."""
+    return ", ".join(sorted(extension for format_ in FORMATS for extension in format_.extensions))
+
+
+def _packed(filename: str, data: bytes, max_unpacked_bytes: int) -> str:
+    """Format of a zip archive, whose size is checked before anything is unpacked."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+            size = sum(member.file_size for member in members)
+            if len(members) > _MAX_MEMBERS or size > max_unpacked_bytes:
+                raise TooLarge(
+                    f"{filename}: unpacked it is {len(members)} parts and {size} bytes; "
+                    f"at most {_MAX_MEMBERS} parts and {max_unpacked_bytes} bytes"
+                )
+            names = archive.namelist()
+            kind = _mimetype(archive) if "mimetype" in names else b""
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError, EOFError) as exc:
+        raise UnprocessableFile(f"{filename}: the packed file is damaged or encrypted; send a readable copy") from exc
+    format_ = _ODF.get(kind.removesuffix(b"-template")) or next(
+        (format_ for folder, format_ in _PARTS.items() if any(name.startswith(folder) for name in names)), None
+    )
+    if format_ is None:
+        raise _unsupported(f"{filename}: a zip archive that holds no known document; unpack it")
+    return format_
+
+
+def _mimetype(archive: zipfile.ZipFile) -> bytes:
+    """What the archive says that it is, as OpenDocument and EPUB do."""
+    with archive.open("mimetype") as member:
+        return member.read(128).strip()
+
+
+def _markup(filename: str, head: bytes) -> str | None:
+    """Format of a text that names itself in its first bytes; None for other texts."""
+    if head.startswith(b"WEBVTT"):
+        return "vtt"
+    if _LATEX.match(head):
+        return "latex"
+    start = _PROLOGUE.match(head)
+    body = head[start.end() :] if start else head
+    if _HTML.match(body):
+        return "html"
+    if not (head.startswith(b"<?xml") or _extension(filename) in {"xml", "nxml"}):
+        return None
+    if _JATS.search(body):
+        return "xml_jats"
+    raise _unsupported(f"{filename}: XML of a kind that is not known (JATS articles and XHTML are)")
+
+
+def _text(filename: str) -> str:
+    """Format of a text by its extension."""
+    extension = _extension(filename)
+    claimed = next((format_.name for format_ in FORMATS if extension in format_.extensions), None)
+    if claimed is None:
+        raise _unsupported(f"{filename}: a text whose extension does not tell its format; name it .txt, .md or .csv")
+    if claimed not in _TEXT_FORMATS:
+        raise UnprocessableFile(f"{filename}: the extension says {claimed} but the content is text; send the real file")
+    return claimed
+
+
+def _is_binary(head: bytes) -> bool:
+    return b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff"))
+
+
+def _extension(filename: str) -> str:
+    return PurePath(filename).suffix.removeprefix(".").lower()
+
+
+def _unsupported(what: str) -> UnsupportedFormat:
+    return UnsupportedFormat(f"{what}. Supported: {supported()}", param="data")

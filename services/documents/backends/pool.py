@@ -1,0 +1,191 @@
+"""The real backend: a fixed number of warm worker processes, each replaced when it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Protocol, Self
+
+from prometheus_client import Counter, Gauge
+
+from services.common.errors import BackendFailed, InvalidRequest, StartupError, Unavailable
+from services.common.telemetry.logs import get_logger
+from services.documents.backends.base import Document, Format, Parsed
+from services.documents.backends.formats import FORMATS
+from services.documents.backends.process import Answer, WorkerConfig, WorkerDied, WorkerProcess
+from services.documents.settings import DocumentsSettings
+
+WORKERS = Gauge("isolane_documents_workers", "Worker processes that are warm.")
+WORKER_ENDS = Counter(
+    "isolane_documents_worker_ends_total",
+    "Worker processes that ended and were replaced: crashed, abandoned (deadline or caller gone), recycled.",
+    ["reason"],
+)
+
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 30.0
+_MESSAGE_OVERHEAD_BYTES = 64 * 1024
+"""Room in a gRPC reply for all but the document."""
+
+log = get_logger()
+
+
+class Worker(Protocol):
+    """What the pool needs of a worker; see `WorkerProcess`."""
+
+    files: int
+    end_reason: str
+
+    @property
+    def pid(self) -> int: ...  # noqa: D102
+
+    @property
+    def is_alive(self) -> bool: ...  # noqa: D102
+
+    async def parse(self, document: Document) -> Answer: ...  # noqa: D102
+
+    def kill(self, reason: str) -> None: ...  # noqa: D102
+
+    async def ended(self) -> int: ...  # noqa: D102
+
+
+Start = Callable[[WorkerConfig], Awaitable[Worker]]
+
+
+class WorkerPool:
+    """Parses in worker processes. Entered, one worker is warm; `run` starts the others and replaces those that end.
+
+    Args:
+        settings: number and limits of the workers.
+        start: makes a warm worker.
+    """
+
+    def __init__(self, settings: DocumentsSettings, *, start: Start = WorkerProcess.start) -> None:
+        self._settings = settings
+        self._start = start
+        self._config = WorkerConfig(
+            log_level=settings.log_level,
+            memory_bytes=settings.worker_memory_bytes,
+            max_unpacked_bytes=settings.max_unpacked_bytes,
+            max_output_bytes=settings.max_message_bytes - _MESSAGE_OVERHEAD_BYTES,
+            start_s=settings.worker_start_s,
+        )
+        self._idle: asyncio.Queue[Worker] = asyncio.Queue()
+        self._workers: set[Worker] = set()
+        self._start_problem: str | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start the first worker.
+
+        Raises:
+            StartupError: it does not become ready.
+        """
+        try:
+            self._workers.add(await self._start(self._config))
+        except (WorkerDied, OSError) as exc:
+            raise StartupError(
+                f"documents: a worker cannot start ({exc}); it needs the extra `documents` and about 200 MB"
+            ) from exc
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End all workers."""
+        for worker in self._workers:
+            worker.kill("stopped")
+        await asyncio.gather(*(worker.ended() for worker in self._workers))
+        self._workers.clear()
+
+    @property
+    def formats(self) -> Sequence[Format]:
+        """What the workers parse."""
+        return FORMATS
+
+    async def parse(self, document: Document) -> Parsed:
+        """See `DocumentBackend`."""
+        queued_s = time.monotonic()
+        worker = await self._take()
+        started_s = time.monotonic()
+        answer: Answer | None = None
+        try:
+            answer = await worker.parse(document)
+        except WorkerDied as exc:
+            worker.kill("crashed")
+            log.warning("worker_crashed", pid=worker.pid, problem=str(exc))
+            raise BackendFailed(
+                f"{document.filename}: the parser crashed on it; other files are not affected; "
+                "send another version of it"
+            ) from exc
+        finally:
+            self._give_back(worker, answer)
+        if isinstance(answer.outcome, InvalidRequest):
+            raise answer.outcome
+        return replace(
+            answer.outcome,
+            queue_us=round((started_s - queued_s) * 1e6),
+            compute_us=round((time.monotonic() - started_s) * 1e6),
+        )
+
+    async def run(self) -> None:
+        """Keep every place filled until cancelled."""
+        places: list[Worker | None] = [*self._workers]
+        places += [None] * (self._settings.workers - len(places))
+        async with asyncio.TaskGroup() as group:
+            for worker in places:
+                group.create_task(self._fill(worker))
+
+    async def _fill(self, worker: Worker | None) -> None:
+        """Hold one place: offer its worker, wait for its end, start the next."""
+        while True:
+            worker = worker or await self._start_patiently()
+            self._idle.put_nowait(worker)
+            WORKERS.inc()
+            log.info("worker_ready", pid=worker.pid)
+            status = await worker.ended()
+            WORKERS.dec()
+            reason = worker.end_reason or "crashed"
+            WORKER_ENDS.labels(reason).inc()
+            log.info("worker_ended", pid=worker.pid, status=status, reason=reason, files=worker.files)
+            self._workers.discard(worker)
+            worker = None
+
+    async def _start_patiently(self) -> Worker:
+        """Start a worker, however long that takes; meanwhile calls that find none fail fast."""
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                worker = await self._start(self._config)
+            except (WorkerDied, OSError) as exc:
+                self._start_problem = str(exc)
+                log.error("worker_cannot_start", problem=str(exc), next_try_s=pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            else:
+                self._start_problem = None
+                self._workers.add(worker)
+                return worker
+
+    async def _take(self) -> Worker:
+        """The next idle worker that lives."""
+        while True:
+            if self._start_problem and not self._workers:
+                raise Unavailable("documents: no worker can be started; try again", retry_after_s=_FIRST_PAUSE_S)
+            worker = await self._idle.get()
+            if worker.is_alive:
+                return worker
+
+    def _give_back(self, worker: Worker, answer: Answer | None) -> None:
+        """Offer the worker again, or end it: left in the middle of a file, or worn."""
+        if answer is None:
+            worker.kill("abandoned")
+        elif (
+            worker.files >= self._settings.worker_recycle_files
+            or answer.resident_bytes > self._settings.worker_recycle_rss_bytes
+        ):
+            worker.kill("recycled")
+        else:
+            self._idle.put_nowait(worker)

@@ -1,0 +1,130 @@
+"""Files to documents: check, admit, parse within the deadline, count."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from types import TracebackType
+from typing import Self
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from services.common.batching.base import Backlog
+from services.common.deadline import Deadline
+from services.common.errors import InvalidRequest, Overloaded, RequestError, TooLarge
+from services.common.telemetry.metrics import LATENCY_BUCKETS
+from services.documents.backends.base import Document, DocumentBackend, Format, Parsed
+from services.documents.settings import DocumentsSettings
+
+DOCUMENTS = Counter("isolane_documents_files_total", "Files by format and outcome.", ["format", "outcome"])
+PARSE_SECONDS = Histogram(
+    "isolane_documents_parse_seconds", "Time with a worker, by format.", ["format"], buckets=LATENCY_BUCKETS
+)
+IN_FLIGHT = Gauge("isolane_documents_in_flight", "Files that are parsed or wait for it.")
+
+_MAX_FILENAME_BYTES = 255
+_NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
+_FIRST_GUESS_S = 0.5
+"""Assumed time of a file before one was measured."""
+_DECAY = 0.2
+"""Weight of the newest file in the running mean of time."""
+
+
+class DocumentsEngine:
+    """A backend behind an admission that bounds who waits. Enter it to start the backend.
+
+    Args:
+        settings: limits.
+        backend: what parses.
+    """
+
+    def __init__(self, settings: DocumentsSettings, backend: DocumentBackend) -> None:
+        self._settings = settings
+        self._backend = backend
+        self._in_flight = 0
+        self._mean_s = _FIRST_GUESS_S
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Start the backend."""
+        await self._stack.enter_async_context(self._backend)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the backend."""
+        await self._stack.aclose()
+
+    async def run(self) -> None:
+        """Keep the backend alive until cancelled."""
+        await self._backend.run()
+
+    @property
+    def formats(self) -> Sequence[Format]:
+        """What is parsed, by name ascending."""
+        return self._backend.formats
+
+    def backlog(self) -> Backlog:
+        """Files that wait, and how long the next one would."""
+        workers = self._settings.workers
+        waiting = max(0, self._in_flight - workers)
+        ahead = self._in_flight - workers + 1
+        return Backlog(queued_cost=waiting, predicted_wait_s=max(0.0, ahead * self._mean_s / workers))
+
+    async def parse(self, document: Document, deadline: Deadline) -> Parsed:
+        """Parse a file.
+
+        Raises:
+            InvalidRequest, TooLarge: the request is wrong.
+            Overloaded: too many files wait already; nothing was done.
+            DeadlineExceeded: the deadline passed; the work was ended.
+            RequestError: see `DocumentBackend.parse`.
+        """
+        self._check(document)
+        deadline.check("documents: parse")
+        try:
+            with self._admitted():
+                async with deadline.enforce(f"documents: parse {document.filename}"):
+                    parsed = await self._backend.parse(document)
+        except RequestError as exc:
+            DOCUMENTS.labels("unknown", exc.code).inc()
+            raise
+        self._learn(parsed)
+        return parsed
+
+    def _check(self, document: Document) -> None:
+        name = document.filename
+        if not name or len(name.encode()) > _MAX_FILENAME_BYTES or _NOT_IN_NAMES.search(name):
+            raise InvalidRequest(
+                f"filename: it needs 1 to {_MAX_FILENAME_BYTES} bytes without path separators and control characters",
+                param="filename",
+            )
+        if not document.data:
+            raise InvalidRequest(f"{name}: the file is empty; send its content", param="data")
+        if (size := len(document.data)) > self._settings.max_file_bytes:
+            raise TooLarge(f"{name}: {size} bytes; at most {self._settings.max_file_bytes}; split it", param="data")
+
+    @contextmanager
+    def _admitted(self) -> Iterator[None]:
+        """Count the file while it is here; refuse it when too many wait."""
+        if self._in_flight >= self._settings.workers + self._settings.max_queued:
+            wait_s = max(1.0, self.backlog().predicted_wait_s)
+            raise Overloaded(
+                f"documents: {self._settings.workers} files are being parsed and {self._settings.max_queued} wait; "
+                f"try again in {wait_s:.0f} s",
+                retry_after_s=wait_s,
+            )
+        self._in_flight += 1
+        IN_FLIGHT.inc()
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+            IN_FLIGHT.dec()
+
+    def _learn(self, parsed: Parsed) -> None:
+        DOCUMENTS.labels(parsed.format, "ok").inc()
+        PARSE_SECONDS.labels(parsed.format).observe(parsed.compute_us / 1e6)
+        self._mean_s += _DECAY * (parsed.compute_us / 1e6 - self._mean_s)

@@ -1,0 +1,82 @@
+"""The gRPC face of the documents engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from grpc import aio
+from isolane.common.v1 import reply_pb2
+from isolane.documents.v1 import documents_service_pb2 as pb
+from isolane.documents.v1 import documents_service_pb2_grpc as pb_grpc
+
+from services.common.errors import InvalidRequest
+from services.common.models import Timings
+from services.common.server import call, messages
+from services.common.server.server import Registration
+from services.documents.backends.base import Document, Output, Parsed
+from services.documents.engine import DocumentsEngine
+
+NAME = pb.DESCRIPTOR.services_by_name["DocumentsService"].full_name
+Context = aio.ServicerContext[Any, Any]
+
+_OUTPUTS: dict[int, Output] = {
+    pb.OUTPUT_MARKDOWN: Output.MARKDOWN,
+    pb.OUTPUT_JSON: Output.JSON,
+    pb.OUTPUT_HTML: Output.HTML,
+    pb.OUTPUT_TEXT: Output.TEXT,
+}
+
+
+class DocumentsServicer(pb_grpc.DocumentsServiceServicer):
+    """Checks messages, calls the engine, builds replies."""
+
+    def __init__(self, engine: DocumentsEngine) -> None:
+        self._engine = engine
+
+    async def Parse(self, request: pb.ParseRequest, context: Context) -> pb.ParseResponse:
+        """See the proto."""
+        started_s = time.monotonic()
+        call.note(bytes=len(request.data))
+        document = Document(filename=request.filename, data=request.data, outputs=_outputs(request.outputs))
+        parsed = await self._engine.parse(document, call.deadline())
+        return self._reply(parsed, started_s)
+
+    async def ListFormats(self, request: pb.ListFormatsRequest, context: Context) -> pb.ListFormatsResponse:
+        """See the proto."""
+        formats = [pb.Format(name=item.name, extensions=item.extensions) for item in self._engine.formats]
+        return pb.ListFormatsResponse(formats=formats)
+
+    def _reply(self, parsed: Parsed, started_s: float) -> pb.ParseResponse:
+        call.note(format=parsed.format, queue_us=parsed.queue_us, compute_us=parsed.compute_us)
+        spent = Timings(tokenize_us=0, queue_us=parsed.queue_us, compute_us=parsed.compute_us)
+        reply = pb.ParseResponse(
+            status=pb.PARSE_STATUS_PARTIAL_SUCCESS if parsed.errors else pb.PARSE_STATUS_SUCCESS,
+            format=parsed.format,
+            errors=parsed.errors,
+            usage=reply_pb2.Usage(items=1),
+            timings=messages.timings(spent, started_s),
+            load=messages.load(self._engine.backlog()),
+        )
+        for output, content in parsed.outputs.items():
+            setattr(reply, output.value, content if output is Output.JSON else content.decode())
+        return reply
+
+
+def registration(engine: DocumentsEngine) -> Registration:
+    """What the server needs to serve the engine."""
+    return Registration(
+        name=NAME, servicer=DocumentsServicer(engine), add=pb_grpc.add_DocumentsServiceServicer_to_server
+    )
+
+
+def _outputs(wanted: Sequence[int]) -> list[Output]:
+    """The forms asked for; Markdown when there are none."""
+    outputs = [_OUTPUTS[value] for value in wanted if value in _OUTPUTS]
+    if len(outputs) != len(wanted) or len(set(outputs)) != len(outputs):
+        raise InvalidRequest(
+            f"outputs {list(wanted)}: each of {', '.join(_OUTPUTS.values())} at most once, and no other",
+            param="outputs",
+        )
+    return outputs or [Output.MARKDOWN]

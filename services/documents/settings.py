@@ -1,0 +1,50 @@
+"""Settings of the documents service."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from services.common.config import ServerSettings
+
+_MIB = 1024 * 1024
+
+
+class DocumentsSettings(ServerSettings):
+    """Settings of the documents service."""
+
+    service: ClassVar[str] = "documents"
+
+    port: int = Field(default=50053, ge=0, le=65535)
+    """Port of the gRPC server; 0 takes a free one."""
+
+    metrics_port: int = Field(default=9153, ge=0, le=65535)
+    """Port of the Prometheus endpoint `/metrics`; 0 takes a free one."""
+
+    backend: Literal["docling", "fake"] = "docling"
+    """What parses: Docling in worker processes, or a deterministic fake for tests and for trying the API."""
+
+    workers: int = Field(default=2, ge=1)
+    """Worker processes, kept warm. Each parses one file at a time and holds about 150 MB when idle."""
+
+    max_queued: int = Field(default=16, ge=0)
+    """Files that may wait for a worker; more is refused with a retry delay. Each is held in memory."""
+
+    max_file_bytes: int = Field(default=50 * _MIB, ge=1)
+    """Largest file; must fit into `max_message_bytes`. Unit: bytes."""
+
+    max_unpacked_bytes: int = Field(default=256 * _MIB, ge=1)
+    """Largest content of a packed file (docx, xlsx, epub, ...), unpacked: refuses zip bombs. Unit: bytes."""
+
+    worker_memory_bytes: int = Field(default=1536 * _MIB, ge=64 * _MIB)
+    """Memory that a file may take in its worker beyond the idle worker's; more fails that file alone. Unit: bytes."""
+
+    worker_recycle_rss_bytes: int = Field(default=512 * _MIB, ge=1)
+    """A worker that holds more than this after a file is replaced. Unit: bytes."""
+
+    worker_recycle_files: int = Field(default=500, ge=1)
+    """A worker is replaced after so many files, so that leaks of libraries stay small."""
+
+    worker_start_s: float = Field(default=60.0, gt=0)
+    """Longest time that a worker may take to become ready. Unit: seconds."""

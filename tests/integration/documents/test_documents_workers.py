@@ -1,0 +1,123 @@
+"""Workers that hang, crash or lose their service."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import Any
+
+import grpc
+import psutil
+import pytest
+from grpc import StatusCode
+from isolane.documents.v1 import documents_service_pb2 as pb
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+
+SLOW = pb.ParseRequest(filename="slow.html", data=b"<html><body>" + b"<div>" * 100_000 + b"x")
+"""Minutes of work."""
+
+
+@pytest.fixture
+def warm(service: Any) -> Any:
+    """The service with both workers warm."""
+    service.wait_for_workers(2)
+    return service
+
+
+def assert_good_file_works(service: Any) -> None:
+    assert service.parse("a.md", b"# Head").markdown == "# Head"
+
+
+def test_a_file_that_passes_its_deadline_has_its_worker_killed(warm: Any) -> None:
+    failures: list[grpc.RpcError] = []
+    thread = threading.Thread(target=lambda: failures.append(warm.refusal(SLOW.filename, SLOW.data, timeout=2)))
+    thread.start()
+    pid = warm.wait_until_parsing()
+    thread.join()
+    warm.wait_for_end(pid)
+
+    assert failures[0].code() is StatusCode.DEADLINE_EXCEEDED
+    assert_good_file_works(warm)
+
+
+def test_a_caller_who_leaves_has_its_worker_killed(warm: Any) -> None:
+    call = warm.stub.Parse.future(SLOW, timeout=60)
+    pid = warm.wait_until_parsing()
+    call.cancel()
+    warm.wait_for_end(pid)
+
+    assert_good_file_works(warm)
+
+
+def test_a_worker_killed_in_the_middle_of_a_file_fails_that_file_alone(warm: Any) -> None:
+    call = warm.stub.Parse.future(SLOW, timeout=60)
+    pid = warm.wait_until_parsing()
+    other = warm.stub.Parse.future(pb.ParseRequest(filename="a.csv", data=b"a,b\n1,2\n"), timeout=60)
+    other_reply = other.result()
+    os.kill(pid, signal.SIGKILL)
+
+    assert call.code() is StatusCode.INTERNAL
+    assert "slow.html: the parser crashed on it" in call.details()
+    assert other_reply.format == "csv"
+    assert_good_file_works(warm)
+
+
+def test_a_worker_killed_while_idle_is_replaced(warm: Any) -> None:
+    before = warm.workers()
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    for pid in before:
+        warm.wait_for_end(pid)
+
+    assert_good_file_works(warm)
+    assert not before & warm.workers()
+
+
+def test_a_full_queue_refuses_with_a_delay(launch: Any) -> None:
+    with launch(workers="1", max_queued="0") as service:
+        service.wait_for_workers(1)
+        call = service.stub.Parse.future(SLOW, timeout=60)
+        service.wait_until_parsing()
+        refusal = service.refusal("a.md", b"# Head")
+        call.cancel()
+
+    assert refusal.code() is StatusCode.RESOURCE_EXHAUSTED
+    assert "grpc-status-details-bin" in dict(refusal.trailing_metadata())
+
+
+def test_no_worker_outlives_a_service_that_was_killed(launch: Any) -> None:
+    with launch() as service:
+        service.wait_for_workers(2)
+        call = service.stub.Parse.future(SLOW, timeout=60)
+        service.wait_until_parsing()
+        workers = service.workers()
+        service.process.kill()
+        for pid in workers:
+            service.wait_for_end(pid)
+
+        assert len(workers) == 2
+        assert call.code() is StatusCode.UNAVAILABLE
+        assert list(service.temporary.iterdir()) == []
+
+
+def test_no_worker_outlives_a_service_that_was_stopped(launch: Any) -> None:
+    with launch() as service:
+        service.wait_for_workers(2)
+        workers = service.workers()
+        service.process.send_signal(signal.SIGTERM)
+        status = service.process.wait(timeout=30)
+
+    assert (status, len(workers)) == (0, 2)
+    assert not any(psutil.pid_exists(pid) for pid in workers)
+
+
+def test_a_service_stopped_while_its_first_worker_starts_ends_at_once_and_clean(launch: Any) -> None:
+    with launch(wait_for_event="listening") as service:
+        service.process.send_signal(signal.SIGTERM)
+        status = service.process.wait(timeout=30)
+
+    assert status == 0
+    assert service.lines("serving") == []
+    assert "Traceback" not in service.log.read_text()

@@ -1,0 +1,109 @@
+"""Which format a file is."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+
+from services.common.errors import InvalidRequest, TooLarge, UnprocessableFile, UnsupportedFormat
+from services.documents.backends.formats import FORMATS, detect
+
+LIMIT = 1000
+JATS = (
+    b'<?xml version="1.0"?><!DOCTYPE article PUBLIC "-//NLM//DTD JATS (Z39.96) Journal Archiving DTD v1.2//EN" "j.dtd">'
+)
+
+
+def packed(*names: str, mimetype: str = "", size: int = 1) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        if mimetype:
+            archive.writestr("mimetype", mimetype)
+        for name in names:
+            archive.writestr(name, b"0" * size)
+    return target.getvalue()
+
+
+ODF = "application/vnd.oasis.opendocument."
+
+
+@pytest.mark.parametrize(
+    ("filename", "data", "expected"),
+    [
+        ("a.md", b"# Head", "md"),
+        ("A.MD", b"# Head", "md"),
+        ("a.txt", b"words", "txt"),
+        ("a.csv", b"a,b", "csv"),
+        ("a.adoc", b"= Title", "asciidoc"),
+        ("a.tex", b"\\section{x}", "latex"),
+        ("a.html", b"<p>no head", "html"),
+        ("a.html", "<html>".encode("utf-16"), "html"),
+        ("page.txt", b"\xef\xbb\xbf\n<!-- c --><!DOCTYPE html><p>", "html"),
+        ("page", b"<?xml version='1.0'?><html xmlns='x'>", "html"),
+        ("captions", b"WEBVTT\n\n", "vtt"),
+        ("paper.txt", b"% note\n  \\documentclass{article}", "latex"),
+        ("paper.xml", JATS + b"<article>", "xml_jats"),
+        ("paper.nxml", b'<article article-type="x"><front>', "xml_jats"),
+        ("report.txt", packed("word/document.xml"), "docx"),
+        ("report", packed("xl/workbook.xml"), "xlsx"),
+        ("report.docx", packed("ppt/presentation.xml"), "pptx"),
+        ("a.zip", packed("content.xml", mimetype=ODF + "text"), "odt"),
+        ("a.zip", packed("content.xml", mimetype=ODF + "spreadsheet-template"), "ods"),
+        ("a.zip", packed("content.xml", mimetype=ODF + "presentation"), "odp"),
+        ("a.zip", packed("c.opf", mimetype="application/epub+zip\n"), "epub"),
+    ],
+)
+def test_content_decides_and_the_extension_tells_texts_apart(filename: str, data: bytes, expected: str) -> None:
+    assert detect(filename, data, max_unpacked_bytes=LIMIT) == expected
+
+
+@pytest.mark.parametrize(
+    ("filename", "data", "error", "says"),
+    [
+        ("a.docx", b"%PDF-1.7", UnsupportedFormat, "PDF: it needs layout models"),
+        ("a.pdf", b"\x89PNG\r\n", UnsupportedFormat, "PNG image: it needs layout models"),
+        ("a.docx", b"\xd0\xcf\x11\xe0\xa1\xb1", UnsupportedFormat, "without password"),
+        ("a.docx", b"{\\rtf1", UnsupportedFormat, "save it as docx"),
+        ("a.bin", b"\x00\x01\x02", UnsupportedFormat, "binary data"),
+        ("notes", b"words", UnsupportedFormat, "name it .txt"),
+        ("a.xyz", b"words", UnsupportedFormat, "name it .txt"),
+        ("a.xml", b"<?xml version='1.0'?><invoice/>", UnsupportedFormat, "XML of a kind"),
+        ("a.zip", packed("x.txt"), UnsupportedFormat, "no known document"),
+        ("a.docx", b"words", UnprocessableFile, "the content is text"),
+        ("a.docx", packed("word/document.xml")[:40], UnprocessableFile, "damaged or encrypted"),
+        ("a.docx", packed("word/document.xml", size=LIMIT + 1), TooLarge, "1001 bytes"),
+    ],
+)
+def test_what_is_not_parsed_says_what_it_is(filename: str, data: bytes, error: type[InvalidRequest], says: str) -> None:
+    with pytest.raises(error) as caught:
+        detect(filename, data, max_unpacked_bytes=LIMIT)
+
+    assert type(caught.value) is error
+    assert caught.value.message.startswith(f"{filename}: ")
+    assert says in caught.value.message
+
+
+def test_an_unsupported_file_is_answered_with_what_is_supported() -> None:
+    with pytest.raises(UnsupportedFormat, match=r"adoc, .*docx, .*html, .*xlsx"):
+        detect("a.pdf", b"%PDF-1.7", max_unpacked_bytes=LIMIT)
+
+
+def test_too_many_parts_are_refused_though_they_are_small() -> None:
+    data = packed("word/document.xml", *(f"{number}" for number in range(10_001)), size=0)
+
+    with pytest.raises(TooLarge, match="10002 parts"):
+        detect("a.docx", data, max_unpacked_bytes=LIMIT)
+
+
+@pytest.mark.parametrize("data", [b" " * 8000 + b"x", b"<!--" * 2000, b"%\n" * 4000, b"<article " * 900])
+def test_a_text_made_to_be_slow_to_tell_is_told_at_once(data: bytes) -> None:
+    assert detect("a.md", data, max_unpacked_bytes=LIMIT) == "md"
+
+
+def test_formats_are_sorted_and_no_extension_belongs_to_two() -> None:
+    extensions = [extension for item in FORMATS for extension in item.extensions]
+
+    assert [item.name for item in FORMATS] == sorted(item.name for item in FORMATS)
+    assert len(set(extensions)) == len(extensions)

@@ -1,0 +1,201 @@
+"""The pool over workers that are no processes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from services.common.errors import BackendFailed, StartupError, Unavailable, UnprocessableFile
+from services.documents.backends.base import Document, Output, Parsed
+from services.documents.backends.pool import WorkerPool
+from services.documents.backends.process import Answer, WorkerConfig, WorkerDied
+from services.documents.settings import DocumentsSettings
+
+
+class FakeWorker:
+    """A worker that does what the file's name says."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.files = 0
+        self.end_reason = ""
+        self._ended = asyncio.Event()
+
+    @property
+    def is_alive(self) -> bool:
+        return not self._ended.is_set()
+
+    async def parse(self, document: Document) -> Answer:
+        self.files += 1
+        match document.filename:
+            case "crash":
+                self._ended.set()
+                raise WorkerDied("it ended without an answer")
+            case "hang":
+                await asyncio.Event().wait()
+            case "damaged":
+                return Answer(outcome=UnprocessableFile("damaged"), resident_bytes=0)
+        outputs = {Output.TEXT: str(self.pid).encode()}
+        return Answer(
+            outcome=Parsed(format="txt", outputs=outputs), resident_bytes=100 if document.filename == "large" else 0
+        )
+
+    def kill(self, reason: str) -> None:
+        if self.is_alive:
+            self.end_reason = reason
+            self._ended.set()
+
+    async def ended(self) -> int:
+        await self._ended.wait()
+        return -9
+
+
+class Starter:
+    """Makes workers with pids 1, 2, …; refuses while `problem` is set."""
+
+    def __init__(self) -> None:
+        self.workers: list[FakeWorker] = []
+        self.problem = ""
+
+    async def __call__(self, config: WorkerConfig) -> FakeWorker:
+        if self.problem:
+            raise WorkerDied(self.problem)
+        self.workers.append(FakeWorker(len(self.workers) + 1))
+        return self.workers[-1]
+
+
+@asynccontextmanager
+async def running(starter: Starter, *, workers: int = 1, files: int = 100) -> AsyncIterator[WorkerPool]:
+    settings = DocumentsSettings(workers=workers, worker_recycle_files=files, worker_recycle_rss_bytes=99)
+    async with WorkerPool(settings, start=starter) as pool:
+        keeper = asyncio.create_task(pool.run())
+        try:
+            yield pool
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+
+
+async def parse(pool: WorkerPool, filename: str = "good") -> int:
+    """Pid of the worker that parsed it."""
+    async with asyncio.timeout(5):
+        parsed = await pool.parse(Document(filename=filename, data=b"x", outputs=[Output.TEXT]))
+    return int(parsed.outputs[Output.TEXT])
+
+
+async def settled() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_a_warm_worker_is_used_again() -> None:
+    async with running(Starter()) as pool:
+        pids = [await parse(pool) for _ in range(3)]
+
+    assert pids == [1, 1, 1]
+
+
+async def test_every_worker_is_used_when_files_come_together() -> None:
+    starter = Starter()
+    async with running(starter, workers=2) as pool:
+        hanging = [asyncio.create_task(parse(pool, "hang")) for _ in range(2)]
+        await settled()
+        files = [worker.files for worker in starter.workers]
+        for task in hanging:
+            task.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
+
+    assert files == [1, 1]
+
+
+async def test_a_crash_fails_its_own_file_and_the_next_finds_a_new_worker() -> None:
+    async with running(Starter()) as pool:
+        with pytest.raises(BackendFailed, match="crash"):
+            await parse(pool, "crash")
+        pid = await parse(pool)
+
+    assert pid == 2
+
+
+async def test_a_damaged_file_keeps_its_worker() -> None:
+    async with running(Starter()) as pool:
+        with pytest.raises(UnprocessableFile):
+            await parse(pool, "damaged")
+        pid = await parse(pool)
+
+    assert pid == 1
+
+
+async def test_a_caller_who_leaves_has_its_worker_killed_and_replaced() -> None:
+    starter = Starter()
+    async with running(starter) as pool:
+        task = asyncio.create_task(parse(pool, "hang"))
+        await settled()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        reason = starter.workers[0].end_reason
+        pid = await parse(pool)
+
+    assert (reason, pid) == ("abandoned", 2)
+
+
+async def test_a_worker_that_died_while_idle_is_replaced_and_never_used() -> None:
+    starter = Starter()
+    async with running(starter) as pool:
+        await parse(pool)
+        starter.workers[0].kill("")
+        pid = await parse(pool)
+
+    assert pid == 2
+
+
+async def test_a_worker_is_recycled_after_so_many_files() -> None:
+    starter = Starter()
+    async with running(starter, files=2) as pool:
+        pids = [await parse(pool) for _ in range(5)]
+
+    assert pids == [1, 1, 2, 2, 3]
+    assert starter.workers[0].end_reason == "recycled"
+
+
+async def test_a_worker_that_keeps_much_memory_is_recycled() -> None:
+    async with running(Starter()) as pool:
+        await parse(pool, "large")
+        pid = await parse(pool)
+
+    assert pid == 2
+
+
+async def test_all_workers_end_with_the_pool() -> None:
+    starter = Starter()
+    async with running(starter, workers=3) as pool:
+        await parse(pool)
+        await settled()
+
+    assert [worker.is_alive for worker in starter.workers] == [False, False, False]
+
+
+async def test_a_first_worker_that_cannot_start_stops_the_service() -> None:
+    starter = Starter()
+    starter.problem = "No module named 'docling'"
+
+    with pytest.raises(StartupError, match="No module named 'docling'"):
+        async with running(starter):
+            pass
+
+
+async def test_files_fail_fast_while_no_worker_can_be_started() -> None:
+    starter = Starter()
+    async with running(starter) as pool:
+        await parse(pool)
+        starter.problem = "out of memory"
+        starter.workers[0].kill("")
+        await settled()
+
+        with pytest.raises(Unavailable) as caught:
+            await parse(pool)
+
+    assert caught.value.retry_after_s

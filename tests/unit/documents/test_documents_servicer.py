@@ -1,0 +1,78 @@
+"""Messages to the engine and back."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from isolane.documents.v1 import documents_service_pb2 as pb
+
+from services.common.deadline import Deadline
+from services.common.errors import InvalidRequest
+from services.common.server import call
+from services.documents.backends.base import Document, Output, Parsed
+from services.documents.backends.fake import FakeDocumentBackend
+from services.documents.backends.formats import FORMATS
+from services.documents.engine import DocumentsEngine
+from services.documents.servicer import DocumentsServicer
+from services.documents.settings import DocumentsSettings
+
+CONTEXT = cast(Any, None)
+
+
+class PartialBackend(FakeDocumentBackend):
+    """Finds something wrong in every file."""
+
+    async def parse(self, document: Document) -> Parsed:
+        return Parsed(
+            format="txt", outputs={Output.TEXT: b"half"}, errors=["page 2 is damaged"], queue_us=3, compute_us=5
+        )
+
+
+def servicer(backend: type[FakeDocumentBackend] = FakeDocumentBackend) -> DocumentsServicer:
+    call.begin(Deadline.after(30))
+    return DocumentsServicer(DocumentsEngine(DocumentsSettings(), backend(workers=1, max_unpacked_bytes=1000)))
+
+
+async def test_markdown_is_the_default() -> None:
+    reply = await servicer().Parse(pb.ParseRequest(filename="a.md", data=b"x"), CONTEXT)
+
+    assert reply.markdown.startswith("# a.md")
+    assert not any(reply.HasField(name) for name in ("json", "html", "text"))
+    assert (reply.status, reply.format, reply.usage.items) == (pb.PARSE_STATUS_SUCCESS, "md", 1)
+
+
+async def test_only_the_forms_asked_for_are_set() -> None:
+    request = pb.ParseRequest(filename="a.md", data=b"x", outputs=[pb.OUTPUT_JSON, pb.OUTPUT_HTML, pb.OUTPUT_TEXT])
+
+    reply = await servicer().Parse(request, CONTEXT)
+
+    assert (reply.json[:1], reply.html[:4], reply.text[:4]) == (b"{", "<h1>", "a.md")
+    assert not reply.HasField("markdown")
+
+
+async def test_a_document_that_came_out_in_part_says_so_with_its_times() -> None:
+    fields = call.begin(Deadline.after(30))
+    service = DocumentsServicer(
+        DocumentsEngine(DocumentsSettings(), PartialBackend(workers=1, max_unpacked_bytes=1000))
+    )
+
+    reply = await service.Parse(pb.ParseRequest(filename="a.txt", data=b"xy"), CONTEXT)
+
+    assert (reply.status, list(reply.errors)) == (pb.PARSE_STATUS_PARTIAL_SUCCESS, ["page 2 is damaged"])
+    assert (reply.timings.queue_us, reply.timings.compute_us) == (3, 5)
+    assert fields == {"bytes": 2, "format": "txt", "queue_us": 3, "compute_us": 5}
+
+
+@pytest.mark.parametrize("outputs", [[pb.OUTPUT_UNSPECIFIED], [99], [pb.OUTPUT_TEXT, pb.OUTPUT_TEXT]])
+async def test_unknown_and_repeated_forms_are_refused(outputs: list[Any]) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        await servicer().Parse(pb.ParseRequest(filename="a.md", data=b"x", outputs=outputs), CONTEXT)
+
+    assert caught.value.param == "outputs"
+
+
+async def test_the_formats_are_listed() -> None:
+    reply = await servicer().ListFormats(pb.ListFormatsRequest(), CONTEXT)
+
+    assert [item.name for item in reply.formats] == [item.name for item in FORMATS]
