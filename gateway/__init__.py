@@ -1,0 +1,1 @@
+"""The HTTP gateway: public wire formats in front, gRPC services behind."""

@@ -1,0 +1,1 @@
+"""One client per service: domain values in and out, protos in between."""

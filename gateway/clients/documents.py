@@ -1,0 +1,90 @@
+"""The documents service as the gateway calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from isolane.documents.v1 import documents_service_pb2 as pb
+from isolane.documents.v1.documents_service_pb2_grpc import DocumentsServiceStub
+
+from gateway.clients.items import Timings, timings
+from services.common.deadline import Deadline
+from services.common.discovery.base import Resolver
+from services.common.rpc.client import RpcClient
+from services.common.rpc.pool import Pool
+from services.common.server import call
+
+SERVICE = "documents"
+HEALTH_SERVICE = pb.DESCRIPTOR.services_by_name["DocumentsService"].full_name
+
+Form = Literal["markdown", "json", "html", "text"]
+"""A form in which a parsed document is returned."""
+
+_OUTPUTS: Mapping[Form, pb.Output.ValueType] = MappingProxyType(
+    {
+        "markdown": pb.OUTPUT_MARKDOWN,
+        "json": pb.OUTPUT_JSON,
+        "html": pb.OUTPUT_HTML,
+        "text": pb.OUTPUT_TEXT,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """A document in the forms that were asked for; the others are None."""
+
+    format: str
+    """What the file was found to be, for example "html"."""
+    is_complete: bool
+    """False when parts could not be parsed; `errors` says which."""
+    errors: tuple[str, ...]
+    markdown: str | None
+    json: bytes | None
+    """A JSON object in UTF-8."""
+    html: str | None
+    text: str | None
+    timings: Timings
+
+
+class DocumentsClient:
+    """Calls the documents service.
+
+    Args:
+        resolver: knows its instances.
+    """
+
+    def __init__(self, resolver: Resolver) -> None:
+        self.pool = Pool(SERVICE, resolver, DocumentsServiceStub, health_service=HEALTH_SERVICE)
+        self._rpc = RpcClient(self.pool)
+
+    async def parse(self, filename: str, data: bytes, *, forms: Sequence[Form], deadline: Deadline) -> Parsed:
+        """Parse one file.
+
+        Args:
+            filename: its name; the extension helps to tell the format.
+            data: its content.
+            forms: what to return.
+            deadline: when the caller stops waiting; the parser is ended then.
+
+        Raises:
+            UnsupportedFormat: the format is not parsed.
+            UnprocessableFile: the file is damaged.
+            RequestError: see `RpcClient.call`.
+        """
+        request = pb.ParseRequest(filename=filename, data=data, outputs=[_OUTPUTS[form] for form in forms])
+        reply = await self._rpc.call("Parse", lambda stub: stub.Parse, request, deadline=deadline)
+        call.note(format=reply.format, bytes=len(data), compute_us=reply.timings.compute_us)
+        return Parsed(
+            format=reply.format,
+            is_complete=reply.status == pb.PARSE_STATUS_SUCCESS,
+            errors=tuple(reply.errors),
+            markdown=reply.markdown if reply.HasField("markdown") else None,
+            json=reply.json if reply.HasField("json") else None,
+            html=reply.html if reply.HasField("html") else None,
+            text=reply.text if reply.HasField("text") else None,
+            timings=timings(reply.timings),
+        )

@@ -1,0 +1,1 @@
+"""The edge: what happens to every request before and after its route."""

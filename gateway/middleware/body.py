@@ -1,0 +1,93 @@
+"""The request's body as it arrives: bounded in size and time, and afterwards the sign that the client went away."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Any, cast
+
+from litestar.exceptions import HTTPException
+from litestar.types import HTTPReceiveMessage, Receive
+
+from services.common.errors import Cancelled, TooLarge
+
+
+class Body:
+    """Wraps the server's `receive` of one request.
+
+    Once the whole body is read it watches for the client's disconnect and then cancels the task that answers, and with
+    it the upstream call. Call `stop_watching` before the answer is sent.
+
+    Args:
+        receive: the server's.
+        max_bytes: largest body.
+        timeout_s: time for the whole body to arrive.
+    """
+
+    def __init__(self, receive: Receive, *, max_bytes: int, timeout_s: float) -> None:
+        self.is_abandoned = False
+        self._receive = receive
+        self._max_bytes = max_bytes
+        self._timeout_s = timeout_s
+        self._late_at_s = asyncio.get_running_loop().time() + timeout_s
+        self._size = 0
+        self._watcher: asyncio.Task[None] | None = None
+
+    def check_announced(self, content_length: str | None) -> None:
+        """Refuse a body by its Content-Length before any of it is read."""
+        # Longer numbers are refused too; int() of thousands of digits would raise.
+        if content_length is not None and (len(content_length) > 18 or int(content_length) > self._max_bytes):
+            raise self._too_large()
+
+    async def receive(self) -> HTTPReceiveMessage:
+        """The next part of the body.
+
+        Raises:
+            TooLarge: the body passes its limit.
+            HTTPException: it did not arrive in time (408).
+            Cancelled: the client went away in the middle of it.
+        """
+        if self._watcher is not None:
+            await asyncio.wait({self._watcher})
+            return {"type": "http.disconnect"}
+        message = await self._next()
+        if message["type"] == "http.disconnect":
+            self.is_abandoned = True
+            raise Cancelled("the client went away before it had sent the whole body")
+        self._size += len(message["body"])
+        if self._size > self._max_bytes:
+            raise self._too_large()
+        if not message["more_body"]:
+            self._watch()
+        return message
+
+    def stop_watching(self) -> None:
+        """Let the answer go out undisturbed."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    async def _next(self) -> HTTPReceiveMessage:
+        try:
+            async with asyncio.timeout_at(self._late_at_s):
+                return cast(HTTPReceiveMessage, await self._receive())
+        except TimeoutError as exc:
+            raise HTTPException(
+                status_code=HTTPStatus.REQUEST_TIMEOUT,
+                detail=f"the body did not arrive within {self._timeout_s:g} s; send it faster or send less",
+                # The rest of the body may still come; the connection cannot be used for another request.
+                headers={"connection": "close"},
+            ) from exc
+
+    def _watch(self) -> None:
+        answering = asyncio.current_task()
+        if answering is not None:
+            self._watcher = asyncio.create_task(self._cancel_when_gone(answering))
+
+    async def _cancel_when_gone(self, answering: asyncio.Task[Any]) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.is_abandoned = True
+        answering.cancel()
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"the body is larger than the limit of {self._max_bytes} bytes; send less at once")

@@ -1,0 +1,117 @@
+"""The edge of the gateway: ids, host check, limits, deadline, errors, one log line for every request."""
+
+from __future__ import annotations
+
+import asyncio
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from opentelemetry.trace import SpanKind
+
+from gateway.errors.failure import failure_of
+from gateway.errors.families import answer
+from gateway.middleware.body import Body
+from gateway.middleware.hosts import HostCheck
+from gateway.middleware.limits import TIMEOUT_HEADER, Gates
+from gateway.middleware.record import CLIENT_GONE, RequestRecord
+from gateway.settings import GatewaySettings
+from services.common.server import call
+from services.common.telemetry import request_id, tracing
+
+Headers = dict[str, str]
+
+
+class EdgeMiddleware:
+    """Wraps the whole application, so that no answer leaves without ids, log line and metrics.
+
+    Args:
+        app: the application.
+        settings: of this process.
+    """
+
+    def __init__(self, app: ASGIApp, settings: GatewaySettings) -> None:
+        self._app = app
+        self._hosts = HostCheck(settings.allowed_hosts)
+        self._gates = Gates(settings)
+        self._body_timeout_s = settings.body_timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        headers = _first_of_each(scope)
+        request_id.current.set(request_id.accept(headers.get(request_id.METADATA_KEY)))
+        record = RequestRecord(method=scope["method"], path=scope["path"])
+        with tracing.span("request", SpanKind.SERVER, headers) as span:
+            try:
+                await self._answer(scope, receive, send, record, headers)
+            finally:
+                record.route = scope.get("path_template", "")
+                record.finish(span)
+
+    async def _answer(
+        self, scope: HTTPScope, receive: Receive, send: Send, record: RequestRecord, headers: Headers
+    ) -> None:
+        """Answer, or answer why not."""
+        gate = self._gates.of(record.path)
+        body = Body(receive, max_bytes=gate.limits.max_body_bytes, timeout_s=self._body_timeout_s)
+        reply = _Reply(send, record, body)
+        try:
+            self._hosts.check([value.decode("latin-1") for name, value in scope["headers"] if name == b"host"])
+            body.check_announced(headers.get("content-length"))
+            record.fields = call.begin(gate.deadline(headers.get(TIMEOUT_HEADER)))
+            with gate.admit():
+                await self._app(scope, body.receive, reply)
+        except asyncio.CancelledError:
+            if not body.is_abandoned:
+                raise
+            _forget_cancellation()
+            record.status = CLIENT_GONE
+            record.fields["code"] = "cancelled"
+        except Exception as exc:
+            if record.status:
+                raise
+            await _refuse(exc, record, reply)
+        finally:
+            body.stop_watching()
+
+
+class _Reply:
+    """The server's `send`, with the ids added to the answer and its status noted."""
+
+    def __init__(self, send: Send, record: RequestRecord, body: Body) -> None:
+        self._send = send
+        self._record = record
+        self._body = body
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._body.stop_watching()
+            self._record.status = message["status"]
+            ids = ((b"x-request-id", request_id.current.get()), (b"x-trace-id", tracing.current_trace_id()))
+            message["headers"] = [*message["headers"], *((name, value.encode()) for name, value in ids)]
+        await self._send(message)
+
+
+async def _refuse(error: Exception, record: RequestRecord, send: Send) -> None:
+    """Answer an error that did not come from a route."""
+    failure = failure_of(error)
+    record.fields.update(failure.notes())
+    headers, body = answer(failure, record.path, request_id.current.get())
+    await send({"type": "http.response.start", "status": failure.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _first_of_each(scope: HTTPScope) -> Headers:
+    """Header values by name; of a header that is sent several times the first counts."""
+    headers: Headers = {}
+    for name, value in scope["headers"]:
+        headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+    return headers
+
+
+def _forget_cancellation() -> None:
+    """Let the server's task end as usual: the disconnect that cancelled it is dealt with."""
+    if (task := asyncio.current_task()) is not None:
+        task.uncancel()

@@ -1,0 +1,103 @@
+"""uvicorn's HTTP protocol with what it lacks: bounds on the head of a request, and errors in our shape."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from opentelemetry.trace import SpanKind
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from gateway.errors.failure import Failure
+from gateway.errors.families import answer
+from gateway.middleware.record import RequestRecord
+from gateway.settings import GatewaySettings
+from services.common.telemetry import request_id, tracing
+
+
+def bounded_protocol(settings: GatewaySettings) -> type[HttpToolsProtocol]:
+    """The protocol class for these settings; uvicorn makes one object of it per connection."""
+
+    class _Protocol(BoundedProtocol):
+        head_timeout_s = settings.head_timeout_s
+        max_head_bytes = settings.max_head_bytes
+
+    return _Protocol
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Closes connections whose request line and headers are too large or too slow."""
+
+    head_timeout_s: float
+    max_head_bytes: int
+
+    _head_bytes = 0
+    _is_in_head = True
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """A new connection owes us a request."""
+        super().connection_made(transport)
+        self._start_head_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        self._stop_head_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of a head, a body, or of both."""
+        if self._is_in_head:
+            self._head_bytes += len(data)
+            if self._head_timer is None:
+                self._start_head_timer()
+        super().data_received(data)
+        if self._is_in_head and self._head_bytes > self.max_head_bytes and not self.transport.is_closing():
+            self._refuse(431, f"the request line and headers are larger than {self.max_head_bytes} bytes; send less")
+
+    def on_headers_complete(self) -> None:
+        """The head is over; what follows is bounded by the edge."""
+        self._is_in_head = False
+        self._head_bytes = 0
+        self._stop_head_timer()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The next bytes are the head of the next request."""
+        self._is_in_head = True
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Uvicorn's answer to what is not HTTP, in our shape."""
+        self._refuse(400, f"{msg.rstrip('.').lower()}: this is not HTTP/1.1, or a header is malformed")
+
+    def _start_head_timer(self) -> None:
+        self._head_timer = self.loop.call_later(self.head_timeout_s, self._late)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _late(self) -> None:
+        self._head_timer = None
+        if self._head_bytes:
+            self._refuse(408, f"the request's headers did not arrive within {self.head_timeout_s:g} s")
+        else:
+            self.transport.close()
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Answer with a problem, log it as any request, close."""
+        titles = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
+        code = titles[status].lower().replace(" ", "_")
+        failure = Failure(status=status, title=titles[status], code=code, detail=detail)
+        record = RequestRecord(method="other", path="", status=status, fields={**failure.notes()})
+        request_id.current.set(request_id.accept(None))
+        with tracing.span("request", SpanKind.SERVER) as span:
+            headers, body = answer(failure, "", request_id.current.get())
+            ids = ((b"x-request-id", request_id.current.get()), (b"x-trace-id", tracing.current_trace_id()))
+            lines: list[Any] = [*headers, *((name, value.encode()) for name, value in ids), (b"connection", b"close")]
+            head = b"".join(name + b": " + value + b"\r\n" for name, value in lines)
+            self.transport.write(STATUS_LINE[status] + head + b"\r\n" + body)
+            record.finish(span)
+        self.transport.close()

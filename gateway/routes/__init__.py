@@ -1,0 +1,1 @@
+"""The public API, one module per family: parse, one client call, reply."""

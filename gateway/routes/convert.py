@@ -1,0 +1,134 @@
+"""docling-serve's API: one file to a structured document."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from litestar import Request, Router, post
+from litestar.datastructures import UploadFile
+from litestar.exceptions import HTTPException
+from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.params import Dependency
+from msgspec import Raw
+
+from gateway.clients.documents import DocumentsClient, Parsed
+from gateway.routes.responses import error_responses
+from gateway.schemas.convert import (
+    FORMS,
+    ConversionError,
+    ConvertError,
+    ConvertOptions,
+    ConvertResponse,
+    ExportedDocument,
+    convert_options,
+)
+from services.common.errors import InvalidRequest, UnsupportedFormat
+from services.common.server import call
+
+DocumentsService = Annotated[DocumentsClient, Dependency(skip_validation=True)]
+
+_MAX_FILENAME_BYTES = 255
+
+
+@dataclass
+class _FormOperation(Operation):
+    """Describes the form, which the route reads itself."""
+
+    def __post_init__(self) -> None:
+        text_list = Schema(type=OpenAPIType.ARRAY, items=Schema(type=OpenAPIType.STRING, enum=list(FORMS)))
+        form = Schema(
+            type=OpenAPIType.OBJECT,
+            required=["files"],
+            properties={
+                "files": Schema(
+                    type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="The file; exactly one."
+                ),
+                "to_formats": text_list,
+            },
+        )
+        self.request_body = RequestBody(content={"multipart/form-data": OpenAPIMediaType(schema=form)}, required=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Upload:
+    filename: str
+    data: bytes
+    options: ConvertOptions
+
+
+@post("/v1/convert/file", status_code=200, operation_class=_FormOperation, responses=error_responses(ConvertError))
+async def convert_file(request: Request[Any, Any, Any], documents: DocumentsService) -> ConvertResponse:
+    """The file in the form field `files`, in the forms that `to_formats` names."""
+    started_s = time.monotonic()
+    upload = await _upload(request)
+    options = upload.options
+    deadline = call.deadline()
+    if options.document_timeout_s is not None:
+        deadline = deadline.capped(options.document_timeout_s)
+    parsed = await documents.parse(upload.filename, upload.data, forms=options.to_formats, deadline=deadline)
+    if options.from_formats and parsed.format not in options.from_formats:
+        raise UnsupportedFormat(
+            f"files: {upload.filename!r} is {parsed.format}, which from_formats does not allow; add it there",
+            param="from_formats",
+        )
+    return _response(upload.filename, parsed, time.monotonic() - started_s)
+
+
+async def _upload(request: Request[Any, Any, Any]) -> _Upload:
+    """The form: exactly one file, and the options."""
+    if request.content_type[0] != "multipart/form-data":
+        raise HTTPException(status_code=415, detail="send the file as multipart/form-data in the field `files`")
+    fields: dict[str, list[str]] = {}
+    files: list[UploadFile] = []
+    try:
+        for name, value in await _form_items(request):
+            if isinstance(value, UploadFile):
+                files.append(value)
+            else:
+                fields.setdefault(name, []).append(value)
+        if len(files) != 1:
+            raise InvalidRequest(f"files: {len(files)} files; send exactly one per request", param="files")
+        return _Upload(
+            filename=_filename(files[0].filename), data=await files[0].read(), options=convert_options(fields)
+        )
+    finally:
+        for file in files:
+            await file.close()
+
+
+async def _form_items(request: Request[Any, Any, Any]) -> Iterable[tuple[str, Any]]:
+    try:
+        form = await request.form()
+    except (UnicodeError, LookupError) as exc:
+        raise InvalidRequest("the form: a field's charset is wrong; send text fields as UTF-8") from exc
+    return form.multi_items()
+
+
+def _filename(name: str) -> str:
+    """The last part of the name, as the documents service takes no paths."""
+    base = name.replace("\\", "/").rsplit("/", 1)[-1]
+    if not base or len(base.encode()) > _MAX_FILENAME_BYTES or not base.isprintable():
+        raise InvalidRequest("files: the file's name is empty, too long or not printable; rename it", param="files")
+    return base
+
+
+def _response(filename: str, parsed: Parsed, seconds: float) -> ConvertResponse:
+    return ConvertResponse(
+        document=ExportedDocument(
+            filename=filename,
+            md_content=parsed.markdown,
+            json_content=Raw(parsed.json) if parsed.json is not None else None,
+            html_content=parsed.html,
+            text_content=parsed.text,
+        ),
+        status="success" if parsed.is_complete else "partial_success",
+        errors=[ConversionError(error_message=error) for error in parsed.errors],
+        processing_time=round(seconds, 6),
+        timings={},
+    )
+
+
+router = Router("/", route_handlers=[convert_file], tags=["docling-serve"])

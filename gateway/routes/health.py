@@ -1,0 +1,81 @@
+"""Health and metrics of the gateway itself. None of these waits for a service."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, Router, get
+from litestar.params import Dependency
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from gateway.dependencies import Readiness
+from gateway.errors.failure import Failure, failure_of
+from gateway.errors.families import PROBLEM_JSON, problem
+from gateway.schemas.health import Health, InstanceHealth, Liveness, ServiceHealth
+from services.common.errors import Unavailable
+from services.common.rpc.instance import InstanceState
+from services.common.telemetry import request_id
+
+ProcessReadiness = Annotated[Readiness, Dependency(skip_validation=True)]
+
+_OPTIONAL = frozenset({"gpu"})
+
+
+@get(["/health", "/health/ready"], sync_to_thread=False)
+def ready(request: Request[Any, Any, Any], readiness: ProcessReadiness) -> Response[Health | dict[str, Any]]:
+    """200 while every required service has a healthy instance; else 503, and the body says why."""
+    health = _health(readiness)
+    if health.ready:
+        return Response[Health | dict[str, Any]](health)
+    failure = failure_of(Unavailable(_why_not(health), retry_after_s=1.0))
+    return Response(
+        {**problem(failure, request.url.path, request_id.current.get()), **msgspec.to_builtins(health)},
+        status_code=HTTPStatus.SERVICE_UNAVAILABLE,
+        media_type=PROBLEM_JSON.decode(),
+        headers=_headers(failure),
+    )
+
+
+@get("/health/live", sync_to_thread=False)
+def live() -> Liveness:
+    """200 while the process answers at all."""
+    return Liveness()
+
+
+@get("/metrics", sync_to_thread=False, include_in_schema=False)
+def metrics() -> Response[bytes]:
+    """The gateway's metrics for Prometheus."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8"))
+
+
+def _health(readiness: Readiness) -> Health:
+    services = {name: _service(name, states) for name, states in readiness.states().items()}
+    is_able = all(service.healthy for service in services.values() if service.required)
+    return Health(ready=is_able and not readiness.is_draining, draining=readiness.is_draining, services=services)
+
+
+def _service(name: str, states: tuple[InstanceState, ...]) -> ServiceHealth:
+    instances = [
+        InstanceHealth(address=state.address, healthy=not state.reason, reason=state.reason) for state in states
+    ]
+    return ServiceHealth(
+        healthy=any(instance.healthy for instance in instances),
+        required=name not in _OPTIONAL,
+        instances=instances,
+    )
+
+
+def _why_not(health: Health) -> str:
+    if health.draining:
+        return "the gateway is shutting down; use another instance"
+    missing = [name for name, service in health.services.items() if service.required and not service.healthy]
+    return f"no healthy instance of {', '.join(missing)}; `services` says why"
+
+
+def _headers(failure: Failure) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in failure.headers}
+
+
+router = Router("/", route_handlers=[ready, live, metrics], tags=["Gateway"])

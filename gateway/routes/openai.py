@@ -1,0 +1,109 @@
+"""OpenAI's API: embeddings and models."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from litestar import Response, Router, get, post
+from litestar.params import Dependency
+
+from gateway.clients.embedding import Embedded, EmbeddingClient
+from gateway.clients.items import ServedModel
+from gateway.clients.reranking import RerankingClient
+from gateway.routes.headers import result_headers
+from gateway.routes.json_body import JsonBody, require_json
+from gateway.routes.responses import error_responses
+from gateway.schemas.openai import (
+    Embedding,
+    EmbeddingsRequest,
+    EmbeddingsResponse,
+    EmbeddingsUsage,
+    ModelCard,
+    ModelList,
+    OpenAIError,
+)
+from services.common.deadline import Deadline
+from services.common.errors import RequestError, UnknownModel
+from services.common.server import call
+
+EmbeddingService = Annotated[EmbeddingClient, Dependency(skip_validation=True)]
+RerankingService = Annotated[RerankingClient, Dependency(skip_validation=True)]
+
+
+@post(
+    "/v1/embeddings",
+    dto=JsonBody[EmbeddingsRequest],
+    before_request=require_json,
+    status_code=200,
+    responses=error_responses(OpenAIError),
+)
+async def create_embeddings(data: EmbeddingsRequest, embedding: EmbeddingService) -> Response[EmbeddingsResponse]:
+    """One vector per input; X-Isolane-Truncated names the inputs that were longer than the model takes."""
+    embedded = await embedding.embed(
+        data.model, data.inputs(), dimensions=data.dimensions or 0, deadline=call.deadline()
+    )
+    response = EmbeddingsResponse(
+        data=_vectors(embedded, as_base64=data.encoding_format == "base64"),
+        model=embedded.model,
+        usage=EmbeddingsUsage(prompt_tokens=embedded.tokens, total_tokens=embedded.tokens),
+    )
+    return Response(response, headers=result_headers(embedded.timings, embedded.truncated))
+
+
+@get("/v1/models")
+async def list_models(embedding: EmbeddingService, reranking: RerankingService) -> ModelList:
+    """The models of all services that answer; an error when none does."""
+    models, failures = await _all_models(embedding, reranking, call.deadline())
+    if failures and not models:
+        raise failures[0]
+    return ModelList(data=[_card(model) for model in models])
+
+
+@get("/v1/models/{model_id:path}")
+async def get_model(model_id: str, embedding: EmbeddingService, reranking: RerankingService) -> ModelCard:
+    """One model. Its id may contain slashes."""
+    name = model_id.removeprefix("/")
+    models, failures = await _all_models(embedding, reranking, call.deadline())
+    found = next((model for model in models if model.id == name), None)
+    if found is not None:
+        return _card(found)
+    if failures:  # the service that does not answer may have it
+        raise failures[0]
+    raise UnknownModel(f"model {name[:256]!r} is not served here; /v1/models lists those that are", param="model")
+
+
+def _vectors(embedded: Embedded, *, as_base64: bool) -> list[Embedding]:
+    read = embedded.vector_bytes if as_base64 else embedded.vector
+    return [Embedding(index=row, embedding=read(row)) for row in range(embedded.rows)]
+
+
+async def _all_models(
+    embedding: EmbeddingClient, reranking: RerankingClient, deadline: Deadline
+) -> tuple[list[ServedModel], list[RequestError]]:
+    """The models of the services that answer, and why the others do not."""
+    models: list[ServedModel] = []
+    failures: list[RequestError] = []
+    listings = (embedding.list_models(deadline), reranking.list_models(deadline))
+    for outcome in await asyncio.gather(*listings, return_exceptions=True):
+        if isinstance(outcome, RequestError):
+            failures.append(outcome)
+        elif isinstance(outcome, BaseException):
+            raise outcome
+        else:
+            models += outcome
+    return models, failures
+
+
+def _card(model: ServedModel) -> ModelCard:
+    return ModelCard(
+        id=model.id,
+        service=model.service,
+        revision=model.revision,
+        max_tokens=model.max_tokens,
+        dimensions=model.dimensions or None,
+        development_only=model.is_development_only or model.is_fake,
+    )
+
+
+router = Router("/", route_handlers=[create_embeddings, list_models, get_model], tags=["OpenAI"])

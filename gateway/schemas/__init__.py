@@ -1,0 +1,1 @@
+"""JSON bodies of the public APIs, one module per family."""

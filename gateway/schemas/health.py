@@ -1,0 +1,40 @@
+"""Bodies of the health routes."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class InstanceHealth(Struct, kw_only=True):
+    """One instance of a service."""
+
+    address: str
+    healthy: bool
+    """True while it gets calls."""
+    reason: str
+    """Why it gets none; empty when healthy."""
+
+
+class ServiceHealth(Struct, kw_only=True):
+    """One service."""
+
+    healthy: bool
+    """True while at least one instance is."""
+    required: bool
+    """False for a service without which requests still succeed."""
+    instances: list[InstanceHealth]
+
+
+class Health(Struct, kw_only=True):
+    """Whether requests can be answered, and if not, because of what."""
+
+    ready: bool
+    draining: bool
+    """True once the process was told to stop."""
+    services: dict[str, ServiceHealth]
+
+
+class Liveness(Struct, kw_only=True):
+    """That the process runs."""
+
+    alive: bool = True

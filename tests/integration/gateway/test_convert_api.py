@@ -1,0 +1,77 @@
+"""docling-serve's conversion API as its users see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+pytestmark = pytest.mark.integration
+
+CONTENT = b"<html><body><h1>Title</h1></body></html>"
+
+
+def convert(gateway: Any, *, name: str = "page.html", content: bytes = CONTENT, **fields: Any) -> httpx.Response:
+    files = {"files": (name, content, "text/html")}
+    return httpx.post(f"{gateway.url}/v1/convert/file", files=files, data=fields, timeout=60)
+
+
+def test_markdown_is_the_default_form(gateway: Any) -> None:
+    answer = convert(gateway).json()
+
+    assert set(answer) == {"document", "status", "errors", "processing_time", "timings"}
+    assert answer["status"] == "success"
+    assert answer["errors"] == []
+    assert answer["processing_time"] > 0
+    document = answer["document"]
+    assert document["filename"] == "page.html"
+    assert document["md_content"].startswith("# page.html")
+    assert [document[key] for key in ("json_content", "html_content", "text_content", "doctags_content")] == [None] * 4
+
+
+def test_every_form_that_is_asked_for_is_returned(gateway: Any) -> None:
+    document = convert(gateway, to_formats=["md", "json", "html", "text", "md"]).json()["document"]
+
+    assert document["json_content"]["name"] == "page.html"
+    assert document["html_content"].startswith("<h1>")
+    assert document["text_content"].startswith("page.html")
+
+
+def test_options_of_docling_serve_that_change_nothing_are_taken(gateway: Any) -> None:
+    answer = convert(
+        gateway,
+        from_formats=["html", "docx"],
+        do_ocr="true",
+        force_ocr="false",
+        ocr_engine="easyocr",
+        ocr_lang=["en", "pl"],
+        pdf_backend="dlparse_v2",
+        table_mode="fast",
+        abort_on_error="false",
+        return_as_file="false",
+        image_export_mode="embedded",
+        document_timeout="30",
+        pipeline="standard",
+        target_type="inbody",
+    )
+
+    assert answer.status_code == 200, answer.text
+
+
+def test_large_file_is_converted_and_a_larger_one_refused(gateway: Any) -> None:
+    filler = b"<p>" + b"x" * (20 * 1024 * 1024) + b"</p>"
+
+    large = convert(gateway, content=CONTENT + filler)
+    too_large = convert(gateway, content=CONTENT + filler * 3)
+
+    assert large.status_code == 200
+    assert "bytes, SHA-256" in large.json()["document"]["md_content"]
+    assert too_large.status_code == 413
+    assert "larger than the limit" in too_large.json()["detail"]
+
+
+def test_folders_in_the_file_name_are_dropped(gateway: Any) -> None:
+    answer = convert(gateway, name="..\\..\\etc/Übersicht 1.html")
+
+    assert answer.json()["document"]["filename"] == "Übersicht 1.html"

@@ -1,0 +1,190 @@
+"""Host check, limits and the body's bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from litestar.exceptions import HTTPException
+
+from gateway.middleware.body import Body
+from gateway.middleware.hosts import HostCheck
+from gateway.middleware.limits import Gate, Gates
+from gateway.settings import GatewaySettings, Limits
+from services.common.errors import Cancelled, ForbiddenHost, InvalidRequest, Overloaded, TooLarge
+
+LOCAL = HostCheck(("127.0.0.1", "localhost", "[::1]"))
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "localhost.", "127.0.0.1:1", "[::1]", "[::1]:65535"])
+def test_own_names_are_served_on_any_port(host: str) -> None:
+    LOCAL.check([host])
+    LOCAL.check([host])
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "localhost.evil.example", "127.0.0.1.evil", "localhost:80:80", "localhost:x", "a@localhost", "",
+     "::1", "[::1", "localhost/", "localhost\t", "127.0.0.2", "0.0.0.0", "[::ffff:127.0.0.1]", "\uff4cocalhost"],
+)  # fmt: skip
+def test_other_names_are_refused(host: str) -> None:
+    with pytest.raises(ForbiddenHost):
+        LOCAL.check([host])
+
+
+def test_no_host_is_fine_and_every_one_of_several_counts() -> None:
+    LOCAL.check([])
+
+    with pytest.raises(ForbiddenHost):
+        LOCAL.check(["localhost", "evil.example"])
+
+
+def test_star_allows_any_name() -> None:
+    HostCheck(("*",)).check(["anything.example", "\x00"])
+
+
+@pytest.mark.parametrize(("header", "expected_s"), [(None, 30.0), ("1", 0.001), ("2500", 2.5), ("999999999", 300.0)])
+def test_deadline_is_the_header_capped(header: str | None, expected_s: float) -> None:
+    remaining_s = Gate(Limits()).deadline(header).remaining_s()
+
+    assert expected_s - 0.5 < remaining_s <= expected_s
+
+
+@pytest.mark.parametrize("header", ["", "0", "-1", "+1", "1.5", "1e3", " 1", "٣", "²", "9" * 10, "1_0", "0x1"])
+def test_deadline_that_is_no_number_is_refused(header: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        Gate(Limits()).deadline(header)
+
+    assert refused.value.param == "X-Request-Timeout-Ms"
+
+
+def test_gate_admits_up_to_its_cap_and_again_after() -> None:
+    gate = Gate(Limits(max_in_flight=1))
+    with gate.admit():
+        with pytest.raises(Overloaded) as refused, gate.admit():
+            raise AssertionError("admitted")
+        assert refused.value.retry_after_s == 1.0
+
+    with gate.admit():
+        pass
+
+
+def test_gate_frees_the_place_of_a_request_that_fails() -> None:
+    gate = Gate(Limits(max_in_flight=1))
+    with pytest.raises(ZeroDivisionError), gate.admit():
+        raise ZeroDivisionError
+
+    with gate.admit():
+        pass
+
+
+def test_families_have_their_own_gates_and_other_paths_small_ones() -> None:
+    gates = Gates(GatewaySettings())
+
+    assert gates.of("/v1/convert/file").limits.max_body_bytes > gates.of("/v1/embeddings").limits.max_body_bytes
+    assert gates.of("/v1/rerank") is gates.of("/v2/rerank")
+    assert gates.of("/v1/rerank") is not gates.of("/v1/embeddings")
+    assert gates.of("/health").limits.max_body_bytes == gates.of("//v1/convert/file").limits.max_body_bytes == 65536
+
+
+class Client:
+    """Sends messages one after the other, then nothing."""
+
+    def __init__(self, *messages: dict[str, Any]) -> None:
+        self._messages = list(messages)
+        self.leaves = asyncio.Event()
+
+    async def receive(self) -> Any:
+        if self._messages:
+            return self._messages.pop(0)
+        await self.leaves.wait()
+        return {"type": "http.disconnect"}
+
+
+def parts(*bodies: bytes, complete: bool = True) -> Sequence[dict[str, Any]]:
+    last = len(bodies) - 1
+    return [
+        {"type": "http.request", "body": body, "more_body": not complete or index < last}
+        for index, body in enumerate(bodies)
+    ]
+
+
+async def test_body_within_its_limit_passes_whole() -> None:
+    body = Body(Client(*parts(b"ab", b"cd")).receive, max_bytes=4, timeout_s=5)
+
+    received = [await body.receive(), await body.receive()]
+    body.stop_watching()
+
+    assert [message["body"] for message in received if message["type"] == "http.request"] == [b"ab", b"cd"]
+
+
+async def test_body_over_its_limit_is_refused_at_the_part_that_passes_it() -> None:
+    body = Body(Client(*parts(b"ab", b"cd", b"e")).receive, max_bytes=3, timeout_s=5)
+    await body.receive()
+
+    with pytest.raises(TooLarge):
+        await body.receive()
+
+
+@pytest.mark.parametrize("length", ["5", "9" * 18, "9" * 5000])
+async def test_announced_length_over_the_limit_is_refused_before_reading(length: str) -> None:
+    body = Body(Client().receive, max_bytes=4, timeout_s=5)
+    body.check_announced("4")
+    body.check_announced(None)
+
+    with pytest.raises(TooLarge):
+        body.check_announced(length)
+
+
+async def test_body_that_stalls_is_given_up() -> None:
+    body = Body(Client(*parts(b"ab", complete=False)).receive, max_bytes=4, timeout_s=0.05)
+    await body.receive()
+
+    with pytest.raises(HTTPException) as late:
+        await body.receive()
+
+    assert late.value.status_code == 408
+    assert late.value.headers == {"connection": "close"}
+
+
+async def test_client_that_leaves_before_the_end_of_its_body_is_noticed() -> None:
+    client = Client(*parts(b"ab", complete=False))
+    client.leaves.set()
+    body = Body(client.receive, max_bytes=4, timeout_s=5)
+    await body.receive()
+
+    with pytest.raises(Cancelled):
+        await body.receive()
+
+    assert body.is_abandoned
+
+
+async def test_client_that_leaves_cancels_the_answering_task() -> None:
+    client = Client(*parts(b"ab"))
+    body = Body(client.receive, max_bytes=4, timeout_s=5)
+
+    async def answer() -> None:
+        await body.receive()
+        await asyncio.Event().wait()
+
+    answering = asyncio.create_task(answer())
+    await asyncio.sleep(0)
+    client.leaves.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await answering
+    assert body.is_abandoned
+
+
+async def test_client_that_leaves_during_the_answer_disturbs_nothing() -> None:
+    client = Client(*parts(b"ab"))
+    body = Body(client.receive, max_bytes=4, timeout_s=5)
+    await body.receive()
+    body.stop_watching()
+    client.leaves.set()
+
+    await asyncio.sleep(0.01)
+
+    assert not body.is_abandoned

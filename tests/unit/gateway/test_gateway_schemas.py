@@ -1,0 +1,157 @@
+"""Bodies and options: what is taken, what is refused, and how."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from isolane.common.v1 import item_pb2
+
+from gateway.clients.embedding import Embedded
+from gateway.clients.items import Timings, check_items
+from gateway.routes.headers import ranges, result_headers
+from gateway.routes.json_body import decode
+from gateway.schemas.convert import convert_options
+from gateway.schemas.openai import EmbeddingsRequest
+from gateway.schemas.rerank import RerankRequest
+from services.common.errors import BackendFailed, InvalidRequest, TooLarge
+
+
+def embeddings(**fields: Any) -> EmbeddingsRequest:
+    return decode(msgspec.json.encode({"model": "m", "input": "a", **fields}), EmbeddingsRequest)
+
+
+@pytest.mark.parametrize(
+    ("given", "inputs"),
+    [
+        ("text", ["text"]),
+        (["a", "b"], ["a", "b"]),
+        ([1, 2, 3], [[1, 2, 3]]),
+        ([[1], [2, 3]], [[1], [2, 3]]),
+        (["a"] * 2048, ["a"] * 2048),
+        ([5] * 3000, [[5] * 3000]),
+    ],
+)
+def test_every_kind_of_input_becomes_a_list_of_inputs(given: Any, inputs: Any) -> None:
+    assert embeddings(input=given).inputs() == inputs
+
+
+@pytest.mark.parametrize(
+    ("given", "error"), [([], InvalidRequest), (["a", [1]], InvalidRequest), ([["a"]], InvalidRequest)]
+)
+def test_input_that_fits_no_kind_is_refused(given: Any, error: type[InvalidRequest]) -> None:
+    with pytest.raises(error) as refused:
+        embeddings(input=given).inputs()
+
+    assert str(refused.value.param).startswith("input")
+
+
+def test_too_many_inputs_are_too_large() -> None:
+    with pytest.raises(TooLarge, match="2049"):
+        embeddings(input=["a"] * 2049).inputs()
+
+
+def test_missing_field_is_the_param() -> None:
+    with pytest.raises(InvalidRequest, match="query: required") as refused:
+        decode(b'{"documents": ["a"]}', RerankRequest)
+
+    assert refused.value.param == "query"
+
+
+def test_field_deep_inside_is_the_param() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        decode(b'{"query": "a", "documents": ["a", {"text": 5}]}', RerankRequest)
+
+    assert refused.value.param == "documents[1].text"
+
+
+def test_options_default_to_markdown_and_nothing_else() -> None:
+    options = convert_options({})
+
+    assert options.to_formats == ("markdown",)
+    assert options.from_formats == frozenset()
+    assert options.document_timeout_s is None
+
+
+def test_options_that_have_an_effect_are_read() -> None:
+    options = convert_options(
+        {"to_formats": ["json", "md", "json"], "from_formats": ["docx", "HTML"], "document_timeout": ["2.5"]}
+    )
+
+    assert options.to_formats == ("json", "markdown")
+    assert options.from_formats == {"docx", "html"}
+    assert options.document_timeout_s == 2.5
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("to_formats", "doctags"),
+        ("force_ocr", "true"),
+        ("do_picture_description", "1"),
+        ("pipeline", "vlm"),
+        ("target_type", "zip"),
+        ("image_export_mode", "referenced"),
+        ("page_range", "1"),
+        ("document_timeout", "inf"),
+        ("document_timeout", "0"),
+        ("document_timeout", "soon"),
+        ("unheard_of", "x"),
+        ("md_page_break_placeholder", "---"),
+    ],
+)
+def test_option_that_is_not_supported_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(InvalidRequest, match=name) as refused:
+        convert_options({name: [value]})
+
+    assert refused.value.param == name
+
+
+@pytest.mark.parametrize(
+    ("positions", "text"),
+    [([0], "0"), ([0, 1, 2], "0-2"), ([1, 3, 5], "1,3,5"), ([0, 2, 3, 4, 9], "0,2-4,9")],
+)
+def test_positions_are_written_as_ranges(positions: list[int], text: str) -> None:
+    assert ranges(positions) == text
+
+
+def test_truncation_header_is_left_out_when_nothing_was_cut() -> None:
+    timings = Timings(total_us=10, queue_us=1500, tokenize_us=2, compute_us=3)
+
+    headers = result_headers(timings, ())
+
+    assert headers == {"server-timing": "queue;dur=1.500, tokenize;dur=0.002, compute;dur=0.003"}
+
+
+def test_item_that_is_wrong_fails_the_request_by_its_position() -> None:
+    items = [
+        item_pb2.ItemStatus(outcome=item_pb2.OUTCOME_OK),
+        item_pb2.ItemStatus(outcome=item_pb2.OUTCOME_INVALID, error="it is empty"),
+    ]
+
+    with pytest.raises(InvalidRequest, match=r"input\[1\]: it is empty") as refused:
+        check_items(items, "input", expected=2)
+
+    assert refused.value.param == "input[1]"
+
+
+def test_item_that_the_model_failed_on_is_the_backends_fault() -> None:
+    with pytest.raises(BackendFailed, match=r"input\[0\]"):
+        check_items([item_pb2.ItemStatus(outcome=item_pb2.OUTCOME_FAILED)], "input", expected=1)
+
+
+def test_reply_with_fewer_items_than_sent_is_refused() -> None:
+    with pytest.raises(BackendFailed):
+        check_items([item_pb2.ItemStatus(outcome=item_pb2.OUTCOME_OK)], "input", expected=2)
+
+
+def test_vectors_are_read_row_by_row_without_copying() -> None:
+    timings = Timings(total_us=0, queue_us=0, tokenize_us=0, compute_us=0)
+    data = b"\x00\x00\x80\x3f\x00\x00\x00\xc0\x00\x00\x00\x3f\x00\x00\x00\x00"
+    embedded = Embedded(model="m", data=data, rows=2, dimensions=2, tokens=2, truncated=(), timings=timings)
+
+    assert embedded.vector(0) == (1.0, -2.0)
+    assert embedded.vector(1) == (0.5, 0.0)
+    assert embedded.vector_bytes(1).obj is data
+    assert bytes(embedded.vector_bytes(1)) == data[8:]
