@@ -19,6 +19,7 @@ from grpc_tools import protoc
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "proto"
 COMMITTED = SOURCE / "gen"
+BIN = Path(sys.executable).parent
 
 
 def generate(target: Path) -> None:
@@ -27,6 +28,8 @@ def generate(target: Path) -> None:
     sources = sorted(str(path.relative_to(SOURCE)) for path in (SOURCE / "isolane").rglob("*.proto"))
     arguments = [
         "protoc",
+        f"--plugin=protoc-gen-mypy={BIN / 'protoc-gen-mypy'}",
+        f"--plugin=protoc-gen-mypy_grpc={BIN / 'protoc-gen-mypy_grpc'}",
         f"--proto_path={SOURCE}",
         f"--proto_path={files('grpc_tools') / '_proto'}",
         f"--python_out={target}",

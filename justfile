@@ -1,0 +1,68 @@
+set positional-arguments
+
+export HF_HUB_OFFLINE := "1"
+
+python := ".venv/bin/python"
+
+_default:
+    @"{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
+
+# Start every part on this machine and print a line to try; Ctrl-C ends all (--backend fake, --detach)
+[group('run')]
+[no-exit-message]
+local *OPTIONS: (_environment "local")
+    @exec .venv/bin/isolane local "$@"
+
+# End everything that `local` started, also when it was killed
+[group('run')]
+stop:
+    @[ ! -x .venv/bin/isolane ] || exec .venv/bin/isolane stop
+
+# Make the development reranker, once: minutes on two cores
+[group('run')]
+models: (_environment "local")
+    @exec {{ python }} -m services.reranking.backends.development
+
+# Install what developers need into .venv; nothing to do takes no time
+[group('work')]
+setup: (_environment "dev")
+
+# Run the tests that need no mesh and no GPU, and say what was left out; arguments go to pytest
+[group('work')]
+test *ARGUMENTS: (_environment "dev")
+    @exec {{ python }} -m pytest -m "not mesh and not gpu" "$@"
+
+# Report what `lint` would change, and every broken rule; changes nothing
+[group('work')]
+check: (_environment "dev")
+    @{{ python }} tools/check.py
+
+# Format and fix what can be fixed
+[group('work')]
+lint: (_environment "dev")
+    .venv/bin/ruff check --fix .
+    .venv/bin/ruff format .
+    .venv/bin/buf format --write
+
+# Run the benchmark bench/NAME.py
+[group('work')]
+bench NAME *ARGUMENTS: (_environment "dev")
+    @shift; exec {{ python }} -m "bench.{{ NAME }}" "$@"
+
+# Generate the stubs in proto/gen
+[group('generate')]
+protos: (_environment "dev")
+    {{ python }} tools/protos.py
+
+# Write the generated pages of docs/
+[group('generate')]
+docs: (_environment "dev")
+    {{ python }} tools/configuration.py
+
+# Compile requirements/*.txt anew; --upgrade takes newer versions
+[group('generate')]
+lock *OPTIONS:
+    tools/lock.sh "$@"
+
+_environment SET:
+    @tools/environment.sh "{{ SET }}"

@@ -1,0 +1,1 @@
+"""The `isolane` command: the local stack, and a client for people."""

@@ -1,0 +1,115 @@
+"""The gateway as the command line sees it: HTTP calls, and failures as one clear line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from services.common.errors import IsolaneError
+
+_LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}
+
+
+class GatewayFailed(IsolaneError):
+    """The gateway cannot be reached or answered with an error; the message says what to do."""
+
+
+class Gateway:
+    """Calls the gateway's public API. Use `with`.
+
+    Args:
+        url: of the gateway, for example http://127.0.0.1:8080.
+        transport: used instead of the network, in tests.
+        timeout_s: longest wait for an answer.
+    """
+
+    def __init__(self, url: str, *, transport: httpx.BaseTransport | None = None, timeout_s: float = 300.0) -> None:
+        self.url = url.rstrip("/")
+        # A proxy from the environment cannot reach this machine's loopback.
+        is_local = httpx.URL(self.url).host in _LOCAL_HOSTS
+        self._client = httpx.Client(transport=transport, timeout=timeout_s, trust_env=not is_local)
+        self._timeout_s = timeout_s
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._client.close()
+
+    def embeddings(self, body: dict[str, Any]) -> httpx.Response:
+        """POST /v1/embeddings in OpenAI's shape."""
+        return self._ok("POST", "/v1/embeddings", json=body)
+
+    def rerank(self, body: dict[str, Any]) -> httpx.Response:
+        """POST /v1/rerank in Cohere's shape."""
+        return self._ok("POST", "/v1/rerank", json=body)
+
+    def convert(self, file: Path, to: str) -> httpx.Response:
+        """POST /v1/convert/file in docling-serve's shape."""
+        with file.open("rb") as content:
+            files = {"files": (file.name, content)}
+            return self._ok("POST", "/v1/convert/file", files=files, data={"to_formats": to})
+
+    def ready(self) -> httpx.Response:
+        """GET /health/ready; 200 when ready, 503 when not."""
+        reply = self._send("GET", "/health/ready")
+        if reply.status_code not in {httpx.codes.OK, httpx.codes.SERVICE_UNAVAILABLE}:
+            raise GatewayFailed(_explain(reply))
+        return reply
+
+    def default_model(self, service: str) -> str:
+        """Id of the first model that a service serves.
+
+        Raises:
+            GatewayFailed: none is served at the moment.
+        """
+        cards = self._ok("GET", "/v1/models").json()["data"]
+        model: str | None = next((card["id"] for card in cards if card.get("service") == service), None)
+        if model is None:
+            raise GatewayFailed(f"{self.url}: no {service} model is served at the moment; see `isolane health`")
+        return model
+
+    def _ok(self, method: str, path: str, **content: Any) -> httpx.Response:
+        reply = self._send(method, path, **content)
+        if not reply.is_success:
+            raise GatewayFailed(_explain(reply))
+        return reply
+
+    def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+        try:
+            return self._client.request(method, self.url + path, **content)
+        except httpx.ConnectError as exc:
+            raise GatewayFailed(
+                f"no gateway at {self.url}; start one with `just local`, or name one with --url"
+            ) from exc
+        except httpx.TimeoutException as exc:
+            raise GatewayFailed(
+                f"{self.url}{path}: no answer within {self._timeout_s:g} s; see `isolane health`"
+            ) from exc
+        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+            raise GatewayFailed(f"{self.url}{path}: {str(exc) or type(exc).__name__}; check the address") from exc
+
+
+def _explain(reply: httpx.Response) -> str:
+    """An error answer as one line: what happened, the status, the request id."""
+    request_id = reply.headers.get("x-request-id")
+    suffix = f", request {request_id}" if request_id else ""
+    return f"{_message(reply)} (HTTP {reply.status_code}{suffix})"
+
+
+def _message(reply: httpx.Response) -> str:
+    """The text of an error in OpenAI's, Cohere's, TEI's or docling-serve's shape, or in problem+json."""
+    try:
+        body = reply.json()
+    except json.JSONDecodeError:
+        return f"{reply.url}: {reply.reason_phrase}; is it an Isolane gateway?"
+    if isinstance(body, dict):
+        error = body.get("error")
+        inner = error.get("message") if isinstance(error, dict) else error
+        for text in (inner, body.get("message"), body.get("detail"), body.get("title")):
+            if text:
+                return text if isinstance(text, str) else json.dumps(text)
+    return f"{reply.url}: {reply.reason_phrase}"

@@ -1,0 +1,1 @@
+"""The subcommands of `isolane`, one module per family."""

@@ -1,0 +1,76 @@
+"""`isolane embed`, `isolane rerank`, `isolane parse`: the three APIs from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ops.commands.options import json_option, open_gateway, url_option
+
+_SHOWN = 6
+_FIELDS = {"md": "md_content", "html": "html_content", "text": "text_content", "json": "json_content"}
+"""Where docling-serve's answer has each format."""
+
+model_option = click.option("--model", help="Id of the model; without it the first that is served.")
+
+
+@click.command()
+@click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
+@model_option
+@url_option
+@json_option
+def embed(*, texts: tuple[str, ...], model: str | None, url: str | None, as_json: bool) -> None:
+    """Turn texts into vectors; prints the beginning of each."""
+    with open_gateway(url) as gateway:
+        reply = gateway.embeddings({"model": model or gateway.default_model("embedding"), "input": list(texts)})
+    if as_json:
+        click.echo(reply.text)
+        return
+    answer = reply.json()
+    for item in answer["data"]:
+        click.echo(_vector_line(item["embedding"], texts[item["index"]]))
+    click.echo(f"model {answer['model']}, {answer['usage']['total_tokens']} tokens")
+
+
+@click.command()
+@click.argument("query")
+@click.argument("documents", metavar="DOCUMENT...", nargs=-1, required=True)
+@model_option
+@url_option
+@json_option
+def rerank(*, query: str, documents: tuple[str, ...], model: str | None, url: str | None, as_json: bool) -> None:
+    """Sort documents by how well they answer a query; prints score, position and text, the best first."""
+    with open_gateway(url) as gateway:
+        chosen = model or gateway.default_model("reranking")
+        reply = gateway.rerank({"model": chosen, "query": query, "documents": list(documents)})
+    if as_json:
+        click.echo(reply.text)
+        return
+    results = sorted(reply.json()["results"], key=lambda result: float(result["relevance_score"]), reverse=True)
+    for result in results:
+        click.echo(f"{result['relevance_score']:.4f}  {result['index']}  {documents[result['index']]}")
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--to", "form", type=click.Choice(list(_FIELDS)), default="md", show_default=True, help="What to print.")
+@url_option
+@json_option
+def parse(*, file: Path, form: str, url: str | None, as_json: bool) -> None:
+    """Turn a document (HTML, Markdown, DOCX, ...) into Markdown, HTML, text or structured JSON."""
+    with open_gateway(url) as gateway:
+        reply = gateway.convert(file, form)
+    if as_json:
+        click.echo(reply.text)
+        return
+    content = reply.json()["document"][_FIELDS[form]]
+    click.echo(content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def _vector_line(vector: list[Any], text: str) -> str:
+    numbers = " ".join(f"{value:+.4f}" for value in vector[:_SHOWN])
+    shown = text if len(text) <= 40 else f"{text[:39]}…"
+    return f"{shown}: {len(vector)} dimensions: {numbers} …"

@@ -1,0 +1,1 @@
+"""The local stack: every part a process on loopback, supervised."""

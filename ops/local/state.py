@@ -1,0 +1,142 @@
+"""What a running stack writes down for other commands, and the lock that allows one supervisor per state folder."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from services.common.errors import StartupError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartState:
+    """One process of the stack."""
+
+    name: str
+    pid: int
+    """0 while it waits to be started again."""
+    url: str
+    log: str
+    healthy: bool
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackState:
+    """A stack as its supervisor last saw it."""
+
+    pid: int
+    """The supervisor."""
+    created: float
+    """When the supervisor started: a pid alone may be another process by now. Unit: seconds since the epoch."""
+    url: str
+    """Of the gateway."""
+    backend: str
+    ready: bool
+    """True once every part was healthy."""
+    parts: Sequence[PartState]
+
+    def supervisor(self) -> psutil.Process | None:
+        """The supervisor's process while it lives."""
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self.pid)
+            if abs(process.create_time() - self.created) < 1.0:
+                return process
+        return None
+
+
+class StateFolder:
+    """The files of one stack.
+
+    Args:
+        path: the folder; it is made when it is first written to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path / "state.json"
+
+    def log(self, name: str) -> Path:
+        """The log file of a part."""
+        return self.path / "logs" / f"{name}.log"
+
+    def log_names(self) -> list[str]:
+        """The parts that have a log."""
+        return sorted(path.stem for path in (self.path / "logs").glob("*.log"))
+
+    def write(self, state: StackState) -> None:
+        """Replace the state, at once and whole."""
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(json.dumps(asdict(state), indent=2) + "\n", encoding="utf-8")
+        fresh.replace(self._file)
+
+    def read(self) -> StackState | None:
+        """The last written state; None when there is none."""
+        try:
+            raw: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
+            parts = tuple(PartState(**part) for part in raw.pop("parts"))
+            return StackState(**raw, parts=parts)
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, KeyError):
+            return None  # written by another version
+
+    def running(self) -> StackState | None:
+        """The state of the stack while its supervisor lives."""
+        state = self.read()
+        return state if state is not None and state.supervisor() else None
+
+    def set_aside_logs(self) -> None:
+        """Begin new logs; the last run's stay beside them as NAME.log.1."""
+        for path in (self.path / "logs").glob("*.log"):
+            path.replace(path.with_suffix(".log.1"))
+
+    def clear(self) -> None:
+        """Forget the state: everything ended."""
+        self._file.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder's lock; the kernel frees it when the process dies.
+
+        Raises:
+            StartupError: another supervisor holds it, or the folder cannot be written.
+        """
+        self.make()
+        with self._open_lock() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StartupError(self._held()) from None
+            yield
+
+    def make(self) -> None:
+        """Make the folder; StartupError when it cannot be made."""
+        try:
+            (self.path / "logs").mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise self._unusable(exc) from exc
+
+    def _open_lock(self) -> IO[str]:
+        try:
+            return (self.path / "lock").open("w")
+        except OSError as exc:
+            raise self._unusable(exc) from exc
+
+    def _unusable(self, failure: OSError) -> StartupError:
+        return StartupError(
+            f"{self.path}: the state folder cannot be written ({failure.strerror}); "
+            "correct that, or name another with ISOLANE_OPS_STATE_DIR"
+        )
+
+    def _held(self) -> str:
+        state = self.running()
+        who = f"supervisor pid {state.pid}, gateway {state.url}" if state else "it is still starting or stopping"
+        return f"a local stack already runs here ({who}); `just stop` ends it"

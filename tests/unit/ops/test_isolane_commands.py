@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+
+from ops.cli import cli
+from ops.local.state import StateFolder
+
+MODELS = {"data": [{"id": "cross", "service": "reranking"}, {"id": "mini", "service": "embedding"}]}
+VECTORS = {
+    "object": "list",
+    "data": [{"object": "embedding", "index": 0, "embedding": [0.5, -0.25, *[0.0] * 382]}],
+    "model": "mini",
+    "usage": {"prompt_tokens": 3, "total_tokens": 3},
+}
+SCORES = {"results": [{"index": 0, "relevance_score": 0.1}, {"index": 1, "relevance_score": 0.9}]}
+DOCUMENT = {"document": {"md_content": "# Title", "json_content": {"name": "p"}, "html_content": None}}
+NOT_READY = {
+    "title": "Service unavailable",
+    "ready": False,
+    "services": {
+        "embedding": {"healthy": True, "required": True, "instances": [{"address": "a:1", "reason": ""}]},
+        "reranking": {"healthy": False, "required": True, "instances": [{"address": "a:2", "reason": "not reachable"}]},
+        "gpu": {"healthy": False, "required": False, "instances": []},
+    },
+}
+
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def answers(**bodies: Any) -> Handler:
+    """A gateway that answers each path's last word with a body."""
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"models": MODELS, **bodies}[request.url.path.rsplit("/", 1)[1]])
+
+    return handle
+
+
+@pytest.fixture
+def isolane(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setenv("ISOLANE_OPS_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.delenv("ISOLANE_URL", raising=False)
+
+    def run(handler: Handler, *arguments: str) -> Result:
+        return CliRunner().invoke(cli, arguments, obj=httpx.MockTransport(handler))
+
+    return run
+
+
+Isolane = Callable[..., Result]
+
+
+def test_embed_prints_length_and_beginning_of_each_vector(isolane: Isolane) -> None:
+    result = isolane(answers(embeddings=VECTORS), "embed", "some text")
+
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "some text: 384 dimensions: +0.5000 -0.2500 +0.0000 +0.0000 +0.0000 +0.0000 …",
+        "model mini, 3 tokens",
+    ]
+
+
+def test_embed_asks_for_the_served_embedding_model(isolane: Isolane) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v1/embeddings":
+            seen.append(json.loads(request.content))
+        return answers(embeddings=VECTORS)(request)
+
+    isolane(handle, "embed", "a", "b")
+
+    assert seen == [{"model": "mini", "input": ["a", "b"]}]
+
+
+def test_embed_json_is_the_answer_itself(isolane: Isolane) -> None:
+    result = isolane(answers(embeddings=VECTORS), "embed", "text", "--json")
+
+    assert json.loads(result.stdout) == VECTORS
+
+
+def test_rerank_prints_the_best_first(isolane: Isolane) -> None:
+    result = isolane(answers(rerank=SCORES), "rerank", "query", "bad", "good")
+
+    assert result.stdout.splitlines() == ["0.9000  1  good", "0.1000  0  bad"]
+
+
+@pytest.mark.parametrize(("options", "printed"), [((), "# Title\n"), (("--to", "json"), '{\n  "name": "p"\n}\n')])
+def test_parse_prints_the_chosen_format(isolane: Isolane, tmp_path: Path, options: tuple[str], printed: str) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("<h1>Title</h1>")
+
+    result = isolane(answers(file=DOCUMENT), "parse", str(page), *options)
+
+    assert result.stdout == printed
+
+
+def test_parse_of_a_missing_file_is_a_usage_error(isolane: Isolane) -> None:
+    result = isolane(answers(), "parse", "missing.html")
+
+    assert result.exit_code == 2
+    assert "missing.html" in result.stderr
+
+
+def test_health_says_why_and_exits_1_when_not_ready(isolane: Isolane) -> None:
+    result = isolane(lambda request: httpx.Response(503, json=NOT_READY), "health")
+
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        "http://127.0.0.1:8080 is not ready",
+        "SERVICE    HEALTH           INSTANCE  WHY NOT",
+        "embedding  healthy          a:1",
+        "reranking  down             a:2       not reachable",
+        "gpu        down (optional)  -         no instance is known",
+    ]
+
+
+def test_health_json_is_the_answer_itself_with_the_same_exit_status(isolane: Isolane) -> None:
+    result = isolane(lambda request: httpx.Response(503, json=NOT_READY), "health", "--json")
+
+    assert json.loads(result.stdout) == NOT_READY
+    assert result.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"message": "it is too long", "type": "invalid_request_error"}},
+        {"message": "it is too long"},
+        {"error": "it is too long", "error_type": "validation"},
+        {"detail": "it is too long"},
+        {"title": "Too large", "detail": "it is too long", "status": 413},
+    ],
+    ids=["openai", "cohere", "tei", "docling-serve", "problem"],
+)
+def test_error_of_every_api_family_is_one_line_with_the_request_id(isolane: Isolane, body: dict[str, Any]) -> None:
+    reply = httpx.Response(413, json=body, headers={"x-request-id": "abc"})
+
+    result = isolane(lambda request: reply, "embed", "text", "--model", "mini")
+
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr == "isolane: it is too long (HTTP 413, request abc)\n"
+
+
+def test_answer_of_another_server_is_a_clear_error(isolane: Isolane) -> None:
+    result = isolane(lambda request: httpx.Response(404, text="<html>"), "embed", "text", "--model", "mini")
+
+    assert "is it an Isolane gateway?" in result.stderr
+
+
+def test_gateway_that_is_not_running_says_how_to_start_one(isolane: Isolane) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    result = isolane(refuse, "embed", "text")
+
+    assert result.exit_code == 1
+    assert "no gateway at http://127.0.0.1:8080; start one with `just local`" in result.stderr
+
+
+def test_url_option_names_the_gateway(isolane: Isolane) -> None:
+    hosts: list[str] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        hosts.append(request.url.host)
+        return httpx.Response(200, json={"ready": True})
+
+    isolane(handle, "health", "--url", "http://vectors.example:1/")
+
+    assert hosts == ["vectors.example"]
+
+
+def test_no_served_model_is_a_clear_error(isolane: Isolane) -> None:
+    result = isolane(lambda request: httpx.Response(200, json={"data": []}), "rerank", "query", "document")
+
+    assert "no reranking model is served at the moment" in result.stderr
+
+
+def test_wrong_setting_exits_2(isolane: Isolane, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISOLANE_OPS_GATEWAY_PORT", "many")
+
+    result = isolane(answers(), "status")
+
+    assert result.exit_code == 2
+    assert "ISOLANE_OPS_GATEWAY_PORT" in result.stderr
+
+
+def test_version_json_names_isolane_and_python(isolane: Isolane) -> None:
+    found = json.loads(isolane(answers(), "version", "--json").stdout)
+
+    assert {"isolane", "python", "grpcio"} <= found.keys()
+
+
+@pytest.mark.parametrize(
+    ("count", "printed"), [("0", []), ("2", ["8998", "8999"]), ("9999", [str(n) for n in range(9000)])]
+)
+def test_logs_prints_the_last_lines(isolane: Isolane, tmp_path: Path, count: str, printed: list[str]) -> None:
+    folder = StateFolder(tmp_path / "state")
+    folder.make()
+    folder.log("gpu").write_text("".join(f"{number}\n" for number in range(9000)))
+
+    result = isolane(answers(), "logs", "gpu", "-n", count)
+
+    assert result.stdout.splitlines() == printed
+
+
+def test_logs_of_an_unknown_part_names_the_known_ones(isolane: Isolane, tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path / "state")
+    folder.make()
+    folder.log("gpu").write_text("")
+
+    result = isolane(answers(), "logs", "gpus")
+
+    assert result.exit_code == 1
+    assert "no log named 'gpus'; there are: gpu" in result.stderr
+
+
+def test_status_of_nothing_exits_1(isolane: Isolane) -> None:
+    result = isolane(answers(), "status", "--json")
+
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == {"running": False}

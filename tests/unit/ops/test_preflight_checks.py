@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from collections import namedtuple
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from ops.local import preflight
+from ops.progress import Progress
+from services.common.errors import StartupError
+
+Usage = namedtuple("Usage", "total used free")
+
+
+def test_full_disk_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10, 10, 300 << 20))
+
+    with pytest.raises(StartupError, match=r"0\.29 GiB free.*at least 1 GiB.*free some space"):
+        preflight.check_disk(tmp_path)
+
+
+def test_disk_with_room_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10, 0, 2 << 30))
+
+    preflight.check_disk(tmp_path)
+
+
+@pytest.mark.parametrize(("available", "warned"), [(1 << 30, True), (3 << 30, False)])
+def test_little_memory_is_a_warning(monkeypatch: pytest.MonkeyPatch, available: int, warned: bool) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=available))
+
+    preflight.warn_of_little_memory(Progress(stream))
+
+    assert ("1.0 GiB of memory" in stream.getvalue()) is warned
+
+
+@pytest.mark.parametrize(
+    "environ", [{"ISOLANE_RERANKING_MODEL_SOURCE": "path:/models/x"}, {"ISOLANE_RERANKING_CONFIG": "reranking.toml"}]
+)
+def test_other_reranker_needs_no_training(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> None:
+    monkeypatch.setattr(sys, "executable", "/missing/python")
+
+    preflight.ensure_reranker(environ, Path.cwd())
+
+
+def test_failed_training_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+
+    with pytest.raises(StartupError, match="development reranker could not be made"):
+        preflight.ensure_reranker({}, Path.cwd())
