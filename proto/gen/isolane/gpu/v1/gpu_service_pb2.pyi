@@ -78,7 +78,7 @@ class Device(_message.Message):
     temperature_celsius: _builtins.int
     """Core temperature. Unit: degrees Celsius. Absent where it is not reported."""
     healthy: _builtins.bool
-    """False when the device must not be used; `problem` says why."""
+    """False when the device must not be used; `problem` says why. A GPU that is split into MIG slices is not healthy."""
     problem: _builtins.str
     """Why the device must not be used, in one sentence. Empty when healthy."""
     compute_capability: _builtins.str
@@ -141,7 +141,7 @@ class ListDevicesResponse(_message.Message):
     """NVIDIA driver version. Empty without one."""
     @_builtins.property
     def devices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Device]:
-        """GPUs in NVML's order, MIG slices after their GPU; or the CPU alone."""
+        """GPUs in NVML's order, MIG slices after their GPU; then the CPU where none of them is usable, or alone."""
 
     def __init__(
         self,
