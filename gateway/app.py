@@ -34,6 +34,8 @@ class Gateway:
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]]
     """Tasks that must run while it serves; when one ends, the process has to end."""
     readiness: Readiness
+    resolver: Resolver
+    """Knows the instances; whoever serves closes it at the end."""
 
 
 def build(settings: GatewaySettings, *, resolver: Resolver | None = None) -> Gateway:
@@ -43,7 +45,8 @@ def build(settings: GatewaySettings, *, resolver: Resolver | None = None) -> Gat
         settings: of this process.
         resolver: knows the services' instances; default those that the settings name.
     """
-    clients = Clients.using(resolver or StaticResolver(settings.upstreams.model_dump()))
+    resolver = resolver or StaticResolver(settings.upstreams.model_dump())
+    clients = Clients.using(resolver)
     readiness = Readiness(clients=clients)
     app = _App(
         route_handlers=[openai.router, rerank.router, convert.router, health.router],
@@ -54,7 +57,12 @@ def build(settings: GatewaySettings, *, resolver: Resolver | None = None) -> Gat
         request_max_body_size=None,
         logging_config=None,
     )
-    return Gateway(asgi=EdgeMiddleware(app, settings), background=clients.background(), readiness=readiness)
+    return Gateway(
+        asgi=EdgeMiddleware(app, settings),
+        background=clients.background(),
+        readiness=readiness,
+        resolver=resolver,
+    )
 
 
 class _App(Litestar):

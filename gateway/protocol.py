@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from litestar.exceptions import HTTPException
 from opentelemetry.trace import SpanKind
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from gateway.errors.failure import Failure
+from gateway.errors.failure import failure_of
 from gateway.errors.families import answer
 from gateway.middleware.record import RequestRecord
 from gateway.settings import GatewaySettings
@@ -33,6 +34,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _head_bytes = 0
     _is_in_head = True
+    _is_begun = False
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -49,15 +51,20 @@ class BoundedProtocol(HttpToolsProtocol):
         """Bytes of a head, a body, or of both."""
         if self._is_in_head:
             self._head_bytes += len(data)
-            if self._head_timer is None:
-                self._start_head_timer()
         super().data_received(data)
         if self._is_in_head and self._head_bytes > self.max_head_bytes and not self.transport.is_closing():
             self._refuse(431, f"the request line and headers are larger than {self.max_head_bytes} bytes; send less")
 
+    def on_message_begin(self) -> None:
+        """The first byte of a request; it may have come together with the end of the one before."""
+        self._is_begun = True
+        if self._head_timer is None:
+            self._start_head_timer()
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
         """The head is over; what follows is bounded by the edge."""
-        self._is_in_head = False
+        self._is_in_head = self._is_begun = False
         self._head_bytes = 0
         self._stop_head_timer()
         super().on_headers_complete()
@@ -81,16 +88,28 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _late(self) -> None:
         self._head_timer = None
-        if self._head_bytes:
+        if self._is_answering():
+            self._start_head_timer()
+        elif self._is_begun:
             self._refuse(408, f"the request's headers did not arrive within {self.head_timeout_s:g} s")
         else:
             self.transport.close()
 
+    def _is_answering(self) -> bool:
+        """True while the answer to an earlier request on this connection is not complete."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _is_in_body(self) -> bool:
+        """True while the current request still arrives and is not answered."""
+        return bool(self.cycle.more_body and not self.cycle.response_started)
+
     def _refuse(self, status: int, detail: str) -> None:
         """Answer with a problem, log it as any request, close."""
-        titles = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
-        code = titles[status].lower().replace(" ", "_")
-        failure = Failure(status=status, title=titles[status], code=code, detail=detail)
+        if self._is_answering() and not self._is_in_body():
+            # A second answer in the middle of the first would be taken for a part of it.
+            self.transport.close()
+            return
+        failure = failure_of(HTTPException(status_code=status, detail=detail))
         record = RequestRecord(method="other", path="", status=status, fields={**failure.notes()})
         request_id.current.set(request_id.accept(None))
         with tracing.span("request", SpanKind.SERVER) as span:

@@ -33,9 +33,9 @@ async def serve(settings: GatewaySettings, gateway: Gateway) -> None:
         TaskDied: a background task ended.
     """
     stopping = stop_signal()
-    listener = _listen(settings)
+    listener = listen(settings)
     server = _Server(_config(settings, gateway))
-    async with supervise(gateway.background, stopping):
+    async with contextlib.aclosing(gateway.resolver), supervise(gateway.background, stopping):
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         log.info("serving", host=settings.host, port=listener.getsockname()[1])
         await _first_of(stopping, serving)
@@ -55,8 +55,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _listen(settings: GatewaySettings) -> socket.socket:
-    """A listening socket; binding it ourselves gives a clear error instead of uvicorn's exit."""
+def listen(settings: GatewaySettings) -> socket.socket:
+    """A listening socket; StartupError when the port is taken, where uvicorn would end the process."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         listener = socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import Request, Router, post
 from litestar.datastructures import UploadFile
+from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException
 from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
-from litestar.params import Dependency
+from litestar.params import SkipValidation
 from msgspec import Raw
 
 from gateway.clients.documents import DocumentsClient, Parsed
@@ -28,7 +29,7 @@ from gateway.schemas.convert import (
 from services.common.errors import InvalidRequest, UnsupportedFormat
 from services.common.server import call
 
-DocumentsService = Annotated[DocumentsClient, Dependency(skip_validation=True)]
+DocumentsService = NamedDependency[SkipValidation[DocumentsClient]]
 
 _MAX_FILENAME_BYTES = 255
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Request, Response, Router, get
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway.dependencies import Readiness
@@ -18,7 +19,7 @@ from services.common.errors import Unavailable
 from services.common.rpc.instance import InstanceState
 from services.common.telemetry import request_id
 
-ProcessReadiness = Annotated[Readiness, Dependency(skip_validation=True)]
+ProcessReadiness = NamedDependency[SkipValidation[Readiness]]
 
 _OPTIONAL = frozenset({"gpu"})
 

@@ -22,8 +22,8 @@ _AT = re.compile(r" - at `\$\.?(.*)`$")
 _MISSING = re.compile(r"missing required field `(.+?)`")
 
 
-class JsonBody(AbstractDTO[StructT]):
-    """Decodes a body without coercion; use it as `dto=JsonBody[TheStruct]`.
+class StrictJson(AbstractDTO[StructT]):
+    """Decodes a body without coercion; use it as `dto=StrictJson[TheStruct]`.
 
     Litestar's own decoding takes "3" for 3 and cannot say which field of a union is wrong.
     """

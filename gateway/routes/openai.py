@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
 from litestar import Response, Router, get, post
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, SkipValidation
 
 from gateway.clients.embedding import Embedded, EmbeddingClient
 from gateway.clients.items import ServedModel
 from gateway.clients.reranking import RerankingClient
 from gateway.routes.headers import result_headers
-from gateway.routes.json_body import JsonBody, require_json
+from gateway.routes.json_body import StrictJson, require_json
 from gateway.routes.responses import error_responses
 from gateway.schemas.openai import (
     Embedding,
@@ -27,18 +27,20 @@ from services.common.deadline import Deadline
 from services.common.errors import RequestError, UnknownModel
 from services.common.server import call
 
-EmbeddingService = Annotated[EmbeddingClient, Dependency(skip_validation=True)]
-RerankingService = Annotated[RerankingClient, Dependency(skip_validation=True)]
+EmbeddingService = NamedDependency[SkipValidation[EmbeddingClient]]
+RerankingService = NamedDependency[SkipValidation[RerankingClient]]
 
 
 @post(
     "/v1/embeddings",
-    dto=JsonBody[EmbeddingsRequest],
+    dto=StrictJson[EmbeddingsRequest],
     before_request=require_json,
     status_code=200,
     responses=error_responses(OpenAIError),
 )
-async def create_embeddings(data: EmbeddingsRequest, embedding: EmbeddingService) -> Response[EmbeddingsResponse]:
+async def create_embeddings(
+    data: JSONBody[EmbeddingsRequest], embedding: EmbeddingService
+) -> Response[EmbeddingsResponse]:
     """One vector per input; X-Isolane-Truncated names the inputs that were longer than the model takes."""
     embedded = await embedding.embed(
         data.model, data.inputs(), dimensions=data.dimensions or 0, deadline=call.deadline()
@@ -61,7 +63,7 @@ async def list_models(embedding: EmbeddingService, reranking: RerankingService) 
 
 
 @get("/v1/models/{model_id:path}")
-async def get_model(model_id: str, embedding: EmbeddingService, reranking: RerankingService) -> ModelCard:
+async def get_model(model_id: FromPath[str], embedding: EmbeddingService, reranking: RerankingService) -> ModelCard:
     """One model. Its id may contain slashes."""
     name = model_id.removeprefix("/")
     models, failures = await _all_models(embedding, reranking, call.deadline())

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from litestar import Response, Router, post
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, SkipValidation
 from msgspec import UNSET
 
 from gateway.clients.reranking import Ranked, RerankingClient
 from gateway.routes.headers import ranges, result_headers
-from gateway.routes.json_body import JsonBody, require_json
+from gateway.routes.json_body import StrictJson, require_json
 from gateway.routes.responses import error_responses
 from gateway.schemas.rerank import (
     ApiVersion,
@@ -27,29 +26,29 @@ from services.common.errors import NoEndpoint
 from services.common.server import call
 from services.common.telemetry import request_id
 
-RerankingService = Annotated[RerankingClient, Dependency(skip_validation=True)]
+RerankingService = NamedDependency[SkipValidation[RerankingClient]]
 
 
 @post(
     "/v1/rerank",
-    dto=JsonBody[RerankRequest],
+    dto=StrictJson[RerankRequest],
     before_request=require_json,
     status_code=200,
     responses=error_responses(RerankError),
 )
-async def rerank_v1(data: RerankRequest, reranking: RerankingService) -> Response[RerankResponse]:
+async def rerank_v1(data: JSONBody[RerankRequest], reranking: RerankingService) -> Response[RerankResponse]:
     """The best documents for a query; X-Isolane-Truncated names those that were longer than the model takes."""
     return await _rerank(data, reranking, version="1")
 
 
 @post(
     "/v2/rerank",
-    dto=JsonBody[RerankRequest],
+    dto=StrictJson[RerankRequest],
     before_request=require_json,
     status_code=200,
     responses=error_responses(RerankError),
 )
-async def rerank_v2(data: RerankRequest, reranking: RerankingService) -> Response[RerankResponse]:
+async def rerank_v2(data: JSONBody[RerankRequest], reranking: RerankingService) -> Response[RerankResponse]:
     """As /v1/rerank, where version 2 of Cohere's client looks for it."""
     return await _rerank(data, reranking, version="2")
 

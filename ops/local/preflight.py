@@ -51,11 +51,18 @@ def ensure_reranker(environ: Mapping[str, str], cwd: Path) -> None:
     Raises:
         StartupError: it could not be made.
     """
-    if environ.get("ISOLANE_RERANKING_MODEL_SOURCE", "development") != "development":
-        return
-    if "ISOLANE_RERANKING_CONFIG" in environ:
+    if not _uses_development_model(environ):
         return
     command = [sys.executable, "-m", _TRAINER]
     done = subprocess.run(command, cwd=cwd, env=dict(environ), stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - ours
     if done.returncode != 0:
         raise StartupError(f"the development reranker could not be made (exit status {done.returncode}; see above)")
+
+
+def _uses_development_model(environ: Mapping[str, str]) -> bool:
+    # A settings file is the service's to read: without its model the service says itself what to do.
+    return (
+        "ISOLANE_RERANKING_CONFIG" not in environ
+        and environ.get("ISOLANE_RERANKING_BACKEND") != "fake"
+        and environ.get("ISOLANE_RERANKING_MODEL_SOURCE", "development") == "development"
+    )

@@ -41,6 +41,13 @@ class Settings(BaseSettings):
     """Name of the deployable; gives the environment prefix."""
 
     @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
+        """Give the class of a deployable its own prefix, so that it never reads another's variables."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if hasattr(cls, "service"):
+            cls.model_config["env_prefix"] = cls.prefix()
+
+    @classmethod
     def prefix(cls) -> str:
         """Start of this deployable's environment variables, for example ISOLANE_EMBEDDING_."""
         return f"ISOLANE_{cls.service.upper()}_"
@@ -54,7 +61,7 @@ class Settings(BaseSettings):
         """
         problems = _file_problems(cls) + _secrets_problems() + _unknown_variables(cls, os.environ)
         try:
-            settings = cls(_env_prefix=cls.prefix())
+            settings = cls()
         except ValidationError as exc:
             problems += [_sentence(cls, error["loc"], error["msg"]) for error in exc.errors()]
             raise ConfigInvalid(cls.service, problems) from None

@@ -15,7 +15,7 @@ from services.common.errors import BackendFailed, InvalidRequest, StartupError, 
 from services.common.telemetry.logs import get_logger
 from services.documents.backends.base import Document, Format, Parsed
 from services.documents.backends.formats import FORMATS
-from services.documents.backends.process import Answer, WorkerConfig, WorkerDied, WorkerProcess
+from services.documents.backends.process import Answer, WorkerConfig, WorkerDied, WorkerLost, WorkerProcess
 from services.documents.settings import DocumentsSettings
 
 WORKERS = Gauge("isolane_documents_workers", "Worker processes that are warm.")
@@ -110,18 +110,10 @@ class WorkerPool:
         queued_s = time.monotonic()
         worker = await self._take()
         started_s = time.monotonic()
-        answer: Answer | None = None
         try:
-            answer = await worker.parse(document)
-        except WorkerDied as exc:
-            worker.kill("crashed")
-            log.warning("worker_crashed", pid=worker.pid, problem=str(exc))
-            raise BackendFailed(
-                f"{document.filename}: the parser crashed on it; other files are not affected; "
-                "send another version of it"
-            ) from exc
-        finally:
-            self._give_back(worker, answer)
+            answer = await self._ask(worker, document)
+        except WorkerLost:
+            return await self.parse(document)
         if isinstance(answer.outcome, InvalidRequest):
             raise answer.outcome
         return replace(
@@ -129,6 +121,24 @@ class WorkerPool:
             queue_us=round((started_s - queued_s) * 1e6),
             compute_us=round((time.monotonic() - started_s) * 1e6),
         )
+
+    async def _ask(self, worker: Worker, document: Document) -> Answer:
+        """The worker's answer; afterwards it is offered again or ended."""
+        answer: Answer | None = None
+        try:
+            answer = await worker.parse(document)
+        except WorkerDied as exc:
+            worker.kill("crashed")
+            log.warning("worker_crashed", pid=worker.pid, problem=str(exc))
+            if isinstance(exc, WorkerLost):
+                raise
+            raise BackendFailed(
+                f"{document.filename}: the parser crashed on it; other files are not affected; "
+                "send another version of it"
+            ) from exc
+        finally:
+            self._give_back(worker, answer)
+        return answer
 
     async def run(self) -> None:
         """Keep every place filled until cancelled."""

@@ -56,6 +56,10 @@ class WorkerDied(Exception):
     """The worker ended, or sent nonsense, where it should have answered."""
 
 
+class WorkerLost(WorkerDied):
+    """The worker was gone before it had the file: another may have it."""
+
+
 class WorkerProcess:
     """A fresh process (never a fork: gRPC's threads do not survive one) that parses one file at a time.
 
@@ -103,19 +107,15 @@ class WorkerProcess:
 
     @property
     def is_alive(self) -> bool:
-        """False as soon as it ended: asyncio learns of that a moment later, and would have it fail a file."""
-        if self._process.returncode is not None:
-            return False
-        try:
-            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-        except ChildProcessError:
-            return False
+        """True until its end was seen."""
+        return self._process.returncode is None
 
     async def parse(self, document: Document) -> Answer:
         """Have it parse a file. Cancelled, it is left in the middle of it: kill it.
 
         Raises:
-            WorkerDied: it crashed.
+            WorkerLost: it was gone before it had the file.
+            WorkerDied: it crashed on the file.
         """
         self.files += 1
         header = {
@@ -123,7 +123,11 @@ class WorkerProcess:
             "outputs": list(document.outputs),
             "request_id": request_id.current.get(),
         }
-        reply = await self._exchange(frames.Message(header=header, parts=[document.data]))
+        try:
+            await self._exchange(frames.Message(header=header, parts=[document.data]))
+        except WorkerDied as exc:
+            raise WorkerLost(str(exc)) from exc
+        reply = await self._receive()
         try:
             return Answer(outcome=_outcome(reply), resident_bytes=int(reply.header["resident_bytes"]))
         except (KeyError, TypeError, ValueError) as exc:
@@ -145,13 +149,21 @@ class WorkerProcess:
         await self.ended()
 
     async def _exchange(self, message: frames.Message) -> frames.Message:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None:
+        """Send a message; returns the next one that comes."""
+        if self._process.stdin is None:
             raise RuntimeError("the worker was started without pipes")
         try:
-            stdin.writelines(frames.encode(message))
-            await stdin.drain()
-            return await frames.read(stdout, max_bytes=self._max_output_bytes)
+            self._process.stdin.writelines(frames.encode(message))
+            await self._process.stdin.drain()
+        except OSError as exc:
+            raise WorkerDied("it is gone") from exc
+        return await self._receive()
+
+    async def _receive(self) -> frames.Message:
+        if self._process.stdout is None:
+            raise RuntimeError("the worker was started without pipes")
+        try:
+            return await frames.read(self._process.stdout, max_bytes=self._max_output_bytes)
         except (EOFError, OSError) as exc:
             raise WorkerDied("it ended without an answer") from exc
         except frames.BrokenFrame as exc:

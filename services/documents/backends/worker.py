@@ -6,6 +6,7 @@ when standard input does, and with its parent.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -37,6 +38,7 @@ def main() -> int:
         return 1
     frames.write_blocking(replies, frames.Message(header={"ready": True}))
     while (request := frames.read_blocking(requests)) is not None:
+        frames.write_blocking(replies, frames.Message(header={"received": True}))
         frames.write_blocking(replies, _answer(parse, request))
     return 0
 
@@ -76,8 +78,10 @@ def _answer(parse: Parse, request: frames.Message) -> frames.Message:
     except InvalidRequest as exc:
         return _refusal(exc)
     except MemoryError:
-        log.warning("file_out_of_memory")
-        return _refusal(UnprocessableFile(f"{document.filename}: parsing takes too much memory; split the file"))
+        pass  # the error's traceback holds all that memory; it goes with this block
+    gc.collect()
+    log.warning("file_out_of_memory")
+    return _refusal(UnprocessableFile(f"{document.filename}: parsing takes too much memory; split the file"))
 
 
 def _reply(parsed: Parsed) -> frames.Message:

@@ -133,7 +133,8 @@ async def following(
     )
     task = asyncio.create_task(pool.run())
     try:
-        await asyncio.wait_for(pool.health_known(), 10)
+        async with asyncio.timeout(10):
+            await pool.health_known()
         yield pool
     finally:
         task.cancel()
@@ -322,6 +323,25 @@ async def test_the_breaker_opens_after_five_failures_and_then_nothing_is_dialled
     assert REGISTRY.get_sample_value("isolane_breaker_opened_total", {"service": "tryout"}) == before + 1
     assert [line["address"] for line in logs.lines("breaker_opened")] == [one.address]
     assert len(logs.lines("attempt_failed")) == 5
+
+
+async def test_an_instance_that_comes_back_is_probed_at_once_though_its_breaker_is_open(upstreams: Start) -> None:
+    port = free_port()
+    one = await upstreams(port)
+    one.fail(BackendFailed("the device is gone"))
+    async with client_of(one.address) as client:
+        for _ in range(5):
+            await failure(client)
+        was_open = client.pool.states()[0].is_breaker_open
+
+        await one.server.stop()
+        await eventually(lambda: serving(client) == 0)
+        await upstreams(port)
+        await eventually(lambda: serving(client) == 1, within_s=5)
+
+        assert was_open
+        assert isinstance(await embed(client), pb.EmbedResponse)
+        assert not client.pool.states()[0].is_breaker_open
 
 
 async def test_callers_errors_never_open_the_breaker(upstreams: Start) -> None:

@@ -293,7 +293,7 @@ async def test_a_handler_is_ended_at_the_longest_deadline(logs: CapturedLogs) ->
             raise AssertionError("nobody sets the event")
 
         server.scripted.answer = answer
-        error = await server.failure()
+        error = await asyncio.wait_for(server.failure(), 5)  # its own deadline is 10 s
 
         assert type(error) is DeadlineExceeded
         assert (await rpc_line(logs))["code"] == "deadline_exceeded"

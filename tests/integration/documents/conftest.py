@@ -137,9 +137,9 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Launch:
     return lambda **settings: running(tmp_path_factory.mktemp("documents"), **settings)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def service(launch: Launch) -> Iterator[Service]:
-    """Docling in two workers that may take little memory; shared by a module's tests."""
+    """Docling in two workers that may take little memory; shared by all tests, for its start takes seconds."""
     with launch(worker_memory_bytes=str(512 * MIB)) as started:
         yield started
 

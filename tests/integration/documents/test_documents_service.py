@@ -271,9 +271,6 @@ def test_nothing_that_a_document_names_is_fetched(service: Any, tmp_path: Path) 
             "a.adoc": f"= kept\n\nimage::{url}.png[]\n\ninclude::{secret}[]\n\ninclude::{url}[]\n",
             "a.tex": f"\\documentclass{{article}}\\begin{{document}}kept\\input{{{secret}}}\\include{{{secret}}}"
             f"\\includegraphics{{{url}.png}}\\end{{document}}",
-            "a.nxml": f'<?xml version="1.0"?><!DOCTYPE article PUBLIC "-//NLM//DTD JATS-archive" "{url}.dtd" '
-            f'[<!ENTITY % more SYSTEM "{url}.ent"> %more;]><article article-type="x"><front><article-meta>'
-            "<title-group><article-title>kept</article-title></title-group></article-meta></front></article>",
         }
         replies = {
             name: service.parse(name, text.encode(), *pb.Output.values()[1:]) for name, text in documents.items()
@@ -283,6 +280,16 @@ def test_nothing_that_a_document_names_is_fetched(service: Any, tmp_path: Path) 
     for name, reply in replies.items():
         assert "kept" in reply.markdown, name
         assert "quokka" not in f"{reply.markdown}{reply.json!r}{reply.html}{reply.text}", name
+
+
+def test_an_external_declaration_is_not_fetched(service: Any, samples: dict[str, bytes]) -> None:
+    with canary() as (port, seen):
+        declaration = f'<!ENTITY % more SYSTEM "http://127.0.0.1:{port}/x.ent"> %more;'
+        article = samples["a.nxml"].decode().replace("JATS-journalpublishing1.dtd", f"http://127.0.0.1:{port}/x.dtd")
+        reply = service.parse("a.nxml", article.replace("[]", f"[{declaration}]").encode())
+
+    assert seen == []
+    assert "wombat" in reply.markdown
 
 
 def test_an_external_entity_shows_no_file(service: Any, samples: dict[str, bytes], tmp_path: Path) -> None:
@@ -325,7 +332,7 @@ def test_the_worker_logs_under_the_request_id_why_it_refused_a_file(service: Any
 
 
 def test_metrics_count_files_by_format_and_outcome(service: Any, samples: dict[str, bytes]) -> None:
-    port = service.lines("listening")[0]["metrics_port"]
+    port = service.lines("serving")[0]["metrics_port"]
 
     def value(series: str) -> float:
         page = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10).read().decode()

@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - gRPC names the methods of a servicer
 """Upstreams that die, clients that leave or dawdle, and the end of the process."""
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Slow(pb_grpc.EmbeddingServiceServicer):
         self.cancelled = asyncio.Event()
         self.deadlines_s: list[float] = []
 
-    async def Embed(self, request: pb.EmbedRequest, context: Any) -> pb.EmbedResponse:  # noqa: N802 - gRPC names it
+    async def Embed(self, request: pb.EmbedRequest, context: Any) -> pb.EmbedResponse:
         self.deadlines_s.append(context.time_remaining())
         self.begun.set()
         try:
@@ -54,10 +55,10 @@ class Slow(pb_grpc.EmbeddingServiceServicer):
         reply.items.add(outcome=1)
         return reply
 
-    async def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:  # noqa: N802 - as above
+    async def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:
         raise NotImplementedError
 
-    async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:  # noqa: N802
+    async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
         raise NotImplementedError
 
     async def __aenter__(self) -> Slow:
@@ -208,6 +209,24 @@ def test_connection_that_never_brings_a_request_is_closed(sent: bytes, launch: A
         received = _read_all(connection)
 
     assert received == b"" if not sent else received.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_half_a_next_request_does_not_disturb_the_answer_in_progress(launch: Any) -> None:
+    content = json.dumps(BODY).encode()
+    whole = b"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    whole += b"Content-Length: %d\r\n\r\n" % len(content) + content
+    async with slow_gateway(launch, ISOLANE_GATEWAY_HEAD_TIMEOUT_S="0.2") as (slow, gateway):
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(whole + b"GET /health HTTP/1.1\r\nHo")
+        await asyncio.wait_for(slow.begun.wait(), 10)
+        await asyncio.sleep(0.6)
+        slow.release.set()
+
+        received = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert received.index(b'"object":"list"') < received.index(b"HTTP/1.1 408 ")
 
 
 def test_idle_connection_stays_open_after_a_request(launch: Any) -> None:

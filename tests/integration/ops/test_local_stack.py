@@ -161,6 +161,7 @@ def test_killed_service_is_started_again(running: Stack) -> None:
 
 
 def test_ctrl_c_ends_everything(fresh: Stack) -> None:
+    fresh.settings = {"ISOLANE_OPS_STOP_GRACE_S": "60"}
     with fresh.popen("local", "--backend", "fake") as process:
         read_until(process, "just stop")
         started = len(fresh.processes())
@@ -171,6 +172,7 @@ def test_ctrl_c_ends_everything(fresh: Stack) -> None:
     assert started >= len(PARTS)
     assert process.returncode == 0
     assert "ending gateway, embedding, reranking, documents, gpu" in output
+    assert "killed" not in output
     assert fresh.processes() == []
     assert StateFolder(fresh.state).read() is None
 

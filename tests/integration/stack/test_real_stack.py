@@ -101,7 +101,7 @@ def test_official_openai_client_gets_the_same_vector(stack: Stack) -> None:
     raw = embed(stack, input=TEXTS[0], encoding_format="base64").json()["data"][0]["embedding"]
     floats = embed(stack, input=TEXTS[0]).json()["data"][0]["embedding"]
 
-    assert np.array_equal(np.frombuffer(base64.b64decode(raw), "<f4"), np.float32(theirs.data[0].embedding))
+    assert np.array_equal(np.frombuffer(base64.b64decode(raw), "<f4"), np.array(theirs.data[0].embedding, np.float32))
     assert np.allclose(floats, theirs.data[0].embedding, rtol=0, atol=1e-7)
     assert theirs.usage.prompt_tokens > 0
 

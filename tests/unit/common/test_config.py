@@ -197,3 +197,12 @@ def test_an_error_never_shows_the_value_it_is_about(env: pytest.MonkeyPatch, nam
 
 def test_every_field_is_documented_by_the_text_below_it() -> None:
     assert TryoutSettings.model_fields["port"].description == "A number."
+
+
+def test_settings_built_directly_read_no_variable_without_their_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "1234")
+    monkeypatch.setenv("MODE", "fake")
+
+    settings = TryoutSettings()
+
+    assert (settings.port, settings.mode) == (1, "real")

@@ -153,3 +153,9 @@ def test_a_cut_message_ends_visibly_and_at_a_whole_character() -> None:
     arrived = over_the_wire(InvalidRequest("é" * 5000))
 
     assert arrived.message == "é" * 512 + "…"
+
+
+def test_a_lone_surrogate_does_not_keep_the_error_from_arriving() -> None:
+    arrived = over_the_wire(InvalidRequest("text \ud800: wrong", param="\udfff"))
+
+    assert (arrived.message, arrived.param) == ("text ?: wrong", "?")

@@ -11,7 +11,7 @@ import pytest
 from services.common.errors import BackendFailed, StartupError, Unavailable, UnprocessableFile
 from services.documents.backends.base import Document, Output, Parsed
 from services.documents.backends.pool import WorkerPool
-from services.documents.backends.process import Answer, WorkerConfig, WorkerDied
+from services.documents.backends.process import Answer, WorkerConfig, WorkerDied, WorkerLost
 from services.documents.settings import DocumentsSettings
 
 
@@ -22,6 +22,7 @@ class FakeWorker:
         self.pid = pid
         self.files = 0
         self.end_reason = ""
+        self.is_lost = False
         self._ended = asyncio.Event()
 
     @property
@@ -34,6 +35,9 @@ class FakeWorker:
             case "crash":
                 self._ended.set()
                 raise WorkerDied("it ended without an answer")
+            case _ if self.is_lost:
+                self._ended.set()
+                raise WorkerLost("it is gone")
             case "hang":
                 await asyncio.Event().wait()
             case "damaged":
@@ -150,6 +154,17 @@ async def test_a_worker_that_died_while_idle_is_replaced_and_never_used() -> Non
         pid = await parse(pool)
 
     assert pid == 2
+
+
+async def test_a_file_that_reaches_no_worker_is_given_to_the_next() -> None:
+    starter = Starter()
+    async with running(starter, workers=2) as pool:
+        await settled()
+        for worker in starter.workers:
+            worker.is_lost = True
+        pid = await parse(pool)
+
+    assert pid == 3
 
 
 async def test_a_worker_is_recycled_after_so_many_files() -> None:

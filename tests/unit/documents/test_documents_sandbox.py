@@ -25,6 +25,7 @@ def run(code: str, readable: Path) -> subprocess.CompletedProcess[str]:
     "attempt",
     [
         "import socket; socket.create_connection(('127.0.0.1', 9))",
+        "import socket; socket.socket().connect(('127.0.0.1', 9))",
         "import socket; socket.getaddrinfo('localhost', 80)",
         "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9/')",
         "import subprocess; subprocess.run(['true'])",

@@ -52,7 +52,7 @@ def test_each_wait_begins_at_zero() -> None:
     wait(progress, clock, 3)
 
     waited_s = progress.done()
-    wait(progress, clock, 1)
+    wait(progress, clock, 3)
 
     assert waited_s == 3.25
-    assert stream.getvalue().splitlines() == ["waiting for gpu (2 s)"]
+    assert stream.getvalue().splitlines() == ["waiting for gpu (2 s)"] * 2

@@ -105,6 +105,22 @@ def test_orphaned_grandchildren_are_found_and_ended_and_strangers_are_not(tmp_pa
         stranger.wait()
 
 
+def test_leftover_gets_the_time_to_end_in_order(tmp_path: Path) -> None:
+    marked = {**os.environ, "ISOLANE_STACK": str(tmp_path)}
+    orderly = (
+        "import pathlib, signal, sys, time\n"
+        "def end(*_): pathlib.Path('ended').touch(); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end); print(flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", orderly], env=marked, cwd=tmp_path, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+
+        leftovers.end(str(tmp_path), grace_s=10)
+
+        assert (tmp_path / "ended").exists()
+
+
 def test_leftover_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     marked = {**os.environ, "ISOLANE_STACK": str(tmp_path)}
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"

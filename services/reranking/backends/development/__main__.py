@@ -36,6 +36,8 @@ def _make(folder: Path, *, seed: int) -> None:
     location.base_version()
     # Nothing here needs the network, and a library that tries would wait for it.
     os.environ["HF_HUB_OFFLINE"] = "1"
+    # Threads that wait for each other by spinning take ten times as long on a machine that is busy with other work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with Progress() as progress:
         progress.step("loading torch")
         # Imported only now: a model that is already there is found without torch.
