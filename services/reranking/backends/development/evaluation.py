@@ -38,14 +38,31 @@ class Comparison:
     random_order: Quality
     bi_encoder: Quality
     cross_encoder: Quality
+    gain: float
+    """MRR@10 of the cross-encoder less that of the bi-encoder."""
+    gain_error: float
+    """Standard error of `gain`, from the paired differences per query."""
+
+    @property
+    def verdict(self) -> str:
+        """One sentence: better, worse, or not to be told apart (within two standard errors)."""
+        if abs(self.gain) <= 2 * self.gain_error:
+            word = "cannot be told apart from"
+        else:
+            word = "ranks better than" if self.gain > 0 else "ranks worse than"
+        return f"It {word} the bi-encoder here: MRR@10 {self.gain:+.3f}, standard error {self.gain_error:.3f}."
+
+
+def reciprocal_ranks(scores: Tensor) -> Tensor:
+    """Return 1 / rank of column 0 per row of (queries, candidates), 0 below rank 10; ties count against it."""
+    ranks = (scores[:, 1:] >= scores[:, :1]).sum(1) + 1
+    return torch.where(ranks <= 10, 1 / ranks, 0.0)
 
 
 def quality(scores: Tensor) -> Quality:
     """Return the quality of scores of shape (queries, candidates), the right passage in column 0."""
-    better = (scores[:, 1:] >= scores[:, :1]).sum(1)
-    ranks = better + 1
-    reciprocal = torch.where(ranks <= 10, 1 / ranks, 0.0)
-    return Quality(mrr_at_10=float(reciprocal.mean()), accuracy_at_1=float((ranks == 1).float().mean()))
+    found = reciprocal_ranks(scores)
+    return Quality(mrr_at_10=float(found.mean()), accuracy_at_1=float((found == 1).float().mean()))
 
 
 def compare(
@@ -65,11 +82,16 @@ def compare(
     similarities = vectors @ passages.T
     choices = random.Random(seed)  # noqa: S311 - not for secrets
     candidates = torch.tensor([_candidates(i, similarities[i], pairs, choices) for i in range(len(asked))])
+    by_teacher = similarities.gather(1, candidates)
+    by_model = _scores(model, tokenizer, pairs, candidates, progress)
+    gains = reciprocal_ranks(by_model) - reciprocal_ranks(by_teacher)
     return Comparison(
         queries=len(asked),
         random_order=_random_order(),
-        bi_encoder=quality(similarities.gather(1, candidates)),
-        cross_encoder=quality(_scores(model, tokenizer, pairs, candidates, progress)),
+        bi_encoder=quality(by_teacher),
+        cross_encoder=quality(by_model),
+        gain=float(gains.mean()),
+        gain_error=float(gains.std()) / len(asked) ** 0.5,
     )
 
 

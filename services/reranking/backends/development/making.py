@@ -24,7 +24,7 @@ _THREADS = 2
 
 
 def make_reranker(folder: Path, *, seed: int, progress: Progress) -> Comparison:
-    """Train the model into `folder` and return how it compares; about four minutes on two cores.
+    """Train the model into `folder` and return how it compares; minutes on two idle cores, far longer on busy ones.
 
     Raises:
         StartupError: too little text is installed, or the folder cannot be written.

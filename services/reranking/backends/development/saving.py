@@ -12,7 +12,7 @@ from sentence_transformers import CrossEncoder
 from transformers import BertForSequenceClassification, PreTrainedTokenizerBase
 
 from services.common.errors import StartupError
-from services.reranking.backends.development.evaluation import Comparison
+from services.reranking.backends.development.evaluation import CANDIDATES, Comparison
 from services.reranking.backends.development.location import BASE_DISTRIBUTION, NAME, base_version, is_complete
 
 _MOST_TOKENS = 512
@@ -95,7 +95,7 @@ Do not use it in production, and do not judge reranking by its results: serve a 
 - Learned from {pairs} pairs of documentation text of installed Python packages, seed {seed}.
 - English; at most {_MOST_TOKENS} tokens, trained on at most 80; one logit, to be put through a sigmoid.
 
-On {result.queries} held-out queries, of package parts that it did not learn from, with {20} candidates each:
+On {result.queries} held-out queries, of package parts that it did not learn from, with {CANDIDATES} candidates each:
 
 | order | result |
 | --- | --- |
@@ -104,4 +104,6 @@ On {result.queries} held-out queries, of package parts that it did not learn fro
 | this model | {result.cross_encoder} |
 
 Seven of the wrong candidates are the bi-encoder's nearest, which is hard on the bi-encoder.
+{result.verdict}
+Expect less on other text than documentation: it follows shared words more than meaning.
 """
