@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,14 +43,6 @@ class StackState:
     ready: bool
     """True once every part was healthy."""
     parts: Sequence[PartState]
-
-    def supervisor(self) -> psutil.Process | None:
-        """The supervisor's process while it lives."""
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(self.pid)
-            if abs(process.create_time() - self.created) < 1.0:
-                return process
-        return None
 
 
 class StateFolder:
@@ -91,7 +84,14 @@ class StateFolder:
     def running(self) -> StackState | None:
         """The state of the stack while its supervisor lives."""
         state = self.read()
-        return state if state is not None and state.supervisor() else None
+        return state if state is not None and _living(state.pid, state.created) else None
+
+    def supervisor(self) -> psutil.Process | None:
+        """The living process that holds the lock, also before it has written a state."""
+        with contextlib.suppress(OSError, ValueError):
+            pid, created = (self.path / "lock").read_text(encoding="utf-8").split()
+            return _living(int(pid), float(created))
+        return None
 
     def set_aside_logs(self) -> None:
         """Begin new logs; the last run's stay beside them as NAME.log.1."""
@@ -115,7 +115,11 @@ class StateFolder:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise StartupError(self._held()) from None
+            file.truncate(0)
+            file.write(f"{os.getpid()} {psutil.Process().create_time()}")
+            file.flush()
             yield
+            file.truncate(0)
 
     def make(self) -> None:
         """Make the folder; StartupError when it cannot be made."""
@@ -126,7 +130,7 @@ class StateFolder:
 
     def _open_lock(self) -> IO[str]:
         try:
-            return (self.path / "lock").open("w")
+            return (self.path / "lock").open("a")
         except OSError as exc:
             raise self._unusable(exc) from exc
 
@@ -137,6 +141,16 @@ class StateFolder:
         )
 
     def _held(self) -> str:
-        state = self.running()
-        who = f"supervisor pid {state.pid}, gateway {state.url}" if state else "it is still starting or stopping"
-        return f"a local stack already runs here ({who}); `just stop` ends it"
+        state, supervisor = self.running(), self.supervisor()
+        who = f"supervisor pid {supervisor.pid}" if supervisor else "its supervisor is ending"
+        where = f", gateway {state.url}" if state else ""
+        return f"a local stack already runs here ({who}{where}); `just stop` ends it"
+
+
+def _living(pid: int, created: float) -> psutil.Process | None:
+    """The process, unless its pid is another one's by now."""
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        if abs(process.create_time() - created) < 1.0:
+            return process
+    return None

@@ -20,8 +20,7 @@ _SLACK_S = 5.0
 def stop_stack(settings: OpsSettings, progress: Progress) -> None:
     """End the supervisor, which ends its parts; then whatever it left behind."""
     folder = StateFolder(settings.state_dir)
-    state = folder.running()
-    supervisor = state.supervisor() if state else None
+    supervisor = folder.supervisor()
     if supervisor:
         _end_supervisor(supervisor, settings.stop_grace_s + _SLACK_S, progress)
     ended = leftovers.end(str(folder.path), settings.stop_grace_s)

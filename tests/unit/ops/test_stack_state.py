@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import subprocess
@@ -55,10 +56,22 @@ def test_unreadable_state_is_no_state(tmp_path: Path, text: str) -> None:
 
 def test_second_lock_is_refused_and_says_who_holds_it(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path)
-    folder.write(own_state())
 
     with folder.lock(), pytest.raises(StartupError, match=rf"supervisor pid {os.getpid()}.*just stop"), folder.lock():
         pass
+
+
+def test_holder_of_the_lock_is_known_before_it_writes_a_state(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path)
+
+    with folder.lock():
+        inside = folder.supervisor()
+        with contextlib.suppress(StartupError), folder.lock():
+            pass
+        after_a_refused_start = folder.supervisor()
+
+    assert inside == after_a_refused_start == psutil.Process()
+    assert folder.supervisor() is None
 
 
 def test_lock_is_free_again_after_its_holder(tmp_path: Path) -> None:
