@@ -156,7 +156,8 @@ def _render(parsed: DoclingDocument, output: Output) -> str:
 def _translated(error: Exception, document: Document, format_: str) -> Exception:
     """What an exception from Docling says about the file."""
     causes = list(_chain(error))
-    if any(isinstance(cause, MemoryError) for cause in causes):
+    # Extension modules that run out of memory often raise SystemError ("error return without exception set").
+    if any(isinstance(cause, MemoryError | SystemError) for cause in causes):
         return MemoryError()
     if any(isinstance(cause, RecursionError) for cause in causes):
         return UnprocessableFile(f"{document.filename}: nested too deeply; flatten it")

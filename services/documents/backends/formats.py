@@ -56,7 +56,7 @@ _PARTS = {"word/": "docx", "xl/": "xlsx", "ppt/": "pptx"}
 
 _PROLOGUE = re.compile(rb"(?:\s|<\?xml[^>]*\?>|<!--.*?-->)*+", re.DOTALL)
 _HTML = re.compile(rb"<(?:!doctype\s+html|html)\b", re.IGNORECASE)
-_JATS = re.compile(rb"<!DOCTYPE\s+article\b[^>]*(?:JATS|NLM)|<article\b[^>]*(?:article-type|dtd-version)=|<front\b")
+_JATS = re.compile(rb"<!DOCTYPE\s+article\b[^>]*JATS-(?:archive|journalpublishing)")
 _LATEX = re.compile(rb"(?:\s|%[^\n]*\n)*+\\documentclass\b")
 
 
@@ -127,7 +127,7 @@ def _markup(filename: str, head: bytes) -> str | None:
         return None
     if _JATS.search(body):
         return "xml_jats"
-    raise _unsupported(f"{filename}: XML of a kind that is not known (JATS articles and XHTML are)")
+    raise _unsupported(f"{filename}: XML of a kind that is not known (XHTML is, and JATS articles with their DOCTYPE)")
 
 
 def _text(filename: str) -> str:

@@ -193,7 +193,8 @@ class WorkerPool:
         if answer is None:
             worker.kill("abandoned")
         elif (
-            worker.files >= self._settings.worker_recycle_files
+            answer.is_worn
+            or worker.files >= self._settings.worker_recycle_files
             or answer.resident_bytes > self._settings.worker_recycle_rss_bytes
         ):
             worker.kill("recycled")

@@ -50,6 +50,8 @@ class Answer:
     outcome: Parsed | InvalidRequest
     resident_bytes: int
     """Memory that the worker holds now."""
+    is_worn: bool = False
+    """True when it should get no other file."""
 
 
 class WorkerDied(Exception):
@@ -129,7 +131,11 @@ class WorkerProcess:
             raise WorkerLost(str(exc)) from exc
         reply = await self._receive()
         try:
-            return Answer(outcome=_outcome(reply), resident_bytes=int(reply.header["resident_bytes"]))
+            return Answer(
+                outcome=_outcome(reply),
+                resident_bytes=int(reply.header["resident_bytes"]),
+                is_worn=bool(reply.header.get("is_worn")),
+            )
         except (KeyError, TypeError, ValueError) as exc:
             raise WorkerDied("it sent an answer that is none") from exc
 

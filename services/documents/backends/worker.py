@@ -81,7 +81,9 @@ def _answer(parse: Parse, request: frames.Message) -> frames.Message:
         pass  # the error's traceback holds all that memory; it goes with this block
     gc.collect()
     log.warning("file_out_of_memory")
-    return _refusal(UnprocessableFile(f"{document.filename}: parsing takes too much memory; split the file"))
+    # Libraries whose allocations failed are not to be trusted with another file.
+    error = UnprocessableFile(f"{document.filename}: parsing takes too much memory; split the file")
+    return _refusal(error, is_worn=True)
 
 
 def _reply(parsed: Parsed) -> frames.Message:
@@ -96,10 +98,11 @@ def _reply(parsed: Parsed) -> frames.Message:
     )
 
 
-def _refusal(error: InvalidRequest) -> frames.Message:
+def _refusal(error: InvalidRequest, *, is_worn: bool = False) -> frames.Message:
     return frames.Message(
         header={
             "error": {"code": error.code, "message": error.message, "param": error.param},
+            "is_worn": is_worn,
             "resident_bytes": sandbox.resident_bytes(),
         }
     )

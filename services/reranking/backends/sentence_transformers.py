@@ -16,6 +16,7 @@ from services.common.devices.tokenizer import ModelTokenizer
 from services.common.devices.torch_device import choose_device
 from services.common.errors import StartupError
 from services.common.models import ModelInfo, Tokens, revision
+from services.reranking.backends.development import model as development
 
 
 class CrossEncoderBackend:
@@ -74,9 +75,7 @@ class CrossEncoderBackend:
 
 def _load(model_id: str, folder: Path, device: torch.device) -> CrossEncoder:
     with clear_errors(model_id, folder):
-        model: CrossEncoder = CrossEncoder(
-            str(folder), device=str(device), local_files_only=True, model_kwargs={"dtype": torch.float32}
-        )
+        model = _open(folder, str(device))
     trained, loaded = getattr(model.config, "architectures", None), type(model.transformers_model).__name__
     if trained and loaded not in trained:
         # The library would fill in what is missing at random, and the scores would mean nothing.
@@ -88,4 +87,13 @@ def _load(model_id: str, folder: Path, device: torch.device) -> CrossEncoder:
             f"model {model_id}: {folder} gives {model.num_labels} scores per pair; a reranker gives one: use another"
         )
     model.eval()
+    return model
+
+
+def _open(folder: Path, device: str) -> CrossEncoder:
+    if development.is_ours(folder):
+        return development.load(folder, device=device)
+    model: CrossEncoder = CrossEncoder(
+        str(folder), device=device, local_files_only=True, model_kwargs={"dtype": torch.float32}
+    )
     return model

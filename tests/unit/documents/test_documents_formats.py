@@ -12,7 +12,8 @@ from services.documents.backends.formats import FORMATS, detect
 
 LIMIT = 1000
 JATS = (
-    b'<?xml version="1.0"?><!DOCTYPE article PUBLIC "-//NLM//DTD JATS (Z39.96) Journal Archiving DTD v1.2//EN" "j.dtd">'
+    b'<?xml version="1.0"?><!DOCTYPE article PUBLIC "-//NLM//DTD JATS (Z39.96) Journal Archiving DTD v1.2//EN" '
+    b'"https://jats.nlm.nih.gov/archiving/1.2/JATS-archivearticle1.dtd">'
 )
 
 
@@ -45,7 +46,7 @@ ODF = "application/vnd.oasis.opendocument."
         ("captions", b"WEBVTT\n\n", "vtt"),
         ("paper.txt", b"% note\n  \\documentclass{article}", "latex"),
         ("paper.xml", JATS + b"<article>", "xml_jats"),
-        ("paper.nxml", b'<article article-type="x"><front>', "xml_jats"),
+        ("paper", JATS + b"<article>", "xml_jats"),
         ("report.txt", packed("word/document.xml"), "docx"),
         ("report", packed("xl/workbook.xml"), "xlsx"),
         ("report.docx", packed("ppt/presentation.xml"), "pptx"),
@@ -70,6 +71,7 @@ def test_content_decides_and_the_extension_tells_texts_apart(filename: str, data
         ("notes", b"words", UnsupportedFormat, "name it .txt"),
         ("a.xyz", b"words", UnsupportedFormat, "name it .txt"),
         ("a.xml", b"<?xml version='1.0'?><invoice/>", UnsupportedFormat, "XML of a kind"),
+        ("a.nxml", b"<article/>", UnsupportedFormat, "JATS articles with their DOCTYPE"),
         ("a.zip", packed("x.txt"), UnsupportedFormat, "no known document"),
         ("a.docx", b"words", UnprocessableFile, "the content is text"),
         ("a.docx", packed("word/document.xml")[:40], UnprocessableFile, "damaged or encrypted"),

@@ -42,6 +42,8 @@ class FakeWorker:
                 await asyncio.Event().wait()
             case "damaged":
                 return Answer(outcome=UnprocessableFile("damaged"), resident_bytes=0)
+            case "exhausting":
+                return Answer(outcome=UnprocessableFile("too much memory"), resident_bytes=0, is_worn=True)
         outputs = {Output.TEXT: str(self.pid).encode()}
         return Answer(
             outcome=Parsed(format="txt", outputs=outputs), resident_bytes=100 if document.filename == "large" else 0
@@ -179,6 +181,15 @@ async def test_a_worker_is_recycled_after_so_many_files() -> None:
 async def test_a_worker_that_keeps_much_memory_is_recycled() -> None:
     async with running(Starter()) as pool:
         await parse(pool, "large")
+        pid = await parse(pool)
+
+    assert pid == 2
+
+
+async def test_a_worker_that_ran_out_of_memory_is_recycled() -> None:
+    async with running(Starter()) as pool:
+        with pytest.raises(UnprocessableFile):
+            await parse(pool, "exhausting")
         pid = await parse(pool)
 
     assert pid == 2

@@ -49,7 +49,6 @@ def _make(folder: Path, *, seed: int) -> None:
     _say(f"  MiniLM bi-encoder  {result.bi_encoder}")
     _say(f"  {location.NAME} {result.cross_encoder}")
     _say(result.verdict)
-    _say("Expect less on other text than documentation: it follows shared words more than meaning.")
 
 
 def _say(text: str) -> None:

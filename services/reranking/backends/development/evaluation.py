@@ -8,15 +8,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import BertForSequenceClassification, PreTrainedTokenizerBase
 
+from services.reranking.backends.development.model import Interaction
 from services.reranking.backends.development.pairs import TextPair
 from services.reranking.backends.development.progress import Progress
-from services.reranking.backends.development.teacher import Teacher
-from services.reranking.backends.development.training import score_texts
+from services.reranking.backends.development.training import ReadPairs, score
 
 CANDIDATES, _NEAREST, _SIBLINGS = 20, 7, 6
-_BATCH = 80
+_BATCH = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,24 +65,14 @@ def quality(scores: Tensor) -> Quality:
 
 
 def compare(
-    model: BertForSequenceClassification,
-    tokenizer: PreTrainedTokenizerBase,
-    teacher: Teacher,
-    pairs: Sequence[TextPair],
-    *,
-    queries: int,
-    seed: int,
-    progress: Progress,
+    head: Interaction, texts: ReadPairs, pairs: Sequence[TextPair], *, queries: int, seed: int, progress: Progress
 ) -> Comparison:
-    """Rank for the first `queries` held-out pairs; all pairs serve as wrong candidates."""
-    asked = pairs[:queries]
-    vectors = teacher.embed([pair.query for pair in asked], progress, "held-out queries")
-    passages = teacher.embed([pair.passage for pair in pairs], progress, "held-out passages")
-    similarities = vectors @ passages.T
+    """Rank for the first `queries` held-out pairs, whose texts are read in `texts`; all serve as wrong candidates."""
     choices = random.Random(seed)  # noqa: S311 - not for secrets
-    candidates = torch.tensor([_candidates(i, similarities[i], pairs, choices) for i in range(len(asked))])
-    by_teacher = similarities.gather(1, candidates)
-    by_model = _scores(model, tokenizer, pairs, candidates, progress)
+    asked = range(min(queries, len(pairs)))
+    candidates = torch.tensor([_candidates(i, texts.similarities[i], pairs, choices) for i in asked])
+    by_teacher = texts.similarities[: len(asked)].gather(1, candidates)
+    by_model = _scores(head, texts, candidates, progress)
     gains = reciprocal_ranks(by_model) - reciprocal_ranks(by_teacher)
     return Comparison(
         queries=len(asked),
@@ -113,18 +102,10 @@ def _random_order() -> Quality:
 
 
 @torch.inference_mode()
-def _scores(
-    model: BertForSequenceClassification,
-    tokenizer: PreTrainedTokenizerBase,
-    pairs: Sequence[TextPair],
-    candidates: Tensor,
-    progress: Progress,
-) -> Tensor:
-    texts = [(pairs[row[0]].query, pairs[index].passage) for row in candidates.tolist() for index in row]
-    order = sorted(range(len(texts)), key=lambda index: len(texts[index][0]) + len(texts[index][1]))
-    scores = torch.empty(len(texts))
-    for first in range(0, len(order), _BATCH):
-        progress.update(f"judging: {first} of {len(texts)} held-out candidates")
-        chosen = order[first : first + _BATCH]
-        scores[chosen] = score_texts(model, tokenizer, [texts[index] for index in chosen])
-    return scores.view(candidates.shape)
+def _scores(head: Interaction, texts: ReadPairs, candidates: Tensor, progress: Progress) -> Tensor:
+    rows = []
+    for first in range(0, len(candidates), _BATCH):
+        progress.update(f"judging: {first} of {len(candidates)} held-out queries")
+        asked = range(first, min(first + _BATCH, len(candidates)))
+        rows.append(score(head, texts, asked, candidates[first : first + _BATCH]))
+    return torch.cat(rows)

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from services.common.errors import StartupError
 from services.reranking.backends.development.evaluation import Comparison, compare
 from services.reranking.backends.development.location import NAME
+from services.reranking.backends.development.model import assemble
 from services.reranking.backends.development.pairs import PairSplit, TextPair, mine_pairs, split_pairs
 from services.reranking.backends.development.progress import Progress
 from services.reranking.backends.development.saving import folder_in_one_piece, model_card, write_model
 from services.reranking.backends.development.teacher import Teacher
-from services.reranking.backends.development.training import Recipe, train
+from services.reranking.backends.development.training import Recipe, read_pairs, train
 
 _FEWEST_TRAINING_PAIRS, _FEWEST_HELD_OUT_PAIRS = 2500, 200
 _HELD_OUT_POOL, _HELD_OUT_QUERIES = 1000, 150
@@ -36,13 +36,12 @@ def make_reranker(folder: Path, *, seed: int, progress: Progress) -> Comparison:
         recipe = Recipe(seed=seed)
         split = _mined(recipe, progress)
         teacher = Teacher()
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(teacher.folder, local_files_only=True)
-        model = train(split.training, teacher, tokenizer, recipe, progress)
-        result = compare(
-            model, tokenizer, teacher, split.held_out, queries=_HELD_OUT_QUERIES, seed=seed, progress=progress
-        )
+        progress.step("reading")
+        head = train(read_pairs(split.training, teacher, progress), recipe, progress)
+        held_out = read_pairs(split.held_out, teacher, progress)
+        result = compare(head, held_out, split.held_out, queries=_HELD_OUT_QUERIES, seed=seed, progress=progress)
         progress.step("saving")
-        write_model(scratch, model, tokenizer, model_card(result, seed=seed, pairs=len(split.training)))
+        write_model(scratch, assemble(teacher.reader, head), model_card(result, seed=seed, pairs=len(split.training)))
     return result
 
 
@@ -57,7 +56,7 @@ def _mined(recipe: Recipe, progress: Progress) -> PairSplit:
         )
     progress.step(f"found {len(found.training)} training and {len(found.held_out)} held-out pairs")
     return PairSplit(
-        training=_sample(found.training, recipe.pairs_needed, recipe.seed),
+        training=_sample(found.training, recipe.pairs, recipe.seed),
         held_out=_sample(found.held_out, _HELD_OUT_POOL, recipe.seed),
     )
 

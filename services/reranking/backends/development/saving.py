@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sentence_transformers import CrossEncoder
-from transformers import BertForSequenceClassification, PreTrainedTokenizerBase
 
 from services.common.errors import StartupError
 from services.reranking.backends.development.evaluation import CANDIDATES, Comparison
 from services.reranking.backends.development.location import BASE_DISTRIBUTION, NAME, base_version, is_complete
+from services.reranking.backends.development.model import MOST_TOKENS
 
-_MOST_TOKENS = 512
 _PARTIAL = ".partial-"
 
 
@@ -57,22 +56,13 @@ def _remove_abandoned(folder: Path) -> None:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def write_model(
-    folder: Path, model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerBase, card: str
-) -> None:
-    """Write a sentence-transformers CrossEncoder with one logit, 512 tokens at most, as safetensors.
+def write_model(folder: Path, model: CrossEncoder, card: str) -> None:
+    """Write a sentence-transformers CrossEncoder as safetensors.
 
     Raises:
-        StartupError: the model cannot be read back, which a full disk can cause.
+        StartupError: files are missing afterwards, which a full disk can cause.
     """
-    parts = folder / "parts"
-    # Training used eager attention; whoever loads the model chooses for inference.
-    model.config._attn_implementation = "sdpa"
-    model.save_pretrained(parts)
-    tokenizer.save_pretrained(parts)
-    encoder = CrossEncoder(str(parts), max_length=_MOST_TOKENS, device="cpu", local_files_only=True)
-    encoder.save_pretrained(str(folder), create_model_card=False)
-    shutil.rmtree(parts)
+    model.save_pretrained(str(folder), create_model_card=False)
     (folder / "README.md").write_text(card, encoding="utf-8")
     if not is_complete(folder):
         raise StartupError(f"{NAME}: files are missing after writing to {folder.parent}; free some space and try again")
@@ -91,9 +81,9 @@ license: apache-2.0
 **For development only.** Made in minutes on one machine so that Isolane's reranking service has something real to run.
 Do not use it in production, and do not judge reranking by its results: serve a published cross-encoder instead.
 
-- Started from {BASE_DISTRIBUTION} {base_version()} (all-MiniLM-L6-v2), whose weights are laid out as a cross-encoder.
+- {BASE_DISTRIBUTION} {base_version()} (all-MiniLM-L6-v2) reads both texts apart; two trained layers compare them.
 - Learned from {pairs} pairs of documentation text of installed Python packages, seed {seed}.
-- English; at most {_MOST_TOKENS} tokens, trained on at most 80; one logit, to be put through a sigmoid.
+- English; at most {MOST_TOKENS} tokens, trained on at most 80; one logit, to be put through a sigmoid.
 
 On {result.queries} held-out queries, of package parts that it did not learn from, with {CANDIDATES} candidates each:
 
@@ -105,5 +95,5 @@ On {result.queries} held-out queries, of package parts that it did not learn fro
 
 Seven of the wrong candidates are the bi-encoder's nearest, which is hard on the bi-encoder.
 {result.verdict}
-Expect less on other text than documentation: it follows shared words more than meaning.
+On other text than documentation expect about the bi-encoder's ranking.
 """

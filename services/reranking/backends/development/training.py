@@ -1,4 +1,7 @@
-"""Train the cross-encoder on mined pairs: the right passage first, and otherwise what the bi-encoder thinks."""
+"""Train the comparison of tokens on mined pairs: the right passage first, and otherwise what the bi-encoder thinks.
+
+MiniLM itself stays as it is, so every text is read once, before the training.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional
-from transformers import BertForSequenceClassification, PreTrainedTokenizerBase
 
-from services.reranking.backends.development import architecture
+from services.reranking.backends.development.model import Interaction
 from services.reranking.backends.development.pairs import TextPair
 from services.reranking.backends.development.progress import Progress
-from services.reranking.backends.development.teacher import MOST_TOKENS, Teacher, reduced_precision
+from services.reranking.backends.development.teacher import Teacher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,76 +24,79 @@ class Recipe:
     """Everything that decides what is learned, apart from the pairs."""
 
     seed: int
-    steps: int = 200
+    pairs: int = 2000
+    steps: int = 250
     queries_per_step: int = 8
     candidates_per_query: int = 8
     hard_candidates: int = 4
-    learning_rate: float = 8e-5
-    warm_up_share: float = 0.08
-    frozen_layers: int = 2
-    """The lowest layers, which encode both texts nearly apart, stay as they are."""
+    learning_rate: float = 2e-4
+    warm_up_steps: int = 20
     teacher_temperature: float = 0.05
     calibration_weight: float = 0.3
     """Of the loss that fixes what 0.5 means after a sigmoid."""
 
-    @property
-    def pairs_needed(self) -> int:
-        """Each query is used once; passages also serve as wrong candidates for others."""
-        return self.steps * self.queries_per_step
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPairs:
+    """Token vectors of pairs, one tensor of shape (tokens, width) per text, and the bi-encoder's similarities."""
+
+    queries: Sequence[Tensor]
+    passages: Sequence[Tensor]
+    similarities: Tensor
+    """Shape (queries, passages)."""
 
 
-def train(
-    pairs: Sequence[TextPair],
-    teacher: Teacher,
-    tokenizer: PreTrainedTokenizerBase,
-    recipe: Recipe,
-    progress: Progress,
-) -> BertForSequenceClassification:
-    """Return a trained model; the same pairs, recipe and processor give the same weights."""
+def read_pairs(pairs: Sequence[TextPair], teacher: Teacher, progress: Progress) -> ReadPairs:
+    """Read every text once."""
+    queries = teacher.read([pair.query for pair in pairs], progress, "queries")
+    passages = teacher.read([pair.passage for pair in pairs], progress, "passages")
+    return ReadPairs(queries=queries, passages=passages, similarities=_means(queries) @ _means(passages).T)
+
+
+def train(texts: ReadPairs, recipe: Recipe, progress: Progress) -> Interaction:
+    """Return a trained comparison; the same texts, recipe and processor give the same weights."""
     torch.manual_seed(recipe.seed)
-    similarities = _similarities(pairs, teacher, progress)
-    model = _initial_model(pairs, teacher, tokenizer)
-    parameters = architecture.hold_layout(model, frozen_layers=recipe.frozen_layers)
-    optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=0.0)
+    head = Interaction()
+    optimizer = torch.optim.AdamW(head.parameters(), lr=recipe.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe))
     choices = random.Random(recipe.seed)  # noqa: S311 - not for secrets
-    order = choices.sample(range(len(pairs)), len(pairs))
-    model.train()
+    waiting: list[int] = []
     for step in range(recipe.steps):
-        first = step * recipe.queries_per_step
-        queries = [order[index % len(order)] for index in range(first, first + recipe.queries_per_step)]
-        candidates = torch.tensor([_candidates(query, similarities[query], recipe, choices) for query in queries])
-        wanted = similarities[torch.tensor(queries)[:, None], candidates]
-        scores = _score(model, tokenizer, pairs, queries, candidates)
-        loss = _loss(scores, wanted, recipe)
+        if len(waiting) < recipe.queries_per_step:
+            waiting = choices.sample(range(len(texts.queries)), len(texts.queries))
+        queries = [waiting.pop() for _ in range(recipe.queries_per_step)]
+        candidates = torch.tensor([_candidates(query, texts.similarities[query], recipe, choices) for query in queries])
+        loss = _loss(score(head, texts, queries, candidates), texts.similarities[queries].gather(1, candidates), recipe)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        torch.nn.utils.clip_grad_norm_(head.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         progress.update(f"training: step {step + 1} of {recipe.steps}, loss {loss.item():.3f}")
-    model.train(mode=False)
-    return model
+    head.train(mode=False)
+    return head
 
 
-def _similarities(pairs: Sequence[TextPair], teacher: Teacher, progress: Progress) -> Tensor:
-    queries = teacher.embed([pair.query for pair in pairs], progress, "queries")
-    passages = teacher.embed([pair.passage for pair in pairs], progress, "passages")
-    return queries @ passages.T
+def score(head: Interaction, texts: ReadPairs, queries: Sequence[int], candidates: Tensor) -> Tensor:
+    """One logit per query and candidate passage, of the shape of `candidates`."""
+    left = [texts.queries[query] for query, row in zip(queries, candidates, strict=True) for _ in row]
+    right = [texts.passages[index] for index in candidates.flatten().tolist()]
+    return head.score(*_padded(left), *_padded(right)).view(candidates.shape)
 
 
-def _initial_model(
-    pairs: Sequence[TextPair], teacher: Teacher, tokenizer: PreTrainedTokenizerBase
-) -> BertForSequenceClassification:
-    sample = [text for pair in pairs[:32] for text in (pair.query, pair.passage)]
-    features = tokenizer(sample, padding=True, truncation=True, max_length=MOST_TOKENS, return_tensors="pt")
-    base = teacher.base()
-    return architecture.widen(base, architecture.measure_scales(base, dict(features)))
+def _padded(states: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    lengths = torch.tensor([len(state) for state in states])
+    padded = torch.nn.utils.rnn.pad_sequence(list(states), batch_first=True)
+    return padded, torch.arange(padded.shape[1])[None, :] < lengths[:, None]
+
+
+def _means(states: Sequence[Tensor]) -> Tensor:
+    return functional.normalize(torch.stack([state.mean(0) for state in states]), dim=1)
 
 
 def _rate(step: int, recipe: Recipe) -> float:
-    warm_up = recipe.warm_up_share * recipe.steps
-    return min((step + 1) / warm_up, max(0.02, (recipe.steps - step) / (recipe.steps - warm_up)))
+    rest = (recipe.steps - step) / (recipe.steps - recipe.warm_up_steps)
+    return min((step + 1) / recipe.warm_up_steps, max(0.02, rest))
 
 
 def _candidates(query: int, similarities: Tensor, recipe: Recipe, choices: random.Random) -> list[int]:
@@ -107,32 +112,6 @@ def _candidates(query: int, similarities: Tensor, recipe: Recipe, choices: rando
         if other not in chosen:
             chosen.append(other)
     return chosen
-
-
-def _score(
-    model: BertForSequenceClassification,
-    tokenizer: PreTrainedTokenizerBase,
-    pairs: Sequence[TextPair],
-    queries: Sequence[int],
-    candidates: Tensor,
-) -> Tensor:
-    texts = [
-        (pairs[query].query, pairs[index].passage)
-        for query, row in zip(queries, candidates.tolist(), strict=True)
-        for index in row
-    ]
-    return score_texts(model, tokenizer, texts).view(candidates.shape)
-
-
-def score_texts(
-    model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerBase, texts: Sequence[tuple[str, str]]
-) -> Tensor:
-    """Return one logit per (query, passage), float32 of shape (len(texts),)."""
-    first, second = [query for query, _ in texts], [passage for _, passage in texts]
-    features = tokenizer(first, second, padding=True, truncation=True, max_length=MOST_TOKENS, return_tensors="pt")
-    with reduced_precision():
-        logits: Tensor = model(**features).logits
-    return logits.float().squeeze(-1)
 
 
 def _loss(scores: Tensor, similarities: Tensor, recipe: Recipe) -> Tensor:
