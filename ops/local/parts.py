@@ -70,6 +70,8 @@ def stack_parts(settings: OpsSettings, ports: Mapping[str, int]) -> tuple[Part, 
     """
     common = inherited_environment() | {
         MARKER: str(settings.state_dir),
+        # gRPC would write lines that are not JSON into the logs.
+        "GRPC_VERBOSITY": "NONE",
         "HF_HUB_OFFLINE": "1",
         "PYTHONUNBUFFERED": "1",
     }

@@ -66,9 +66,8 @@ class DocumentBackend(AbstractAsyncContextManager[Any], Protocol):
 
         Raises:
             UnsupportedFormat: the content is of a format that is not in `formats`.
-            UnprocessableFile: the content is damaged, or takes more memory than allowed.
+            UnprocessableFile: the content is damaged, takes more memory than allowed, or crashed the parser.
             TooLarge: the content unpacked, or the result, passes a limit.
-            BackendFailed: the parser crashed; the next file finds a new one.
         """
         ...
 

@@ -11,7 +11,7 @@ from typing import Protocol, Self
 
 from prometheus_client import Counter, Gauge
 
-from services.common.errors import BackendFailed, InvalidRequest, StartupError, Unavailable
+from services.common.errors import InvalidRequest, StartupError, Unavailable, UnprocessableFile
 from services.common.telemetry.logs import get_logger
 from services.documents.backends.base import Document, Format, Parsed
 from services.documents.backends.formats import FORMATS
@@ -132,7 +132,8 @@ class WorkerPool:
             log.warning("worker_crashed", pid=worker.pid, problem=str(exc))
             if isinstance(exc, WorkerLost):
                 raise
-            raise BackendFailed(
+            # Its file's fault as a rule, and no reason for callers' breakers to leave the instance.
+            raise UnprocessableFile(
                 f"{document.filename}: the parser crashed on it; other files are not affected; "
                 "send another version of it"
             ) from exc

@@ -65,7 +65,7 @@ def test_a_worker_killed_in_the_middle_of_a_file_fails_that_file_alone(warm: Any
     other_reply = other.result()
     os.kill(pid, signal.SIGKILL)
 
-    assert call.code() is StatusCode.INTERNAL
+    assert call.code() is StatusCode.FAILED_PRECONDITION
     assert "slow.html: the parser crashed on it" in call.details()
     assert other_reply.format == "csv"
     assert_good_file_works(warm)

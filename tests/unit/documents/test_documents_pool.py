@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from services.common.errors import BackendFailed, StartupError, Unavailable, UnprocessableFile
+from services.common.errors import StartupError, Unavailable, UnprocessableFile
 from services.documents.backends.base import Document, Output, Parsed
 from services.documents.backends.pool import WorkerPool
 from services.documents.backends.process import Answer, WorkerConfig, WorkerDied, WorkerLost
@@ -119,7 +119,7 @@ async def test_every_worker_is_used_when_files_come_together() -> None:
 
 async def test_a_crash_fails_its_own_file_and_the_next_finds_a_new_worker() -> None:
     async with running(Starter()) as pool:
-        with pytest.raises(BackendFailed, match="crash"):
+        with pytest.raises(UnprocessableFile, match="crash"):
             await parse(pool, "crash")
         pid = await parse(pool)
 
