@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from sentence_transformers import SentenceTransformer
 
-from services.common.devices.loading import clear_errors
+from services.common.devices.loading import loading
 from services.common.devices.tokenizer import ModelTokenizer
 from services.common.devices.torch_device import choose_device
 from services.common.errors import InvalidRequest
@@ -37,7 +37,7 @@ class SentenceTransformersBackend:
         if threads:
             torch.set_num_threads(threads)
         folder = locate(source)
-        with clear_errors(model_id, source):
+        with loading(model_id, source):
             loaded = SentenceTransformer(
                 str(folder), device=str(target), local_files_only=True, model_kwargs={"dtype": torch.float32}
             )

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from sentence_transformers import CrossEncoder
 
-from services.common.devices.loading import clear_errors
+from services.common.devices.loading import loading
 from services.common.devices.tokenizer import ModelTokenizer
 from services.common.devices.torch_device import choose_device
 from services.common.errors import StartupError
@@ -74,7 +74,7 @@ class CrossEncoderBackend:
 
 
 def _load(model_id: str, folder: Path, device: torch.device) -> CrossEncoder:
-    with clear_errors(model_id, folder):
+    with loading(model_id, folder):
         model = _open(folder, str(device))
     trained, loaded = getattr(model.config, "architectures", None), type(model.transformers_model).__name__
     if trained and loaded not in trained:

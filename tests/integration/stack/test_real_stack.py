@@ -23,7 +23,7 @@ from docx import Document
 
 from services.common.models import locate
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 MODEL = "all-MiniLM-L6-v2"
 QUESTIONS = Path(__file__).parents[2] / "data" / "rerank_questions.json"
@@ -49,12 +49,11 @@ class Stack:
     def isolane(self, *arguments: str) -> str:
         """What the command prints."""
         command = [sys.executable, "-m", "ops", *arguments]
-        return subprocess.run(command, env=self.env, check=True, capture_output=True, text=True, timeout=600).stdout
+        return subprocess.run(command, env=self.env, check=True, capture_output=True, text=True, timeout=1500).stdout
 
     def log_lines(self, name: str) -> list[dict[str, Any]]:
-        """The JSON lines of a part's log."""
-        text = (self.state / "logs" / f"{name}.log").read_text()
-        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        """The lines of a part's log; all of them are JSON."""
+        return [json.loads(line) for line in (self.state / "logs" / f"{name}.log").read_text().splitlines()]
 
     def pid(self, name: str) -> int:
         """The process of a part."""
@@ -151,6 +150,8 @@ def test_one_request_id_and_one_trace_id_in_answer_and_both_logs(stack: Stack) -
 
     assert answer.headers["x-request-id"] == mine
     assert answer.headers["x-trace-id"] == trace
+    for part in ("reranking", "documents", "gpu"):
+        assert any(line["event"] == "serving" for line in stack.log_lines(part))
     for part in ("gateway", "embedding"):
         line = next(line for line in stack.log_lines(part) if line.get("request_id") == mine)
         assert line["trace_id"] == trace

@@ -16,6 +16,7 @@ from sentence_transformers import CrossEncoder
 from sentence_transformers.base.modules import Module, Transformer
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers.utils.logging import disable_progress_bar
 
 MOST_TOKENS = 512
 WIDTH, HEADS, LAYERS, FEED_FORWARD = 384, 12, 2, 768
@@ -107,6 +108,7 @@ def assemble(reader: SeparateTransformer, head: Interaction, *, device: str = "c
 
 def read_base(folder: Path) -> SeparateTransformer:
     """The bi-encoder's transformer, to read pairs with."""
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     reader: SeparateTransformer = SeparateTransformer(
         str(folder),
         model_kwargs={"local_files_only": True, "dtype": torch.float32},
