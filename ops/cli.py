@@ -27,7 +27,14 @@ class Misconfigured(Failed):
 
 
 class Commands(click.Group):
-    """Subcommands whose known errors become one clear line; exit status 1, or 2 for wrong settings."""
+    """Subcommands whose known errors become one clear line; exit status 1, or 2 for wrong settings and usage."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse arguments that are not text: neither JSON nor a header can carry them."""
+        for arg in args:
+            if any("\ud800" <= character <= "\udfff" for character in arg):
+                raise click.UsageError(f"argument {arg!a} is not valid UTF-8; convert it, or rename the file", ctx)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand."""
@@ -37,6 +44,15 @@ class Commands(click.Group):
             raise Misconfigured(str(exc)) from exc
         except IsolaneError as exc:
             raise Failed(str(exc)) from exc
+        except BrokenPipeError:
+            raise  # whoever read the output has seen enough: click ends quietly
+        except OSError as exc:
+            raise Failed(_told(exc)) from exc
+
+
+def _told(exc: OSError) -> str:
+    reason = exc.strerror or str(exc) or type(exc).__name__
+    return f"{exc.filename}: {reason}" if exc.filename else reason
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

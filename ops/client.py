@@ -58,7 +58,7 @@ class Gateway:
         reply = self._send("GET", "/health/ready")
         if reply.status_code not in {httpx.codes.OK, httpx.codes.SERVICE_UNAVAILABLE}:
             raise GatewayFailed(_explain(reply))
-        return reply
+        return _checked(reply)
 
     def default_model(self, service: str) -> str:
         """Id of the first model that a service serves.
@@ -76,7 +76,7 @@ class Gateway:
         reply = self._send(method, path, **content)
         if not reply.is_success:
             raise GatewayFailed(_explain(reply))
-        return reply
+        return _checked(reply)
 
     def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
@@ -93,6 +93,19 @@ class Gateway:
             raise GatewayFailed(f"{self.url}{path}: {str(exc) or type(exc).__name__}; check the address") from exc
 
 
+def _checked(reply: httpx.Response) -> httpx.Response:
+    """The answer, which is a JSON object."""
+    try:
+        is_object = isinstance(reply.json(), dict)
+    except ValueError:
+        is_object = False
+    if not is_object:
+        raise GatewayFailed(
+            f"{reply.url}: the answer is not a JSON object (HTTP {reply.status_code}); is it an Isolane gateway?"
+        )
+    return reply
+
+
 def _explain(reply: httpx.Response) -> str:
     """An error answer as one line: what happened, the status, the request id."""
     request_id = reply.headers.get("x-request-id")
@@ -104,7 +117,7 @@ def _message(reply: httpx.Response) -> str:
     """The text of an error in OpenAI's, Cohere's, TEI's or docling-serve's shape, or in problem+json."""
     try:
         body = reply.json()
-    except json.JSONDecodeError:
+    except ValueError:
         return f"{reply.url}: {reply.reason_phrase}; is it an Isolane gateway?"
     if isinstance(body, dict):
         error = body.get("error")

@@ -39,6 +39,17 @@ class Body:
         if content_length is not None and (len(content_length) > 18 or int(content_length) > self._max_bytes):
             raise self._too_large()
 
+    @staticmethod
+    def check_encoding(content_encoding: str) -> None:
+        """Refuse a compressed body (415): its size on the wire would not bound what it unpacks to."""
+        if content_encoding.strip().lower() not in {"", "identity"}:
+            raise HTTPException(
+                status_code=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                detail=f"Content-Encoding {content_encoding[:50]!r}: compressed bodies are not taken; "
+                "send the body as it is",
+                headers={"accept-encoding": "identity"},
+            )
+
     async def receive(self) -> HTTPReceiveMessage:
         """The next part of the body.
 

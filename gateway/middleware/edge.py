@@ -43,6 +43,9 @@ class EdgeMiddleware:
         headers = _first_of_each(scope)
         request_id.current.set(request_id.accept(headers.get(request_id.METADATA_KEY)))
         record = RequestRecord(method=scope["method"], path=scope["path"])
+        if scope["method"] == "HEAD":
+            # Answered as GET is; the server, which keeps its own scope, leaves the body out.
+            scope = {**scope, "method": "GET"}
         with tracing.span("request", SpanKind.SERVER, headers) as span:
             try:
                 await self._answer(scope, receive, send, record, headers)
@@ -59,6 +62,7 @@ class EdgeMiddleware:
         reply = _Reply(send, record, body)
         try:
             self._hosts.check([value.decode("latin-1") for name, value in scope["headers"] if name == b"host"])
+            body.check_encoding(headers.get("content-encoding", ""))
             body.check_announced(headers.get("content-length"))
             record.fields = call.begin(gate.deadline(headers.get(TIMEOUT_HEADER)))
             with gate.admit():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from litestar import Request, Router, post
@@ -48,6 +49,16 @@ class _FormOperation(Operation):
                     type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="The file; exactly one."
                 ),
                 "to_formats": text_list,
+                "from_formats": Schema(
+                    type=OpenAPIType.ARRAY,
+                    items=Schema(type=OpenAPIType.STRING),
+                    description="Formats that the file may have; default any.",
+                ),
+                "document_timeout": Schema(
+                    type=OpenAPIType.NUMBER,
+                    exclusive_minimum=0,
+                    description="Time for the document; default the request's own. Unit: seconds.",
+                ),
             },
         )
         self.request_body = RequestBody(content={"multipart/form-data": OpenAPIMediaType(schema=form)}, required=True)
@@ -60,7 +71,12 @@ class _Upload:
     options: ConvertOptions
 
 
-@post("/v1/convert/file", status_code=200, operation_class=_FormOperation, responses=error_responses(ConvertError))
+@post(
+    "/v1/convert/file",
+    status_code=200,
+    operation_class=_FormOperation,
+    responses=error_responses(ConvertError, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, HTTPStatus.UNPROCESSABLE_ENTITY),
+)
 async def convert_file(request: Request[Any, Any, Any], documents: DocumentsService) -> ConvertResponse:
     """The file in the form field `files`, in the forms that `to_formats` names."""
     started_s = time.monotonic()

@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, Router, get
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import SkipValidation
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway.dependencies import Readiness
 from gateway.errors.failure import Failure, failure_of
 from gateway.errors.families import PROBLEM_JSON, problem
-from gateway.schemas.health import Health, InstanceHealth, Liveness, ServiceHealth
+from gateway.schemas.health import Health, InstanceHealth, Liveness, NotReady, ServiceHealth
 from services.common.errors import Unavailable
 from services.common.rpc.instance import InstanceState
 from services.common.telemetry import request_id
@@ -24,7 +25,18 @@ ProcessReadiness = NamedDependency[SkipValidation[Readiness]]
 _OPTIONAL = frozenset({"gpu"})
 
 
-@get(["/health", "/health/ready"], sync_to_thread=False)
+@get(
+    ["/health", "/health/ready"],
+    sync_to_thread=False,
+    responses={
+        HTTPStatus.SERVICE_UNAVAILABLE: ResponseSpec(
+            data_container=NotReady,
+            description="Not ready; Retry-After says when to ask again.",
+            generate_examples=False,
+            media_type=PROBLEM_JSON.decode(),
+        )
+    },
+)
 def ready(request: Request[Any, Any, Any], readiness: ProcessReadiness) -> Response[Health | dict[str, Any]]:
     """200 while every required service has a healthy instance; else 503, and the body says why."""
     health = _health(readiness)

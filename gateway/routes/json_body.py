@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from litestar import Request
@@ -20,6 +20,9 @@ StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 _AT = re.compile(r" - at `\$\.?(.*)`$")
 _MISSING = re.compile(r"missing required field `(.+?)`")
+_CHOICE = "Invalid enum value"
+_SURROGATE_AT_END = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u).{0,5}\Z", re.DOTALL)
+"""A lone surrogate so near the end that msgspec, which looks for its other half, calls the body truncated."""
 
 
 class StrictJson(AbstractDTO[StructT]):
@@ -76,21 +79,39 @@ def decode(body: bytes, struct: type[StructT]) -> StructT:
     try:
         return msgspec.json.decode(body, type=struct)
     except msgspec.ValidationError as exc:
-        raise _wrong_field(str(exc)) from exc
+        raise _wrong_field(str(exc), struct) from exc
     except msgspec.DecodeError as exc:
-        raise InvalidRequest(f"the body is not JSON: {exc}") from exc
+        raise _not_json(str(exc), body) from exc
     except UnicodeDecodeError as exc:
         raise InvalidRequest("the body is not JSON: a text in it is not UTF-8") from exc
     except RecursionError as exc:
         raise InvalidRequest("the body is nested too deeply; flatten it") from exc
 
 
-def _wrong_field(message: str) -> InvalidRequest:
+def _not_json(message: str, body: bytes) -> InvalidRequest:
+    if "surrogate" in message or ("truncated" in message and _SURROGATE_AT_END.search(body[-16:])):
+        return InvalidRequest(
+            "the body: a text has a lone surrogate (an escape from \\ud800 to \\udfff without its other half), "
+            "which is not Unicode; leave it out"
+        )
+    return InvalidRequest(f"the body is not JSON: {message}")
+
+
+def _wrong_field(message: str, struct: type[msgspec.Struct]) -> InvalidRequest:
     """Msgspec's message with the field first: "input[2]: expected `str`, got `int`"."""
-    if missing := _MISSING.search(message):
-        return InvalidRequest(f"{missing[1]}: required; add it", param=missing[1])
     at = _AT.search(message)
+    place = at[1] if at else ""
     reason = _AT.sub("", message)
-    if at is None or not at[1]:
-        return InvalidRequest(f"the body: {reason[:1].lower()}{reason[1:]}")
-    return InvalidRequest(f"{at[1]}: {reason[:1].lower()}{reason[1:]}", param=at[1])
+    if missing := _MISSING.search(reason):
+        param = f"{place}.{missing[1]}" if place else missing[1]
+        return InvalidRequest(f"{param}: required; add it", param=param)
+    if reason.startswith(_CHOICE) and (choices := _choices(struct, place)):
+        reason += f"; use {' or '.join(choices)}"
+    return InvalidRequest(f"{place or 'the body'}: {reason[:1].lower()}{reason[1:]}", param=place or None)
+
+
+def _choices(struct: type[msgspec.Struct], name: str) -> list[str]:
+    """The values that a field of the Struct itself takes, where it takes only some; none for a field deeper inside."""
+    types = [field.type for field in msgspec.structs.fields(struct) if field.name == name]
+    kinds = [kind for field_type in types for kind in (field_type, *get_args(field_type))]
+    return [str(value) for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)]

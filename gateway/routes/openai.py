@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
@@ -36,7 +37,7 @@ RerankingService = NamedDependency[SkipValidation[RerankingClient]]
     dto=StrictJson[EmbeddingsRequest],
     before_request=require_json,
     status_code=200,
-    responses=error_responses(OpenAIError),
+    responses=error_responses(OpenAIError, HTTPStatus.NOT_FOUND, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
 )
 async def create_embeddings(
     data: JSONBody[EmbeddingsRequest], embedding: EmbeddingService
@@ -53,7 +54,7 @@ async def create_embeddings(
     return Response(response, headers=result_headers(embedded.timings, embedded.truncated))
 
 
-@get("/v1/models")
+@get("/v1/models", responses=error_responses(OpenAIError))
 async def list_models(embedding: EmbeddingService, reranking: RerankingService) -> ModelList:
     """The models of all services that answer; an error when none does."""
     models, failures = await _all_models(embedding, reranking, call.deadline())
@@ -62,7 +63,7 @@ async def list_models(embedding: EmbeddingService, reranking: RerankingService) 
     return ModelList(data=[_card(model) for model in models])
 
 
-@get("/v1/models/{model_id:path}")
+@get("/v1/models/{model_id:path}", responses=error_responses(OpenAIError, HTTPStatus.NOT_FOUND))
 async def get_model(model_id: FromPath[str], embedding: EmbeddingService, reranking: RerankingService) -> ModelCard:
     """One model. Its id may contain slashes."""
     name = model_id.removeprefix("/")

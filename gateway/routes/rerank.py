@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from litestar import Response, Router, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, SkipValidation
@@ -34,10 +36,10 @@ RerankingService = NamedDependency[SkipValidation[RerankingClient]]
     dto=StrictJson[RerankRequest],
     before_request=require_json,
     status_code=200,
-    responses=error_responses(RerankError),
+    responses=error_responses(RerankError, HTTPStatus.NOT_FOUND, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
 )
 async def rerank_v1(data: JSONBody[RerankRequest], reranking: RerankingService) -> Response[RerankResponse]:
-    """The best documents for a query; X-Isolane-Truncated names those that were longer than the model takes."""
+    """The best documents for a query; X-Isolane-Truncated names those too long, with it, for the model."""
     return await _rerank(data, reranking, version="1")
 
 
@@ -46,7 +48,7 @@ async def rerank_v1(data: JSONBody[RerankRequest], reranking: RerankingService) 
     dto=StrictJson[RerankRequest],
     before_request=require_json,
     status_code=200,
-    responses=error_responses(RerankError),
+    responses=error_responses(RerankError, HTTPStatus.NOT_FOUND, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
 )
 async def rerank_v2(data: JSONBody[RerankRequest], reranking: RerankingService) -> Response[RerankResponse]:
     """As /v1/rerank, where version 2 of Cohere's client looks for it."""
@@ -91,7 +93,8 @@ def _results(ranked: Ranked, texts: list[str] | None) -> list[RerankResult]:
 def _warnings(ranked: Ranked) -> list[str]:
     if not ranked.truncated:
         return []
-    return [f"documents {ranges(ranked.truncated)} are longer than the model takes; their ends were left out"]
+    positions = ranges(ranked.truncated)
+    return [f"documents {positions}: each with the query is longer than the model takes; the longer was cut first"]
 
 
 router = Router("/", route_handlers=[rerank_v1, rerank_v2], tags=["Cohere and Jina"])

@@ -34,6 +34,19 @@ class Health(Struct, kw_only=True):
     services: dict[str, ServiceHealth]
 
 
+class NotReady(Health, kw_only=True):
+    """The same as a problem of RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    """The path that was asked for."""
+    code: str
+    request_id: str
+
+
 class Liveness(Struct, kw_only=True):
     """That the process runs."""
 

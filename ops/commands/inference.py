@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import httpx
 
 from ops.commands.options import json_option, open_gateway, url_option
 
@@ -26,6 +27,7 @@ def embed(*, texts: tuple[str, ...], model: str | None, url: str | None, as_json
     """Turn texts into vectors; prints the beginning of each."""
     with open_gateway(url) as gateway:
         reply = gateway.embeddings({"model": model or gateway.default_model("embedding"), "input": list(texts)})
+    _warn_of_cuts(reply, "text")
     if as_json:
         click.echo(reply.text)
         return
@@ -46,6 +48,7 @@ def rerank(*, query: str, documents: tuple[str, ...], model: str | None, url: st
     with open_gateway(url) as gateway:
         chosen = model or gateway.default_model("reranking")
         reply = gateway.rerank({"model": chosen, "query": query, "documents": list(documents)})
+    _warn_of_cuts(reply, "document")
     if as_json:
         click.echo(reply.text)
         return
@@ -63,11 +66,24 @@ def parse(*, file: Path, form: str, url: str | None, as_json: bool) -> None:
     """Turn a document (HTML, Markdown, DOCX, ...) into Markdown, HTML, text or structured JSON."""
     with open_gateway(url) as gateway:
         reply = gateway.convert(file, form)
+    answer = reply.json()
+    if answer.get("status") == "partial_success":
+        for error in answer["errors"]:
+            click.echo(f"warning: {error['error_message']}", err=True)
     if as_json:
         click.echo(reply.text)
         return
-    content = reply.json()["document"][_FIELDS[form]]
+    content = answer["document"][_FIELDS[form]]
     click.echo(content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def _warn_of_cuts(reply: httpx.Response, noun: str) -> None:
+    """Say on standard error which inputs were longer than the model takes."""
+    positions = reply.headers.get("x-isolane-truncated", "")
+    if positions.isdigit():
+        click.echo(f"warning: {noun} {positions} was cut at the model's limit", err=True)
+    elif positions:
+        click.echo(f"warning: {noun}s {positions} were cut at the model's limit", err=True)
 
 
 def _vector_line(vector: list[Any], text: str) -> str:

@@ -53,7 +53,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
     folder = StateFolder(OpsSettings.load().state_dir)
     state = folder.running()
     if as_json:
-        click.echo(json.dumps({"running": bool(state), **(asdict(state) if state else {})}))
+        click.echo(json.dumps({"running": bool(state), **(asdict(state) if state else {"orphans": _orphans(folder)})}))
     else:
         click.echo(table(state) if state else _why_none(folder))
     context.exit(0 if state else 1)
@@ -64,7 +64,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
 @click.option("-f", "--follow", is_flag=True, help="Go on as the log grows, until Ctrl-C.")
 @click.option("-n", "--lines", type=click.IntRange(min=0), default=20, show_default=True, help="Lines to begin with.")
 def logs(*, name: str, follow: bool, lines: int) -> None:
-    """Print the end of a part's log."""
+    """Print the end of a part's log, or with the name `supervisor` of what a stack in the background said."""
     folder = StateFolder(OpsSettings.load().state_dir)
     path = folder.log(name)
     if name not in folder.log_names():
@@ -79,8 +79,13 @@ def logs(*, name: str, follow: bool, lines: int) -> None:
             time.sleep(_FOLLOW_S)
 
 
+def _orphans(folder: StateFolder) -> list[int]:
+    """Pids of the processes that a killed supervisor left."""
+    return sorted(process.pid for process in leftovers.find(str(folder.path)))
+
+
 def _why_none(folder: StateFolder) -> str:
-    if orphans := leftovers.find(str(folder.path)):
+    if orphans := _orphans(folder):
         return f"the supervisor was killed, {len(orphans)} processes still run; `just stop` ends them"
     return "nothing runs here; `just local` starts a stack"
 

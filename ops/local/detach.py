@@ -7,7 +7,7 @@ import sys
 import time
 from typing import IO
 
-from ops.local.state import StateFolder
+from ops.local.state import SUPERVISOR, StateFolder
 from ops.progress import Progress
 from ops.settings import OpsSettings, inherited_environment
 from services.common.errors import StartupError
@@ -19,12 +19,13 @@ def start_detached(settings: OpsSettings, progress: Progress) -> None:
     """Start a supervisor in the background and pass on what it says until its stack is ready.
 
     Raises:
-        StartupError: it ended before; its reason was passed on.
+        StartupError: a stack already runs here, or the new one ended before it was ready; its reason was passed on.
     """
     folder = StateFolder(settings.state_dir)
-    folder.make()
-    output = folder.path / "supervisor.log"
-    with output.open("wb") as file:
+    folder.check_free()
+    folder.set_aside_supervisor_log()
+    output = folder.log(SUPERVISOR)
+    with output.open("ab") as file:
         process = _spawn(settings, file)
     try:
         with output.open("rb") as file:
@@ -41,7 +42,7 @@ def _spawn(settings: OpsSettings, output: IO[bytes]) -> subprocess.Popen[bytes]:
         "PYTHONUNBUFFERED": "1",
     }
     return subprocess.Popen(
-        [sys.executable, "-m", "ops", "local"],
+        [sys.executable, "-P", "-m", "ops", "local"],  # -P: the current folder may hold anything
         env=environ,
         stdin=subprocess.DEVNULL,
         stdout=output,

@@ -59,17 +59,28 @@ class PartKeeper:
             StartupError: its first start failed; the message has its last words.
         """
         while True:
-            process = self.process = await self._start(self.part)
-            self._changed()
-            healthy_s = await self._watch(process)
-            if healthy_s is None and not self.restarts:
-                raise StartupError(f"{self.part.name} did not start: {process.how_it_ended()}")
-            delay_s = self._backoff.after(healthy_s or 0.0)
-            self._say(f"{self.part.name} ended ({process.how_it_ended()}); starting it again in {delay_s:g} s")
+            end, healthy_s = await self._run_once()
+            delay_s = self._backoff.after(healthy_s)
+            self._say(f"{end}; starting it again in {delay_s:g} s")
             self.process = None
             self._changed()
             await asyncio.sleep(delay_s)
             self.restarts += 1
+
+    async def _run_once(self) -> tuple[str, float]:
+        """Start the part and see it to its end; returns what happened and how long it was healthy. Unit: seconds."""
+        try:
+            process = self.process = await self._start(self.part)
+        except (StartupError, OSError) as exc:
+            # Once it has served, what stops it now may pass, and the other parts still serve.
+            if not self.restarts:
+                raise
+            return str(exc), 0.0
+        self._changed()
+        healthy_s = await self._watch(process)
+        if healthy_s is None and not self.restarts:
+            raise StartupError(f"{self.part.name} did not start: {process.how_it_ended()}")
+        return f"{self.part.name} ended ({process.how_it_ended()})", healthy_s or 0.0
 
     async def _watch(self, process: PartProcess) -> float | None:
         """See the process to its end; returns how long it was healthy, None when it never was. Unit: seconds."""

@@ -45,7 +45,7 @@ class Part:
     @property
     def command(self) -> tuple[str, ...]:
         """The command line."""
-        return (sys.executable, "-m", self.module)
+        return (sys.executable, "-P", "-m", self.module)
 
 
 def wanted_ports(settings: OpsSettings) -> dict[str, int]:

@@ -53,7 +53,7 @@ def ensure_reranker(environ: Mapping[str, str], cwd: Path) -> None:
     """
     if not _uses_development_model(environ):
         return
-    command = [sys.executable, "-m", _TRAINER]
+    command = [sys.executable, "-P", "-m", _TRAINER, "--quiet"]
     done = subprocess.run(command, cwd=cwd, env=dict(environ), stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - ours
     if done.returncode != 0:
         raise StartupError(f"the development reranker could not be made (exit status {done.returncode}; see above)")

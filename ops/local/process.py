@@ -71,6 +71,7 @@ class PartProcess:
             StartupError: the system refused.
         """
         try:
+            log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("ab") as file:
                 log_start = file.tell()
                 process = await asyncio.create_subprocess_exec(
@@ -120,11 +121,18 @@ class PartProcess:
 
     def last_words(self) -> str:
         """The error with which it ended: from its log's last error, or else the log's last lines."""
-        with self._log.open("rb") as file:
-            end = file.seek(0, os.SEEK_END)
-            file.seek(max(self._log_start, end - _TAIL_BYTES))
-            lines = file.read().decode(errors="replace").splitlines()
+        lines = self._tail()
         return next(filter(None, map(_error, reversed(lines))), "\n".join(lines[-_TAIL_LINES:]))
+
+    def _tail(self) -> list[str]:
+        """The end of what this process logged; nothing when its log is gone."""
+        try:
+            with self._log.open("rb") as file:
+                end = file.seek(0, os.SEEK_END)
+                file.seek(max(self._log_start, end - _TAIL_BYTES))
+                return file.read().decode(errors="replace").splitlines()
+        except OSError:
+            return []
 
 
 def _error(line: str) -> str | None:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,12 @@ from typing import IO, Any
 import psutil
 
 from services.common.errors import StartupError
+
+SUPERVISOR = "supervisor"
+"""Name of the log of a supervisor in the background."""
+
+_TRIES = 5
+_RETRY_S = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +42,6 @@ class StackState:
 
     pid: int
     """The supervisor."""
-    created: float
-    """When the supervisor started: a pid alone may be another process by now. Unit: seconds since the epoch."""
     url: str
     """Of the gateway."""
     backend: str
@@ -57,12 +62,16 @@ class StateFolder:
         self._file = path / "state.json"
 
     def log(self, name: str) -> Path:
-        """The log file of a part."""
+        """The log file of a part, or of the supervisor."""
+        if name == SUPERVISOR:
+            # Beside the others: a supervisor sets those aside while it writes its own.
+            return self.path / f"{name}.log"
         return self.path / "logs" / f"{name}.log"
 
     def log_names(self) -> list[str]:
-        """The parts that have a log."""
-        return sorted(path.stem for path in (self.path / "logs").glob("*.log"))
+        """The parts that have a log, and the supervisor where it has one."""
+        paths = [*(self.path / "logs").glob("*.log"), *self.path.glob(f"{SUPERVISOR}.log")]
+        return sorted(path.stem for path in paths)
 
     def write(self, state: StackState) -> None:
         """Replace the state, at once and whole."""
@@ -83,14 +92,14 @@ class StateFolder:
 
     def running(self) -> StackState | None:
         """The state of the stack while its supervisor lives."""
-        state = self.read()
-        return state if state is not None and _living(state.pid, state.created) else None
+        state, supervisor = self.read(), self.supervisor()
+        return state if state and supervisor and state.pid == supervisor.pid else None
 
     def supervisor(self) -> psutil.Process | None:
         """The living process that holds the lock, also before it has written a state."""
-        with contextlib.suppress(OSError, ValueError):
-            pid, created = (self.path / "lock").read_text(encoding="utf-8").split()
-            return _living(int(pid), float(created))
+        with contextlib.suppress(OSError, ValueError, psutil.Error), (self.path / "lock").open() as file:
+            if not _is_free(file):
+                return psutil.Process(int(file.read()))
         return None
 
     def set_aside_logs(self) -> None:
@@ -98,9 +107,22 @@ class StateFolder:
         for path in (self.path / "logs").glob("*.log"):
             path.replace(path.with_suffix(".log.1"))
 
+    def set_aside_supervisor_log(self) -> None:
+        """The same for the supervisor's own log, before it starts."""
+        path = self.log(SUPERVISOR)
+        if path.exists():
+            path.replace(path.with_suffix(".log.1"))
+
     def clear(self) -> None:
         """Forget the state: everything ended."""
         self._file.unlink(missing_ok=True)
+
+    def check_free(self) -> None:
+        """Raise StartupError when a supervisor holds the folder, or the folder cannot be written."""
+        self.make()
+        with self._open_lock() as file:
+            if not _is_free(file):
+                raise StartupError(self._held())
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -111,12 +133,10 @@ class StateFolder:
         """
         self.make()
         with self._open_lock() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StartupError(self._held()) from None
+            if not _take(file):
+                raise StartupError(self._held())
             file.truncate(0)
-            file.write(f"{os.getpid()} {psutil.Process().create_time()}")
+            file.write(str(os.getpid()))
             file.flush()
             yield
             file.truncate(0)
@@ -147,10 +167,22 @@ class StateFolder:
         return f"a local stack already runs here ({who}{where}); `just stop` ends it"
 
 
-def _living(pid: int, created: float) -> psutil.Process | None:
-    """The process, unless its pid is another one's by now."""
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        if abs(process.create_time() - created) < 1.0:
-            return process
-    return None
+def _is_free(lock: IO[str]) -> bool:
+    """False while a supervisor lives that holds the lock."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    return True
+
+
+def _take(lock: IO[str]) -> bool:
+    """Take the lock; False when another supervisor has it."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        # A command that asks who holds it has it for an instant.
+        time.sleep(_RETRY_S)
+    return False

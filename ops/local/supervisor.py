@@ -8,8 +8,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-import psutil
-
 from ops.local.keeper import PartKeeper
 from ops.local.parts import Part
 from ops.local.process import PartProcess
@@ -50,7 +48,6 @@ class Supervisor:
         self._url = url
         self._backend = backend
         self._grace_s = grace_s
-        self._created = psutil.Process().create_time()
         self._is_ready = False
         self._tasks: list[asyncio.Task[None]] = []
         self.keepers = [
@@ -117,7 +114,6 @@ class Supervisor:
         """The stack now."""
         return StackState(
             pid=os.getpid(),
-            created=self._created,
             url=self._url,
             backend=self._backend,
             ready=self._is_ready,

@@ -35,6 +35,7 @@ from services.common.errors import InvalidRequest, TooLarge, UnprocessableFile
 from services.common.telemetry.logs import get_logger
 from services.documents.backends.base import Document, Output, Parsed
 from services.documents.backends.formats import detect
+from services.documents.backends.nesting import MOST_LEVELS, is_too_deep
 
 # The backends keep their default options: no remote and no local resource is fetched, no page is rendered.
 _BACKENDS: dict[str, tuple[InputFormat, type[DeclarativeDocumentBackend]]] = {
@@ -90,6 +91,8 @@ class DoclingParser:
             UnsupportedFormat, UnprocessableFile, TooLarge: see `DocumentBackend.parse`.
         """
         format_ = detect(document.filename, document.data, max_unpacked_bytes=self._max_unpacked_bytes)
+        if format_ == "html" and is_too_deep(_decode(document.data)):
+            raise UnprocessableFile(f"{document.filename}: nested more than {MOST_LEVELS} levels deep; flatten it")
         try:
             result, errors = self._convert(document, format_)
             outputs = {output: _render(result, output).encode(errors="replace") for output in document.outputs}

@@ -102,3 +102,33 @@ def test_schema_lists_every_public_route_and_loads_nothing_from_elsewhere(gatewa
     form = paths["/v1/convert/file"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["required"] == ["files"]
     assert not re.search(r"https?://", answer.text + page.text)
+
+
+def test_schema_declares_what_each_route_may_answer_instead(gateway: Any) -> None:
+    paths = httpx.get(f"{gateway.url}/schema/openapi.json").json()["paths"]
+
+    everywhere = {"400", "413", "429", "500", "503", "504"}
+    for path in ("/v1/embeddings", "/v1/rerank", "/v2/rerank"):
+        assert set(paths[path]["post"]["responses"]) == everywhere | {"200", "404", "415"}
+    assert set(paths["/v1/convert/file"]["post"]["responses"]) == everywhere | {"200", "415", "422"}
+    assert set(paths["/v1/models"]["get"]["responses"]) == everywhere | {"200"}
+    assert set(paths["/v1/models/{model_id}"]["get"]["responses"]) == everywhere | {"200", "404"}
+    for path in ("/health", "/health/ready"):
+        assert "application/problem+json" in paths[path]["get"]["responses"]["503"]["content"]
+
+
+def test_schema_declares_every_option_of_a_conversion_that_has_an_effect(gateway: Any) -> None:
+    paths = httpx.get(f"{gateway.url}/schema/openapi.json").json()["paths"]
+
+    form = paths["/v1/convert/file"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert set(form["properties"]) == {"files", "to_formats", "from_formats", "document_timeout"}
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
+def test_head_is_answered_as_get_without_the_body(path: str, gateway: Any) -> None:
+    with httpx.Client(base_url=gateway.url) as client:
+        head, get = client.head(path), client.get(path)
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == get.headers["content-length"]
+    assert head.headers["content-type"] == get.headers["content-type"]

@@ -60,7 +60,8 @@ def test_truncation_is_told_in_header_and_warnings(gateway: Any) -> None:
     answer = rerank(gateway, documents=["short", "word " * 1000], rank_fields=["text"], max_chunks_per_doc=10)
 
     assert answer.headers["x-isolane-truncated"] == "1"
-    assert "documents 1" in answer.json()["meta"]["warnings"][0]
+    warning = answer.json()["meta"]["warnings"][0]
+    assert "documents 1: each with the query is longer than the model takes" in warning
 
 
 async def test_cohere_v1_client_works(gateway: Any) -> None:

@@ -59,6 +59,36 @@ def test_missing_field_is_the_param() -> None:
     assert refused.value.param == "query"
 
 
+def test_missing_field_deep_inside_is_named_with_its_place() -> None:
+    with pytest.raises(InvalidRequest, match=r"^documents\[1\]\.text: required; add it$") as refused:
+        decode(b'{"query": "a", "documents": ["a", {"title": "x"}]}', RerankRequest)
+
+    assert refused.value.param == "documents[1].text"
+
+
+def test_value_outside_the_choices_is_answered_with_the_choices() -> None:
+    with pytest.raises(InvalidRequest, match="'int8'; use float or base64") as refused:
+        embeddings(encoding_format="int8")
+
+    assert refused.value.param == "encoding_format"
+
+
+@pytest.mark.parametrize(
+    "text", [r"\ud800", r"\uDFFF", r"\udc00\ud800", r"\ud800 and more text", r"\ud800\n", r"\ud800\u0041"]
+)
+def test_lone_surrogate_is_called_so_wherever_it_is(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="lone surrogate"):
+        decode(b'{"model": "m", "input": "%s"}' % text.encode(), EmbeddingsRequest)
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"model": "m", "input": "a', rb'{"model": "m", "input": "\u00e9', rb'{"input": "\ud83d\ude00']
+)
+def test_body_that_was_cut_off_is_not_called_a_surrogate(body: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="not JSON: Input data was truncated"):
+        decode(body, EmbeddingsRequest)
+
+
 def test_field_deep_inside_is_the_param() -> None:
     with pytest.raises(InvalidRequest) as refused:
         decode(b'{"query": "a", "documents": ["a", {"text": 5}]}', RerankRequest)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from ops.cli import cli
 from ops.local.state import StateFolder
+from ops.settings import OpsSettings
 
 MODELS = {"data": [{"id": "cross", "service": "reranking"}, {"id": "mini", "service": "embedding"}]}
 VECTORS = {
@@ -227,4 +231,118 @@ def test_status_of_nothing_exits_1(isolane: Isolane) -> None:
     result = isolane(answers(), "status", "--json")
 
     assert result.exit_code == 1
-    assert json.loads(result.stdout) == {"running": False}
+    assert json.loads(result.stdout) == {"running": False, "orphans": []}
+
+
+def test_status_json_names_what_a_killed_supervisor_left(isolane: Isolane, tmp_path: Path) -> None:
+    marked = {**os.environ, "ISOLANE_STACK": str(tmp_path / "state")}
+    with subprocess.Popen([sys.executable, "-c", "input()"], env=marked, stdin=subprocess.PIPE) as orphan:
+        result = isolane(answers(), "status", "--json")
+        orphan.kill()
+
+    assert json.loads(result.stdout) == {"running": False, "orphans": [orphan.pid]}
+
+
+def test_logs_of_the_supervisor_are_there_too(isolane: Isolane, tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path / "state")
+    folder.make()
+    (folder.path / "supervisor.log").write_text("everything ended\n")
+
+    result = isolane(answers(), "logs", "supervisor")
+
+    assert result.stdout == "everything ended\n"
+
+
+def test_second_detached_start_leaves_the_running_stack_its_log(isolane: Isolane, tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path / "state")
+    with folder.lock():
+        (folder.path / "supervisor.log").write_text("of the running stack\n")
+
+        result = isolane(answers(), "local", "--detach")
+
+    assert result.exit_code == 1
+    assert f"a local stack already runs here (supervisor pid {os.getpid()})" in result.stderr
+    assert (folder.path / "supervisor.log").read_text() == "of the running stack\n"
+
+
+def test_detached_start_runs_no_code_of_the_current_folder(
+    isolane: Isolane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ops.py").write_text("raise SystemExit('a stranger ran')")
+    monkeypatch.chdir(tmp_path)
+    settings = OpsSettings.load()
+    monkeypatch.setattr(OpsSettings, "load", lambda: settings)
+    # Ends the supervisor before it starts anything.
+    monkeypatch.setenv("ISOLANE_OPS_GATEWAY_PORT", "many")
+
+    result = isolane(answers(), "local", "--detach")
+
+    said = (tmp_path / "state" / "supervisor.log").read_text()
+    assert result.exit_code == 1
+    assert "ISOLANE_OPS_GATEWAY_PORT" in said
+    assert "a stranger ran" not in said
+
+
+@pytest.mark.parametrize(
+    ("positions", "warning"),
+    [("0", "{noun} 0 was cut at the model's limit"), ("0,3-7", "{noun}s 0,3-7 were cut at the model's limit")],
+)
+@pytest.mark.parametrize(
+    ("arguments", "noun"), [(("embed", "long"), "text"), (("rerank", "query", "bad", "good"), "document")]
+)
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_cut_inputs_are_told_on_standard_error(
+    isolane: Isolane, positions: str, warning: str, arguments: tuple[str, ...], noun: str, options: tuple[str, ...]
+) -> None:
+    def handle(request: httpx.Request) -> httpx.Response:
+        reply = answers(embeddings=VECTORS, rerank=SCORES)(request)
+        reply.headers["x-isolane-truncated"] = positions
+        return reply
+
+    result = isolane(handle, *arguments, *options)
+
+    assert result.stderr == f"warning: {warning.format(noun=noun)}\n"
+    assert result.exit_code == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_what_could_not_be_converted_is_told_on_standard_error(
+    isolane: Isolane, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("<h1>Title</h1>")
+    partial = {**DOCUMENT, "status": "partial_success", "errors": [{"error_message": "page 2: broken"}]}
+
+    result = isolane(answers(file=partial), "parse", str(page), *options)
+
+    assert result.stderr == "warning: page 2: broken\n"
+    assert result.stdout
+
+
+@pytest.mark.parametrize("arguments", [("embed", "caf\udce9"), ("parse", "caf\udce9.html")])
+def test_argument_that_is_not_utf_8_is_a_usage_error(isolane: Isolane, arguments: tuple[str, ...]) -> None:
+    result = isolane(answers(), *arguments)
+
+    assert result.exit_code == 2
+    assert "'caf\\udce9" in result.stderr
+    assert "is not valid UTF-8" in result.stderr
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"\xff", b"[]"])
+@pytest.mark.parametrize("arguments", [("embed", "text"), ("embed", "text", "--model", "mini", "--json"), ("health",)])
+def test_success_of_another_server_is_a_clear_error(
+    isolane: Isolane, arguments: tuple[str, ...], content: bytes
+) -> None:
+    result = isolane(lambda request: httpx.Response(200, content=content), *arguments)
+
+    assert result.exit_code == 1
+    assert "the answer is not a JSON object (HTTP 200); is it an Isolane gateway?" in result.stderr
+
+
+def test_system_error_is_one_clear_line(isolane: Isolane, tmp_path: Path) -> None:
+    (tmp_path / "state" / "logs" / "gpu.log").mkdir(parents=True)
+
+    result = isolane(answers(), "logs", "gpu")
+
+    assert result.exit_code == 1
+    assert result.stderr == f"isolane: {tmp_path / 'state' / 'logs' / 'gpu.log'}: Is a directory\n"

@@ -35,6 +35,7 @@ class Scene:
         self.processes: list[StandIn] = []
         self.said: list[str] = []
         self.changes = 0
+        self.refusals: list[Exception] = []
         self._probe = probe
         part = Part(name="embedding", module="", protocol="grpc", port=1, environ={})
         self.keeper = PartKeeper(
@@ -48,6 +49,8 @@ class Scene:
         )
 
     async def _start(self, part: Part) -> StandIn:
+        if self.refusals:
+            raise self.refusals.pop()
         self.processes.append(StandIn(pid=100 + len(self.processes), started_s=self.clock()))
         return self.processes[-1]
 
@@ -102,6 +105,32 @@ async def test_part_that_served_once_is_tried_for_ever_with_growing_delays() -> 
 
     running.cancel()
     assert [line.rpartition(" in ")[2] for line in scene.said] == ["0.001 s", "0.002 s", "0.004 s", "0.004 s"]
+
+
+@pytest.mark.parametrize("refusal", [StartupError("the log is missing"), OSError("the log is missing")])
+async def test_part_that_cannot_be_started_again_is_tried_again(refusal: Exception) -> None:
+    scene = Scene()
+    running = asyncio.create_task(scene.keeper.run())
+    await scene.until(scene.keeper.healthy.is_set)
+
+    scene.refusals = [refusal]
+    scene.processes[0].ended.set()
+    await scene.until(lambda: running.done() or len(scene.said) == 3)
+
+    running.cancel()
+    assert scene.said == [
+        "embedding ended (killed by SIGKILL); starting it again in 0.001 s",
+        "the log is missing; starting it again in 0.002 s",
+        "embedding is back (pid 101, 0.0 s)",
+    ]
+
+
+async def test_part_whose_first_start_is_refused_fails_the_stack() -> None:
+    scene = Scene()
+    scene.refusals = [StartupError("the log is missing")]
+
+    with pytest.raises(StartupError, match="the log is missing"):
+        await scene.keeper.run()
 
 
 async def test_long_health_resets_the_delay() -> None:

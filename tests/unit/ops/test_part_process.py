@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -82,5 +83,32 @@ async def test_kill_is_told_by_its_signal(tmp_path: Path) -> None:
 
 
 async def test_unwritable_log_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
     with pytest.raises(StartupError, match="stand-in cannot be started with its log"):
-        await PartProcess.start(script_part(""), tmp_path / "missing" / "part.log", tmp_path)
+        await PartProcess.start(script_part(""), tmp_path / "file" / "part.log", tmp_path)
+
+
+async def test_missing_folder_of_the_log_is_made(tmp_path: Path) -> None:
+    log = tmp_path / "missing" / "part.log"
+
+    process = await PartProcess.start(script_part("print('here')"), log, tmp_path)
+    await process.wait()
+
+    assert log.read_text() == "here\n"
+
+
+async def test_end_is_told_also_when_the_log_is_gone(tmp_path: Path) -> None:
+    process = await run("raise SystemExit(3)", tmp_path / "part.log")
+    (tmp_path / "part.log").unlink()
+
+    assert process.how_it_ended() == "exit status 3"
+
+
+def test_part_does_not_import_from_the_folder_it_runs_in(tmp_path: Path) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('a stranger ran')")
+    part = Part(name="gpu", module="json.tool", protocol="grpc", port=1, environ={})
+
+    done = subprocess.run(part.command, cwd=tmp_path, input="{}", capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{}\n", "")

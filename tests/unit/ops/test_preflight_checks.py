@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import sys
 from collections import namedtuple
@@ -13,6 +14,7 @@ import pytest
 from ops.local import preflight
 from ops.progress import Progress
 from services.common.errors import StartupError
+from services.reranking.backends.development import location
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -60,3 +62,15 @@ def test_failed_training_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> No
 
     with pytest.raises(StartupError, match="development reranker could not be made"):
         preflight.ensure_reranker({}, Path.cwd())
+
+
+def test_reranker_that_is_there_is_not_told_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    environ = {**os.environ, "ISOLANE_MODELS_DIR": str(tmp_path)}
+    folder = location.model_folder(environ)
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors", "modules.json"):
+        (folder / name).write_text("")
+
+    preflight.ensure_reranker(environ, tmp_path)
+
+    assert capfd.readouterr() == ("", "")

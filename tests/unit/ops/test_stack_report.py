@@ -12,7 +12,6 @@ from ops.local.state import PartState, StackState
 
 STATE = StackState(
     pid=1,
-    created=0.0,
     url="http://127.0.0.1:8080",
     backend="fake",
     ready=True,

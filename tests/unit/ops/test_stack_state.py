@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psutil
@@ -22,7 +24,6 @@ def own_state() -> StackState:
     part = PartState(name="gpu", pid=7, url="grpc://127.0.0.1:1", log="gpu.log", healthy=True, restarts=2)
     return StackState(
         pid=os.getpid(),
-        created=psutil.Process().create_time(),
         url="http://127.0.0.1:8080",
         backend="fake",
         ready=True,
@@ -33,18 +34,41 @@ def own_state() -> StackState:
 def test_state_is_read_as_it_was_written(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path)
 
-    folder.write(own_state())
+    with folder.lock():
+        folder.write(own_state())
 
-    assert folder.read() == own_state() == folder.running()
+        assert folder.read() == own_state() == folder.running()
 
 
 def test_state_of_a_supervisor_whose_pid_is_another_process_now_does_not_run(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path)
+    (tmp_path / "lock").write_text(str(os.getpid()))
 
-    folder.write(dataclasses.replace(own_state(), created=own_state().created - 3600))
+    folder.write(own_state())
 
     assert folder.read() is not None
     assert folder.running() is None
+    assert folder.supervisor() is None
+
+
+def test_state_of_another_supervisor_than_the_holder_does_not_run(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path)
+
+    with folder.lock():
+        folder.write(dataclasses.replace(own_state(), pid=os.getppid()))
+
+        assert folder.running() is None
+
+
+def test_supervisor_lives_also_after_the_clock_was_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = StateFolder(tmp_path)
+
+    with folder.lock():
+        folder.write(own_state())
+        created = psutil.Process().create_time()
+        monkeypatch.setattr(psutil.Process, "create_time", lambda self: created + 3600)
+
+        assert folder.running() == own_state()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"parts": []}', '{"parts": [{"new": 1}]}'])
@@ -72,6 +96,19 @@ def test_holder_of_the_lock_is_known_before_it_writes_a_state(tmp_path: Path) ->
 
     assert inside == after_a_refused_start == psutil.Process()
     assert folder.supervisor() is None
+
+
+def test_question_who_holds_the_lock_does_not_refuse_a_start(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path)
+    folder.make()
+    with (tmp_path / "lock").open("a") as question:
+        fcntl.flock(question, fcntl.LOCK_SH)
+        asked = threading.Timer(0.03, fcntl.flock, (question, fcntl.LOCK_UN))
+        asked.start()
+
+        with folder.lock():
+            assert folder.supervisor() == psutil.Process()
+        asked.join()
 
 
 def test_lock_is_free_again_after_its_holder(tmp_path: Path) -> None:

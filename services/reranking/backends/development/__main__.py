@@ -20,7 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         folder = options.output or location.model_folder(os.environ, seed=options.seed)
         if location.is_complete(folder) and not options.force:
-            _say(f"{location.NAME}: already made, in {folder}; --force makes it again")
+            if not options.quiet:
+                _say(f"{location.NAME}: already made, in {folder}; --force makes it again")
             return 0
         _make(folder, seed=options.seed)
     except StartupError as exc:
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m services.reranking.backends.development", description=__doc__)
     parser.add_argument("--output", type=Path, help="folder of the model; default below ISOLANE_MODELS_DIR")
     parser.add_argument("--force", action="store_true", help="make it again, also when it is there")
+    parser.add_argument("--quiet", action="store_true", help="say nothing when it is there")
     parser.add_argument("--seed", type=int, default=location.DEFAULT_SEED, help="of the random choices")
     return parser
 
