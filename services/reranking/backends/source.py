@@ -37,7 +37,7 @@ def find_model(source: str) -> FoundModel:
 
 
 def _development() -> Path:
-    folder = location.model_folder({"ISOLANE_MODELS_DIR": str(models_dir())})
+    folder = location.model_folder(models_dir())
     if not location.is_complete(folder):
         raise StartupError(
             f"the development reranker is not in {folder}: run `just models` to make it, or set "

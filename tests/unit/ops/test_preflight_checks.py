@@ -66,7 +66,7 @@ def test_failed_training_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_reranker_that_is_there_is_not_told_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     environ = {**os.environ, "ISOLANE_MODELS_DIR": str(tmp_path)}
-    folder = location.model_folder(environ)
+    folder = location.model_folder(tmp_path)
     folder.mkdir()
     for name in ("config.json", "model.safetensors", "modules.json"):
         (folder / name).write_text("")

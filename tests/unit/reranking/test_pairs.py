@@ -155,7 +155,7 @@ def test_modules_of_one_part_of_a_package_are_one_group() -> None:
 
 
 def test_fingerprint_changes_with_the_seed_and_names_the_folder(tmp_path: Path) -> None:
-    folder = location.model_folder({"ISOLANE_MODELS_DIR": str(tmp_path)}, seed=1)
+    folder = location.model_folder(tmp_path, seed=1)
 
     assert folder == tmp_path / f"development-reranker-{location.fingerprint(seed=1)}"
     assert location.fingerprint(seed=1) != location.fingerprint(seed=2)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from services.common.config import models_dir
 from services.common.errors import StartupError
 from services.reranking.backends.development import location
 from services.reranking.backends.development.progress import Progress
@@ -18,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; 1 after a problem, which is written to standard error."""
     options = _parser().parse_args(arguments)
     try:
-        folder = options.output or location.model_folder(os.environ, seed=options.seed)
+        folder = options.output or location.model_folder(models_dir(), seed=options.seed)
         if location.is_complete(folder) and not options.force:
             if not options.quiet:
                 _say(f"{location.NAME}: already made, in {folder}; --force makes it again")

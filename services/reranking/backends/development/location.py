@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -17,14 +16,12 @@ _CODE_VERSION = 2
 """Raise it when a change of the sources, the architecture or the training makes another model."""
 
 
-def model_folder(environ: Mapping[str, str], *, seed: int = DEFAULT_SEED) -> Path:
-    """Return the folder of the finished model, which need not exist yet.
+def model_folder(root: Path, *, seed: int = DEFAULT_SEED) -> Path:
+    """Return the folder of the finished model below the folder of models; it need not exist yet.
 
     Raises:
         StartupError: the base model's package is not installed.
     """
-    default = Path(environ.get("HOME") or Path.home()) / ".cache" / "isolane" / "models"
-    root = Path(environ["ISOLANE_MODELS_DIR"]) if environ.get("ISOLANE_MODELS_DIR") else default
     return root / f"{NAME}-{fingerprint(seed=seed)}"
 
 
