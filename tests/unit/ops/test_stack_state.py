@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import fcntl
@@ -15,6 +16,7 @@ import pytest
 from ops.local import leftovers
 from ops.local.state import PartState, StackState, StateFolder
 from services.common.errors import StartupError
+from services.common.testing.waiting import eventually
 
 SLEEP = "import time; time.sleep(60)"
 PARENT = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {SLEEP!r}], start_new_session=True)"
@@ -142,6 +144,8 @@ def test_orphaned_grandchildren_are_found_and_ended_and_strangers_are_not(tmp_pa
     marked = {**os.environ, "ISOLANE_STACK": str(tmp_path)}
     stranger = subprocess.Popen([sys.executable, "-c", SLEEP])
     subprocess.run([sys.executable, "-c", PARENT], env=marked, check=True)
+    # While a process starts its program, its environment cannot be read.
+    asyncio.run(eventually(lambda: leftovers.find(str(tmp_path))))
 
     found = leftovers.find(str(tmp_path))
     ended = leftovers.end(str(tmp_path), grace_s=5)
