@@ -85,7 +85,7 @@ class WorkerProcess:
         """
         # In a session of its own, Ctrl-C reaches only the service, which lets calls in progress finish.
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", _MODULE, stdin=PIPE, stdout=PIPE, start_new_session=True
+            sys.executable, "-P", "-m", _MODULE, stdin=PIPE, stdout=PIPE, start_new_session=True
         )
         worker = cls(process, config)
         try:
