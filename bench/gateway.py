@@ -9,7 +9,6 @@ import asyncio
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -24,20 +23,12 @@ from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
 
 from bench.calibration import calibrate
 from bench.report import Figure, json_argument, publish
+from ops.local.ports import free_ports
 
 _SERVICES = ("embedding", "reranking", "documents", "gpu")
 _MODEL = "all-MiniLM-L6-v2"
 _TEXT = "What does the gateway add to a call?"
 _LIMIT_S = 60.0
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on at the moment."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Generic, Protocol, Self, TypeVar
 
 from prometheus_client import Counter
 
-from services.common.batching.base import Backlog
+from services.common.batching.base import Backlog, Batcher
 from services.common.batching.fifo import FifoBatcher
 from services.common.config import ModelServerSettings
 from services.common.deadline import Deadline
@@ -60,7 +60,7 @@ class ModelEngine(ABC, Generic[BackendT, ResultT]):
         self._limits = settings
         self._load = load
         self._backend: BackendT
-        self._batcher: FifoBatcher[Tokens, ResultT]
+        self._batcher: Batcher[Tokens, ResultT]
 
     async def __aenter__(self) -> Self:
         """Load the model and compute once, so that the first request is as fast as the second."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
@@ -31,6 +32,16 @@ _COUNTED = frozenset({StatusCode.UNAVAILABLE, StatusCode.INTERNAL, StatusCode.UN
 """Statuses that speak against the instance itself; DEADLINE_EXCEEDED does when the attempt had a fair time."""
 
 log = get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call(Generic[StubT, Request, Reply]):
+    """What is asked, the same in every attempt."""
+
+    name: str
+    method: Method[StubT, Request, Reply]
+    request: Request
+    deadline: Deadline
 
 
 class RpcClient(Generic[StubT]):
@@ -67,15 +78,16 @@ class RpcClient(Generic[StubT]):
         """
         deadline.check(f"{self.pool.service}: {name}")
         self._budget.record_call()
+        asked = _Call(name=name, method=method, request=request, deadline=deadline)
         first, permit = self.pool.pick()
         try:
-            return await self._attempt(first, permit, name, method, request, deadline)
+            return await self._attempt(asked, first, permit)
         except (Unavailable, DeadlineExceeded) as exc:
             if deadline.is_over:
                 raise
             second, permit = self._pick_another(first, exc)
         RETRIES.labels(self.pool.service, name).inc()
-        return await self._second_attempt(second, permit, name, method, request, deadline)
+        return await self._second_attempt(asked, second, permit)
 
     def _pick_another(self, first: Instance[StubT], failure: RequestError) -> tuple[Instance[StubT], Permit]:
         """Another instance, or the first failure again when there is none or the budget is spent."""
@@ -89,53 +101,31 @@ class RpcClient(Generic[StubT]):
         raise failure
 
     async def _second_attempt(
-        self,
-        instance: Instance[StubT],
-        permit: Permit,
-        name: str,
-        method: Method[StubT, Request, Reply],
-        request: Request,
-        deadline: Deadline,
+        self, asked: _Call[StubT, Request, Reply], instance: Instance[StubT], permit: Permit
     ) -> Reply:
         """Wait a little, then attempt; the permit is settled whatever happens."""
         try:
-            async with deadline.enforce(f"{self.pool.service}: {name}"):
+            async with asked.deadline.enforce(f"{self.pool.service}: {asked.name}"):
                 await asyncio.sleep(backoff_s(1))
         except BaseException:
             permit.settle(Outcome.IGNORED)
             raise
-        return await self._attempt(instance, permit, name, method, request, deadline)
+        return await self._attempt(asked, instance, permit)
 
-    async def _attempt(
-        self,
-        instance: Instance[StubT],
-        permit: Permit,
-        name: str,
-        method: Method[StubT, Request, Reply],
-        request: Request,
-        deadline: Deadline,
-    ) -> Reply:
+    async def _attempt(self, asked: _Call[StubT, Request, Reply], instance: Instance[StubT], permit: Permit) -> Reply:
         """One call to one instance, as a span."""
-        with tracing.span(f"{self.pool.service}/{name}", SpanKind.CLIENT):
-            return await self._send(instance, permit, name, method, request, deadline)
+        with tracing.span(f"{self.pool.service}/{asked.name}", SpanKind.CLIENT):
+            return await self._send(asked, instance, permit)
 
-    async def _send(
-        self,
-        instance: Instance[StubT],
-        permit: Permit,
-        name: str,
-        method: Method[StubT, Request, Reply],
-        request: Request,
-        deadline: Deadline,
-    ) -> Reply:
+    async def _send(self, asked: _Call[StubT, Request, Reply], instance: Instance[StubT], permit: Permit) -> Reply:
         """Call, and let the instance's breaker, the metrics and the log know how it went."""
-        timeout_s = min(deadline.remaining_s(), self._attempt_timeout_s)
+        timeout_s = min(asked.deadline.remaining_s(), self._attempt_timeout_s)
         started_s = time.monotonic()
         outcome, code = Outcome.IGNORED, "CANCELLED"
         instance.in_flight += 1
         self._in_flight.inc()
         try:
-            reply = await method(instance.stub)(request, timeout=timeout_s, metadata=_metadata())
+            reply = await asked.method(instance.stub)(asked.request, timeout=timeout_s, metadata=_metadata())
             outcome, code = Outcome.SUCCESS, "OK"
             instance.observe_latency(time.monotonic() - started_s)
             return reply
@@ -143,7 +133,11 @@ class RpcClient(Generic[StubT]):
             outcome, code = self._judge(exc.code(), timeout_s), exc.code().name
             if outcome is Outcome.FAILURE:
                 log.warning(
-                    "attempt_failed", address=instance.endpoint.address, method=name, code=code, details=exc.details()
+                    "attempt_failed",
+                    address=instance.endpoint.address,
+                    method=asked.name,
+                    code=code,
+                    details=exc.details(),
                 )
             raise status.decode(exc, self.pool.service) from exc
         except (asyncio.CancelledError, aio.UsageError) as exc:
@@ -155,7 +149,7 @@ class RpcClient(Generic[StubT]):
             self._settle(instance, permit, outcome)
             instance.in_flight -= 1
             self._in_flight.dec()
-            CALLS.labels(self.pool.service, name, code).observe(time.monotonic() - started_s)
+            CALLS.labels(self.pool.service, asked.name, code).observe(time.monotonic() - started_s)
 
     def _judge(self, code: StatusCode, timeout_s: float) -> Outcome:
         """What a failed attempt says of its instance."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -22,6 +23,7 @@ import pytest
 from docx import Document
 
 from services.common.models import locate
+from services.common.testing.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
@@ -174,7 +176,7 @@ def test_killed_service_gives_a_clear_503_at_once_and_heals(stack: Stack) -> Non
         assert elapsed_s < 1.0  # a hang would be the defect; the measured figure is in docs/benchmarks.md
         assert ready.status_code == 503
         assert "embedding" in ready.text
-        assert eventually(lambda: client.get("/health/ready").status_code == 200)
+        asyncio.run(eventually(lambda: client.get("/health/ready").status_code == 200, within_s=120))
         assert client.post("/v1/embeddings", json={"model": MODEL, "input": "back"}).status_code == 200
 
 
@@ -189,13 +191,3 @@ def test_every_part_listens_on_loopback_only(stack: Stack) -> None:
     }
 
     assert hosts == {"127.0.0.1"}
-
-
-def eventually(condition: Any, limit_s: float = 120.0) -> bool:
-    """True once the condition holds; False when it does not within the limit."""
-    end_s = time.monotonic() + limit_s
-    while time.monotonic() < end_s:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return False

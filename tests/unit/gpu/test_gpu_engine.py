@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from services.common.errors import StartupError
+from services.common.testing.waiting import eventually
 from services.gpu.devices.base import Device, DeviceKind, DeviceSource, Inventory
 from services.gpu.devices.fake import FAKE_INVENTORY, FakeSource
 from services.gpu.engine import GpuEngine
@@ -201,9 +202,3 @@ async def test_the_background_task_keeps_the_metrics_current() -> None:
         source.inventory = Inventory(devices=(replace(GPU, memory_used_bytes=99),))
         await eventually(lambda: sample("memory_used_bytes", GPU) == 99)
         running.cancel()
-
-
-async def eventually(is_so: Callable[[], bool]) -> None:
-    """Returns when it is so; the test's own time limit ends the wait."""
-    while not is_so():  # noqa: ASYNC110 - the engine tells nobody
-        await asyncio.sleep(0.001)
