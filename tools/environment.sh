@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make or update .venv from a locked set: tools/environment.sh local|dev. Does nothing when it is up to date.
+# Make or update .venv from a locked set: tools/environment.sh local|mesh|dev. Does nothing when it is up to date.
 set -eu
 
 cd -- "$(dirname -- "$0")/.."
@@ -15,9 +15,11 @@ fingerprint() {
   cat "requirements/$1.txt" requirements/build.txt pyproject.toml | cksum
 }
 
-# The developers' set holds the users' set: what is there is never taken away.
-if [ "$set_name" = local ] && grep -qs '^dev ' "$stamp"; then
+# Each set holds the one before it (local, mesh, dev): what is there is never taken away.
+if [ "$set_name" != dev ] && grep -qs '^dev ' "$stamp"; then
   set_name=dev
+elif [ "$set_name" = local ] && grep -qs '^mesh ' "$stamp"; then
+  set_name=mesh
 fi
 
 wanted="$set_name $(fingerprint "$set_name")"

@@ -17,7 +17,9 @@ compile tools.txt "$@" requirements/tools.in
 compile build.txt "$@" requirements/build.in
 
 # The other sets are parts of dev.txt: the same versions everywhere.
-compile local.txt --constraints requirements/dev.txt --all-extras pyproject.toml
+compile mesh.txt --constraints requirements/dev.txt --all-extras pyproject.toml
+compile local.txt --constraints requirements/dev.txt --extra gateway --extra embedding --extra reranking \
+  --extra documents --extra gpu --extra ops pyproject.toml
 for extra in gateway embedding reranking documents gpu ops; do
   compile "$extra.txt" --constraints requirements/dev.txt --extra "$extra" pyproject.toml
 done
