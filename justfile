@@ -13,10 +13,46 @@ _default:
 local *OPTIONS: (_environment "local")
     @exec .venv/bin/isolane local "$@"
 
-# End everything that `local` started, also when it was killed
+# Start the dev mesh (real OpenBao, Consul, Nomad, Envoy), or bring it up to date; needs root (--backend fake)
 [group('run')]
-stop:
-    @[ ! -x .venv/bin/isolane ] || exec .venv/bin/isolane stop
+[no-exit-message]
+dev *OPTIONS: (_environment "mesh")
+    @exec .venv/bin/isolane dev "$@"
+
+# End everything that `local` and `dev` started, also when it was killed; or only: local, mesh
+[group('run')]
+stop *WHAT:
+    @[ ! -x .venv/bin/isolane ] || exec .venv/bin/isolane stop "$@"
+
+# Say what runs, and where
+[group('run')]
+[no-exit-message]
+status *OPTIONS:
+    @exec .venv/bin/isolane status "$@"
+
+# Print the end of a part's log (-f follows); of the mesh also openbao, consul, nomad, embedding-envoy, ...
+[group('run')]
+[no-exit-message]
+logs *NAME:
+    @exec .venv/bin/isolane logs "$@"
+
+# Say what is healthy and why the rest is not
+[group('run')]
+[no-exit-message]
+health *OPTIONS:
+    @exec .venv/bin/isolane health "$@"
+
+# Start agents of the dev mesh that have ended
+[group('run')]
+[no-exit-message]
+start:
+    @exec .venv/bin/isolane start
+
+# Make an operator's token for the UI of consul, nomad or openbao, and print it
+[group('run')]
+[no-exit-message]
+token AGENT:
+    @exec .venv/bin/isolane token "$@"
 
 # Make the development reranker, once: minutes on two cores
 [group('run')]

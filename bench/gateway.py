@@ -23,7 +23,7 @@ from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
 
 from bench.calibration import calibrate
 from bench.report import Figure, json_argument, publish
-from ops.local.ports import free_ports
+from ops.ports import free_ports
 
 _SERVICES = ("embedding", "reranking", "documents", "gpu")
 _MODEL = "all-MiniLM-L6-v2"

@@ -7,6 +7,7 @@ from typing import IO, Any
 import click
 
 from ops.commands.inference import embed, parse, rerank
+from ops.commands.mesh import dev, start, token
 from ops.commands.service import health, version
 from ops.commands.stack import local, logs, status, stop
 from services.common.errors import ConfigInvalid, IsolaneError
@@ -60,7 +61,7 @@ def cli() -> None:
     """Isolane: embeddings, reranking and document parsing on your own machines."""
 
 
-for command in (local, stop, status, logs, embed, rerank, parse, health, version):
+for command in (local, dev, start, stop, token, status, logs, embed, rerank, parse, health, version):
     cli.add_command(command)
 
 

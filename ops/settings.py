@@ -25,6 +25,11 @@ def inherited_environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def cache_dir() -> Path:
+    """Where programs that were built or fetched for the mesh are kept, for every checkout of this user."""
+    return Path.home() / ".cache" / "isolane" / "tools"
+
+
 class OpsSettings(Settings):
     """Settings of the `isolane` command."""
 
@@ -34,7 +39,7 @@ class OpsSettings(Settings):
     """Folder of the local stack's state and logs; every folder is a stack of its own."""
 
     backend: Backend = "real"
-    """What the local stack computes with: the real models, or deterministic fakes that need no weights."""
+    """What the local stack and the dev mesh compute with: real models, or deterministic fakes without weights."""
 
     gateway_port: int = Field(default=8080, ge=0, le=65535)
     """Port of the gateway; 0 takes a free one."""
@@ -65,6 +70,15 @@ class OpsSettings(Settings):
 
     start_timeout_s: float = Field(default=300.0, gt=0)
     """Longest wait for all parts to be healthy. Unit: seconds."""
+
+    mesh_dir: Folder = Path("/var/lib/isolane")
+    """Folder of the dev mesh's data, tokens and logs; at most 31 characters, because of the sockets below it."""
+
+    mesh_gateway_port: int = Field(default=8090, ge=1, le=65535)
+    """Port of this machine's loopback on which the dev mesh publishes its gateway."""
+
+    mesh_timeout_s: float = Field(default=300.0, gt=0)
+    """Longest wait for every job of the dev mesh to be healthy. Unit: seconds."""
 
     stop_grace_s: float = Field(default=10.0, gt=0)
     """Time that parts get to end after SIGTERM before they are killed. Unit: seconds."""

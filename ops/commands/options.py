@@ -9,6 +9,7 @@ import click
 
 from ops.client import Gateway
 from ops.local.state import StateFolder
+from ops.mesh.folder import MeshFolder
 from ops.settings import OpsSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -16,9 +17,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def url_option(command: Command) -> Command:
     """`--url`: which gateway."""
-    return click.option("--url", envvar="ISOLANE_URL", help="Gateway to call; without it that of the local stack.")(
-        command
-    )
+    return click.option(
+        "--url", envvar="ISOLANE_URL", help="Gateway to call; without it that of the local stack, or of the dev mesh."
+    )(command)
 
 
 def json_option(command: Command) -> Command:
@@ -27,12 +28,14 @@ def json_option(command: Command) -> Command:
 
 
 def open_gateway(url: str | None) -> Gateway:
-    """The gateway of `--url`, of the local stack, or at its usual address; tests pass a transport as `obj`."""
+    """The gateway of `--url`, of what runs here, or at its usual address; tests pass a transport as `obj`."""
     return Gateway(url or _local_url(), transport=click.get_current_context().obj)
 
 
 def _local_url() -> str:
     settings = OpsSettings.load()
     # Also of a stack whose supervisor was killed: its parts still serve.
-    state = StateFolder(settings.state_dir).read()
-    return state.url if state else f"http://127.0.0.1:{settings.gateway_port or 8080}"
+    if state := StateFolder(settings.state_dir).read():
+        return state.url
+    port = settings.mesh_gateway_port if MeshFolder(settings.mesh_dir).is_ready else settings.gateway_port
+    return f"http://127.0.0.1:{port or 8080}"

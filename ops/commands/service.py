@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ops.commands.options import json_option, open_gateway, url_option
-from ops.local.report import columns
+from ops.table import columns
 
 _SHOWN = ("grpcio", "litestar", "torch", "sentence-transformers", "docling-slim")
 """Packages that decide what Isolane does; those that are not installed are left out."""

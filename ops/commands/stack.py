@@ -1,4 +1,4 @@
-"""`isolane local`, `stop`, `status`, `logs`: the local stack from the command line."""
+"""`isolane local`, and `stop`, `status`, `logs` of whatever runs: the local stack, the dev mesh, or both."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import click
 
+from ops import leftovers
+from ops.commands.mesh import mesh_log_names, mesh_state, show_job_logs
 from ops.commands.options import json_option
-from ops.local import leftovers
 from ops.local.detach import start_detached
 from ops.local.report import table
 from ops.local.run import run_stack
 from ops.local.state import StateFolder
 from ops.local.stop import stop_stack
+from ops.mesh.down import stop_mesh
+from ops.mesh.folder import MeshFolder
+from ops.mesh.report import table as mesh_table
 from ops.progress import Progress
 from ops.settings import Backend, OpsSettings
 from services.common.errors import StartupError
@@ -40,36 +44,57 @@ def local(*, backend: Backend | None, detach: bool) -> None:
 
 
 @click.command()
-def stop() -> None:
-    """End everything that `local` started, also when it was killed."""
-    stop_stack(OpsSettings.load(), Progress())
+@click.argument("what", type=click.Choice(["local", "mesh"]), required=False)
+def stop(*, what: Literal["local", "mesh"] | None) -> None:
+    """End everything that `local` and `dev` started, also when it was killed; or only WHAT."""
+    settings, progress = OpsSettings.load(), Progress()
+    # Only root can have a mesh; for others there is none to end.
+    is_mesh = what != "local" and (what == "mesh" or os.geteuid() == 0) and stop_mesh(settings, progress)
+    if what == "mesh" and not is_mesh:
+        progress.say("no dev mesh runs here")
+    elif what != "mesh" and not (is_mesh and not StateFolder(settings.state_dir).read()):
+        stop_stack(settings, progress)
 
 
 @click.command()
 @json_option
 @click.pass_context
 def status(context: click.Context, *, as_json: bool) -> None:
-    """Say what of the local stack runs; exit status 1 when nothing does."""
-    folder = StateFolder(OpsSettings.load().state_dir)
-    state = folder.running()
+    """Say what of the local stack and of the dev mesh runs; exit status 1 when nothing does."""
+    settings = OpsSettings.load()
+    folder = StateFolder(settings.state_dir)
+    state, mesh = folder.running(), mesh_state(settings)
     if as_json:
-        click.echo(json.dumps({"running": bool(state), **(asdict(state) if state else {"orphans": _orphans(folder)})}))
+        local_state = asdict(state) if state else {"orphans": _orphans(folder)}
+        click.echo(json.dumps({"running": bool(state), **local_state, "mesh": mesh.as_json() if mesh else None}))
     else:
-        click.echo(table(state) if state else _why_none(folder))
-    context.exit(0 if state else 1)
+        texts = [table(state)] if state else []
+        texts += [mesh_table(mesh)] if mesh else []
+        click.echo("\n\n".join(texts) or _why_none(folder))
+    context.exit(0 if state or mesh else 1)
 
 
 @click.command()
 @click.argument("name")
 @click.option("-f", "--follow", is_flag=True, help="Go on as the log grows, until Ctrl-C.")
 @click.option("-n", "--lines", type=click.IntRange(min=0), default=20, show_default=True, help="Lines to begin with.")
-def logs(*, name: str, follow: bool, lines: int) -> None:
-    """Print the end of a part's log, or with the name `supervisor` of what a stack in the background said."""
-    folder = StateFolder(OpsSettings.load().state_dir)
-    path = folder.log(name)
-    if name not in folder.log_names():
-        known = ", ".join(folder.log_names()) or "none yet: `just local` writes them"
+@click.option("--local", "is_local", is_flag=True, help="Of the local stack, though a dev mesh runs.")
+def logs(*, name: str, follow: bool, lines: int, is_local: bool) -> None:
+    """Print the end of a part's log: of the dev mesh when one runs and --local is not given, else of the local stack.
+
+    NAME is a part; `supervisor` is what a local stack in the background said. Of a mesh also openbao, consul, nomad,
+    and the sidecars, for example embedding-envoy.
+    """
+    settings = OpsSettings.load()
+    mesh = None if is_local else _mesh_folder(settings)
+    folder = StateFolder(settings.state_dir)
+    names = mesh_log_names(mesh) if mesh else folder.log_names()
+    if name not in names:
+        known = ", ".join(names) or "none yet: `just local` writes them"
         raise StartupError(f"no log named {name!r}; there are: {known}")
+    path = mesh.log(name) if mesh else folder.log(name)
+    if mesh and not path.exists():
+        show_job_logs(name, follow=follow, lines=lines)
     with path.open("rb") as file:
         for line in _last_lines(file, lines):
             click.echo(line)
@@ -77,6 +102,11 @@ def logs(*, name: str, follow: bool, lines: int) -> None:
             if text := file.read():
                 click.echo(text, nl=False)
             time.sleep(_FOLLOW_S)
+
+
+def _mesh_folder(settings: OpsSettings) -> MeshFolder | None:
+    folder = MeshFolder(settings.mesh_dir)
+    return folder if os.geteuid() == 0 and folder.exists else None
 
 
 def _orphans(folder: StateFolder) -> list[int]:

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ops.local.ports import LOOPBACK
+from ops.leftovers import MARKER
+from ops.ports import LOOPBACK
 from ops.settings import OpsSettings, inherited_environment
 
 SERVICES = ("embedding", "reranking", "documents", "gpu")
 GATEWAY = "gateway"
-MARKER = "ISOLANE_STACK"
-"""Environment variable that every process of a stack carries; its value is the state folder."""
 
 Protocol = Literal["grpc", "http"]
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -17,8 +14,6 @@ _GIB = 1 << 30
 _LEAST_DISK_BYTES = _GIB
 _LEAST_MEMORY_BYTES = 2 * _GIB
 """Two torch processes, Docling and the gateway, with the packaged models."""
-
-_TRAINER = "services.reranking.backends.development"
 
 
 def check_disk(folder: Path) -> None:
@@ -39,30 +34,3 @@ def warn_of_little_memory(progress: Progress) -> None:
             f"warning: {available / _GIB:.1f} GiB of memory is available and the models need about "
             f"{_LEAST_MEMORY_BYTES // _GIB} GiB; close something, or try --backend fake"
         )
-
-
-def ensure_reranker(environ: Mapping[str, str], cwd: Path) -> None:
-    """Make the development reranker where it is missing: minutes, once; its progress goes to the terminal.
-
-    Args:
-        environ: of the reranking service; one that names another model needs none.
-        cwd: working folder.
-
-    Raises:
-        StartupError: it could not be made.
-    """
-    if not _uses_development_model(environ):
-        return
-    command = [sys.executable, "-P", "-m", _TRAINER, "--quiet"]
-    done = subprocess.run(command, cwd=cwd, env=dict(environ), stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - ours
-    if done.returncode != 0:
-        raise StartupError(f"the development reranker could not be made (exit status {done.returncode}; see above)")
-
-
-def _uses_development_model(environ: Mapping[str, str]) -> bool:
-    # A settings file is the service's to read: without its model the service says itself what to do.
-    return (
-        "ISOLANE_RERANKING_CONFIG" not in environ
-        and environ.get("ISOLANE_RERANKING_BACKEND") != "fake"
-        and environ.get("ISOLANE_RERANKING_MODEL_SOURCE", "development") == "development"
-    )

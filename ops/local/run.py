@@ -7,13 +7,15 @@ import signal
 from collections.abc import Coroutine
 from typing import Any
 
+from ops import leftovers, ports
 from ops.client import Gateway
-from ops.local import leftovers, ports, preflight
+from ops.local import preflight
 from ops.local.parts import GATEWAY, Part, stack_parts, wanted_ports
 from ops.local.ready import answers_ok
 from ops.local.report import welcome
 from ops.local.state import StateFolder
 from ops.local.supervisor import Supervisor
+from ops.models import ensure_reranker
 from ops.progress import Progress
 from ops.settings import OpsSettings, project_root
 
@@ -36,7 +38,7 @@ def run_stack(settings: OpsSettings, progress: Progress) -> None:
         if settings.backend == "real":
             preflight.warn_of_little_memory(progress)
             reranking = next(part for part in parts if part.name == "reranking")
-            preflight.ensure_reranker(reranking.environ, project_root())
+            ensure_reranker(reranking.environ, project_root())
         try:
             asyncio.run(_supervise(settings, parts, folder, progress))
         finally:

@@ -7,7 +7,7 @@ import time
 
 import psutil
 
-from ops.local import leftovers
+from ops import leftovers
 from ops.local.state import StateFolder
 from ops.progress import Progress
 from ops.settings import OpsSettings

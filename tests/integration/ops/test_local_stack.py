@@ -18,7 +18,7 @@ import httpx
 import psutil
 import pytest
 
-from ops.local import leftovers
+from ops import leftovers
 from ops.local.state import StackState, StateFolder
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]

@@ -50,6 +50,7 @@ def answers(**bodies: Any) -> Handler:
 @pytest.fixture
 def isolane(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     monkeypatch.setenv("ISOLANE_OPS_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("ISOLANE_OPS_MESH_DIR", str(tmp_path / "mesh"))
     monkeypatch.delenv("ISOLANE_URL", raising=False)
 
     def run(handler: Handler, *arguments: str) -> Result:
@@ -231,7 +232,7 @@ def test_status_of_nothing_exits_1(isolane: Isolane) -> None:
     result = isolane(answers(), "status", "--json")
 
     assert result.exit_code == 1
-    assert json.loads(result.stdout) == {"running": False, "orphans": []}
+    assert json.loads(result.stdout) == {"running": False, "orphans": [], "mesh": None}
 
 
 def test_status_json_names_what_a_killed_supervisor_left(isolane: Isolane, tmp_path: Path) -> None:
@@ -240,7 +241,7 @@ def test_status_json_names_what_a_killed_supervisor_left(isolane: Isolane, tmp_p
         result = isolane(answers(), "status", "--json")
         orphan.kill()
 
-    assert json.loads(result.stdout) == {"running": False, "orphans": [orphan.pid]}
+    assert json.loads(result.stdout) == {"running": False, "orphans": [orphan.pid], "mesh": None}
 
 
 def test_logs_of_the_supervisor_are_there_too(isolane: Isolane, tmp_path: Path) -> None:

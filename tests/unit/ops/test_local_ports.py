@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.local import ports
+from ops import ports
 from ops.local.parts import stack_parts, wanted_ports
 from ops.settings import OpsSettings
 from services.common.errors import StartupError

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from ops.local import preflight
+from ops.models import ensure_reranker
 from ops.progress import Progress
 from services.common.errors import StartupError
 from services.reranking.backends.development import location
@@ -54,14 +55,14 @@ def test_little_memory_is_a_warning(monkeypatch: pytest.MonkeyPatch, available: 
 def test_other_reranker_needs_no_training(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> None:
     monkeypatch.setattr(sys, "executable", "/missing/python")
 
-    preflight.ensure_reranker(environ, Path.cwd())
+    ensure_reranker(environ, Path.cwd())
 
 
 def test_failed_training_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
 
     with pytest.raises(StartupError, match="development reranker could not be made"):
-        preflight.ensure_reranker({}, Path.cwd())
+        ensure_reranker({}, Path.cwd())
 
 
 def test_reranker_that_is_there_is_not_told_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -71,6 +72,6 @@ def test_reranker_that_is_there_is_not_told_again(tmp_path: Path, capfd: pytest.
     for name in ("config.json", "model.safetensors", "modules.json"):
         (folder / name).write_text("")
 
-    preflight.ensure_reranker(environ, tmp_path)
+    ensure_reranker(environ, tmp_path)
 
     assert capfd.readouterr() == ("", "")

@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 
 from ops.client import Gateway
-from ops.local.report import EXAMPLE_TEXT, example_line, welcome
+from ops.example import EXAMPLE_TEXT, example_line
+from ops.local.report import welcome
 from ops.local.state import PartState, StackState
 
 STATE = StackState(

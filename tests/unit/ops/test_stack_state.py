@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ops.local import leftovers
+from ops import leftovers
 from ops.local.state import PartState, StackState, StateFolder
 from services.common.errors import StartupError
 from services.common.testing.waiting import eventually

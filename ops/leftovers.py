@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import psutil
 
-from ops.local.parts import MARKER
+MARKER = "ISOLANE_STACK"
+"""Environment variable that every process of a stack carries; its value is the state folder."""
 
 _ROUNDS = 5
 """A process may start another between the search and its end."""

@@ -1,0 +1,28 @@
+Kind = "service-intentions"
+Name = "reranking"
+
+# The gateway scores documents and lists the models. Every other caller and every other method is refused (default_intention_policy).
+Sources = [
+  {
+    Name = "gateway"
+
+    Permissions = [
+      {
+        Action = "allow"
+
+        HTTP = {
+          PathExact = "/isolane.reranking.v1.RerankingService/Rerank"
+          Methods   = ["POST"]
+        }
+      },
+      {
+        Action = "allow"
+
+        HTTP = {
+          PathExact = "/isolane.reranking.v1.RerankingService/ListModels"
+          Methods   = ["POST"]
+        }
+      },
+    ]
+  },
+]

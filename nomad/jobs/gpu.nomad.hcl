@@ -1,0 +1,281 @@
+variable "driver" {
+  type        = string
+  default     = "raw_exec"
+  description = "raw_exec runs the checkout that the node's meta names (development); docker runs images."
+
+  validation {
+    condition     = contains(["docker", "raw_exec"], var.driver)
+    error_message = "The driver is docker or raw_exec."
+  }
+}
+
+variable "images" {
+  type        = string
+  default     = "isolane"
+  description = "Registry and path before the image's name, for the driver docker."
+}
+
+variable "tag" {
+  type        = string
+  default     = "dev"
+  description = "Tag of the image; also the version that Consul shows."
+}
+
+variable "otlp_endpoint" {
+  type        = string
+  default     = ""
+  description = "OTLP gRPC collector for spans, for example http://10.0.0.5:4317; empty exports none."
+}
+
+variable "log_level" {
+  type        = string
+  default     = "info"
+  description = "Least severe log line that is written."
+}
+
+variable "check_interval" {
+  type        = string
+  default     = "10s"
+  description = "Time between health checks; an instance that hangs is noticed after it."
+}
+
+variable "restart_delay" {
+  type        = string
+  default     = "15s"
+  description = "Wait before a task that ended is started again on its node."
+}
+
+variable "min_healthy_time" {
+  type        = string
+  default     = "20s"
+  description = "How long a new instance must be healthy before an update goes on."
+}
+
+variable "auto_promote" {
+  type        = bool
+  default     = false
+  description = "Let a healthy canary replace the others without being asked."
+}
+
+variable "consul_scheme" {
+  type        = string
+  default     = "http"
+  description = "For the gateway; here so that all jobs take the same variable files."
+}
+
+variable "count" {
+  type        = number
+  default     = 1
+  description = "Instances."
+}
+
+variable "cpu" {
+  type        = number
+  default     = 100
+  description = "Share of the CPU. Unit: MHz."
+}
+
+variable "memory" {
+  type        = number
+  default     = 256
+  description = "Memory of one instance. Unit: MiB."
+}
+
+variable "backend" {
+  type        = string
+  default     = "nvml"
+  description = "What computes: nvml, or fake."
+}
+
+job "gpu" {
+  type = "service"
+
+  group "gpu" {
+    count = var.count
+
+    # Consul forgets the instance first; what callers still send is answered before SIGTERM.
+    shutdown_delay = "5s"
+
+    update {
+      max_parallel      = 1
+      canary            = 1
+      auto_promote      = var.auto_promote
+      auto_revert       = true
+      min_healthy_time  = var.min_healthy_time
+      healthy_deadline  = "8m"
+      progress_deadline = "15m"
+    }
+
+    restart {
+      attempts         = 5
+      interval         = "5m"
+      delay            = var.restart_delay
+      mode             = "delay"
+      render_templates = true
+    }
+
+    reschedule {
+      delay          = "15s"
+      delay_function = "exponential"
+      max_delay      = "5m"
+      unlimited      = true
+    }
+
+    # A node that is out of reach for less than this keeps its instances; they may well still serve.
+    disconnect {
+      lost_after = "10m"
+      reconcile  = "longest_running"
+    }
+
+    network {
+      mode = "bridge"
+
+      port "health" {
+        to = -1
+      }
+
+      port "metrics" {
+        to = -1
+      }
+
+      port "envoy_metrics" {
+        to = 9102
+      }
+    }
+
+    service {
+      name        = "gpu"
+      port        = "50054" # in the namespace, where only the sidecar reaches it
+      tags        = ["stable"]
+      canary_tags = ["canary"]
+
+      meta {
+        version       = var.tag
+        metrics       = "${NOMAD_HOST_ADDR_metrics}"
+        envoy_metrics = "${NOMAD_HOST_ADDR_envoy_metrics}"
+      }
+
+      check {
+        name         = "gpu answers"
+        type         = "grpc"
+        port         = "health"
+        grpc_service = "isolane.gpu.v1.GpuService"
+        interval     = var.check_interval
+        timeout      = "5s"
+        task         = "gpu"
+
+        check_restart {
+          limit = 6
+          grace = "60s"
+        }
+      }
+
+      connect {
+        sidecar_service {
+          # The service's check goes through the sidecar already.
+          disable_default_tcp_check = true
+
+          proxy {
+            # The only two paths that are open without a certificate.
+            expose {
+              path {
+                path            = "/grpc.health.v1.Health/Check"
+                protocol        = "http2"
+                local_path_port = 50054
+                listener_port   = "health"
+              }
+
+              path {
+                path            = "/metrics"
+                protocol        = "http"
+                local_path_port = 9154
+                listener_port   = "metrics"
+              }
+            }
+          }
+        }
+
+        # Production takes the image that Nomad injects.
+        dynamic "sidecar_task" {
+          for_each = var.driver == "raw_exec" ? [true] : []
+
+          content {
+            driver = "raw_exec"
+
+            config {
+              command = "${meta.isolane_envoy}"
+              args = [
+                "-c", "${NOMAD_SECRETS_DIR}/envoy_bootstrap.json", "-l", "${meta.connect.log_level}",
+                "--concurrency", "${meta.connect.proxy_concurrency}", "--disable-hot-restart",
+              ]
+              work_dir = "${NOMAD_ALLOC_DIR}/.." # the bootstrap names alloc/tmp/consul_grpc.sock relative to here
+            }
+
+            resources {
+              cpu    = 100
+              memory = 128
+            }
+          }
+        }
+      }
+    }
+
+    task "gpu" {
+      driver       = var.driver
+      kill_signal  = "SIGTERM"
+      kill_timeout = "45s" # longer than the service's own drain
+
+      dynamic "config" {
+        for_each = var.driver == "raw_exec" ? [true] : []
+
+        content {
+          command = "${meta.isolane_python}"
+          args    = ["-P", "-m", "services.gpu"]
+        }
+      }
+
+      dynamic "config" {
+        for_each = var.driver == "docker" ? [true] : []
+
+        content {
+          image = "${var.images}-gpu:${var.tag}"
+        }
+      }
+
+      env {
+        # Loopback of the namespace alone: on the bridge address it would bypass mTLS.
+        ISOLANE_GPU_HOST          = "127.0.0.1"
+        ISOLANE_GPU_METRICS_HOST  = "127.0.0.1"
+        ISOLANE_GPU_PORT          = 50054
+        ISOLANE_GPU_METRICS_PORT  = 9154
+        ISOLANE_GPU_BACKEND       = var.backend
+        ISOLANE_GPU_LOG_LEVEL     = var.log_level
+        ISOLANE_GPU_OTLP_ENDPOINT = var.otlp_endpoint
+        ISOLANE_SECRETS_DIR       = "${NOMAD_SECRETS_DIR}/settings"
+        GRPC_VERBOSITY            = "NONE" # gRPC would write lines that are not JSON into the log
+        HF_HUB_OFFLINE            = "1"
+        ISOLANE_MODELS_DIR        = "${meta.isolane_models}"
+      }
+
+      vault {
+        role         = "gpu"
+        env          = false
+        disable_file = true # the task needs what the templates fetch, not the token
+      }
+
+      # The process reads its secrets anew on SIGHUP.
+      template {
+        destination   = "secrets/settings/isolane_gpu_otlp_headers"
+        data          = "{{ with secret \"kv/data/isolane/gpu\" }}{{ .Data.data.otlp_headers }}{{ end }}"
+        perms         = "0400"
+        change_mode   = "signal"
+        change_signal = "SIGHUP"
+      }
+
+      resources {
+        cpu    = var.cpu
+        memory = var.memory
+      }
+    }
+  }
+}

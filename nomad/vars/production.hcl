@@ -1,0 +1,8 @@
+# GPU nodes with docker; one command and one person decide about a canary. Images and tag come with the release:
+# nomad job run -var-file=nomad/vars/production.hcl -var images=registry.example/isolane -var tag=1.0.0 nomad/jobs/…
+driver           = "docker"
+check_interval   = "10s"
+restart_delay    = "15s"
+min_healthy_time = "20s"
+auto_promote     = false
+consul_scheme    = "https"

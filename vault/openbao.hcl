@@ -1,0 +1,10 @@
+# What every OpenBao server has. Addresses, paths, storage and seal are the machine's: the dev mesh adds them
+# (ops/mesh/agents/openbao.py); docs/mesh/production.md says what production sets.
+ui            = true
+disable_mlock = true # raft storage keeps secrets in mapped files, which mlock would pin whole
+
+audit "file" "requests" {
+  options {
+    file_path = "stdout" # every request with its secrets hashed; the agent's log has it
+  }
+}

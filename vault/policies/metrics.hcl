@@ -1,0 +1,4 @@
+# Prometheus reads the server's own metrics.
+path "sys/metrics" {
+  capabilities = ["read"]
+}

@@ -1,0 +1,4 @@
+# The reranking service reads its own secret settings.
+path "kv/data/isolane/reranking" {
+  capabilities = ["read"]
+}
