@@ -79,6 +79,7 @@ lint: (_environment "dev")
     .venv/bin/ruff check --fix .
     .venv/bin/ruff format .
     .venv/bin/buf format --write
+    {{ python }} tools/hcl.py
 
 # Run the benchmark bench/NAME.py
 [group('work')]
@@ -99,6 +100,11 @@ docs: (_environment "dev")
 [group('generate')]
 lock *OPTIONS:
     tools/lock.sh "$@"
+
+# Build the container images of the named parts, or of all: --tag TAG, --images PREFIX, -- OPTIONS OF THE BUILDER
+[group('release')]
+images *ARGUMENTS:
+    @tools/images.sh "$@"
 
 _environment SET:
     @tools/environment.sh "{{ SET }}"

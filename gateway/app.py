@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,6 +22,9 @@ from gateway.routes import convert, health, openai, rerank
 from gateway.settings import GatewaySettings
 from services.common.discovery.base import Resolver
 from services.common.discovery.static import StaticResolver
+from services.common.rpc.instance_pool import InstancePools
+from services.common.rpc.pool import Pools
+from services.common.rpc.upstream_pool import UpstreamPools
 from services.common.server import call
 from services.common.telemetry import request_id
 
@@ -43,10 +47,13 @@ def build(settings: GatewaySettings, *, resolver: Resolver | None = None) -> Gat
 
     Args:
         settings: of this process.
-        resolver: knows the services' instances; default those that the settings name.
+        resolver: knows the services' instances; default as the settings say.
+
+    Raises:
+        StartupError: a file that the settings name cannot be used.
     """
-    resolver = resolver or StaticResolver(settings.upstreams.model_dump())
-    clients = Clients.using(resolver)
+    resolver = resolver or _resolver(settings)
+    clients = Clients.using(_pools(settings, resolver), settings)
     readiness = Readiness(clients=clients)
     app = _App(
         route_handlers=[openai.router, rerank.router, convert.router, health.router],
@@ -63,6 +70,26 @@ def build(settings: GatewaySettings, *, resolver: Resolver | None = None) -> Gat
         readiness=readiness,
         resolver=resolver,
     )
+
+
+def _resolver(settings: GatewaySettings) -> Resolver:
+    """Import the HTTP client only now: without Consul it would cost start-up time and memory for nothing."""
+    if settings.discovery == "static":
+        return StaticResolver(settings.upstreams.model_dump())
+    consul = settings.consul
+    module = importlib.import_module("services.common.discovery.consul")
+    resolver: Resolver = module.ConsulResolver(
+        consul.address, auth_method=consul.auth_method, jwt_file=consul.jwt_file, ca_file=consul.ca_file
+    )
+    return resolver
+
+
+def _pools(settings: GatewaySettings, resolver: Resolver) -> Pools:
+    """In the mesh calls go to the sidecar's listeners, else to each instance."""
+    if settings.discovery == "static":
+        return InstancePools(resolver)
+    listeners: dict[str, tuple[str, ...]] = settings.upstreams.model_dump()
+    return UpstreamPools(resolver, {service: addresses[0] for service, addresses in listeners.items()})
 
 
 class _App(Litestar):

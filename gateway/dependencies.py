@@ -12,8 +12,9 @@ from gateway.clients.documents import DocumentsClient
 from gateway.clients.embedding import EmbeddingClient
 from gateway.clients.gpu import GpuClient
 from gateway.clients.reranking import RerankingClient
-from services.common.discovery.base import Resolver
-from services.common.rpc.instance import InstanceState
+from gateway.settings import GatewaySettings
+from services.common.rpc.pool import Pools
+from services.common.rpc.target import InstanceState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,18 +27,27 @@ class Clients:
     gpu: GpuClient
 
     @classmethod
-    def using(cls, resolver: Resolver) -> Clients:
-        """Clients whose instances `resolver` knows."""
+    def using(cls, pools: Pools, settings: GatewaySettings) -> Clients:
+        """Clients whose calls go where `pools` say."""
         return cls(
-            embedding=EmbeddingClient(resolver),
-            reranking=RerankingClient(resolver),
-            documents=DocumentsClient(resolver),
-            gpu=GpuClient(resolver),
+            embedding=EmbeddingClient(pools, attempt_timeout_s=settings.embedding.attempt_timeout_s),
+            reranking=RerankingClient(pools, attempt_timeout_s=settings.reranking.attempt_timeout_s),
+            documents=DocumentsClient(pools, attempt_timeout_s=settings.documents.attempt_timeout_s),
+            gpu=GpuClient(pools),
         )
 
     def background(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
         """What must run while they are used: each follows its service's instances."""
         return [client.pool.run for client in (self.embedding, self.reranking, self.documents, self.gpu)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceState:
+    """What is known of a service."""
+
+    instances: tuple[InstanceState, ...]
+    problem: str
+    """Why there is no healthy instance; empty when there is one."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,11 +58,11 @@ class Readiness:
     is_draining: bool = field(default=False)
     """Set once the process was told to stop."""
 
-    def states(self) -> dict[str, tuple[InstanceState, ...]]:
-        """What is known of every instance, by service."""
+    def states(self) -> dict[str, ServiceState]:
+        """What is known of every service."""
         clients = self.clients
         pools = (clients.embedding.pool, clients.reranking.pool, clients.documents.pool, clients.gpu.pool)
-        return {pool.service: pool.states() for pool in pools}
+        return {pool.service: ServiceState(instances=pool.states(), problem=pool.problem()) for pool in pools}
 
 
 def providers(clients: Clients, readiness: Readiness) -> dict[str, Provide]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_settings import NoDecode
 
 from services.common.config import ProcessSettings
@@ -34,19 +35,45 @@ class _Group(BaseModel):
 
 
 class Upstreams(_Group):
-    """Where the services listen, without Consul: host:port, several separated by commas."""
+    """Where calls to the services go: host:port of every instance, separated by commas; with `discovery=consul` the one
+    host:port at which this gateway's sidecar listens for the service.
+    """
 
     embedding: Addresses = ("127.0.0.1:50051",)
-    """Instances of the embedding service."""
+    """Instances of the embedding service, or the sidecar's listener for it."""
 
     reranking: Addresses = ("127.0.0.1:50052",)
-    """Instances of the reranking service."""
+    """Instances of the reranking service, or the sidecar's listener for it."""
 
     documents: Addresses = ("127.0.0.1:50053",)
-    """Instances of the documents service."""
+    """Instances of the documents service, or the sidecar's listener for it."""
 
     gpu: Addresses = ("127.0.0.1:50054",)
-    """Instances of the GPU manager. They inform; requests do not depend on them."""
+    """Instances of the GPU manager, or the sidecar's listener for it. They inform; requests do not depend on them."""
+
+
+class Consul(_Group):
+    """The Consul agent that is asked for instances."""
+
+    address: str = Field(default="http://127.0.0.1:8500", pattern=r"^https?://[^/\s]+/?$")
+    """URL of the agent."""
+
+    auth_method: str = ""
+    """Consul's auth method at which the gateway logs in; empty asks without a token."""
+
+    jwt_file: str = ""
+    """File with the gateway's identity for `auth_method`, read anew for every login."""
+
+    ca_file: str = ""
+    """File of the authorities that may have signed the agent's certificate; empty for the system's."""
+
+    @model_validator(mode="after")
+    def _check_pairs(self) -> Self:
+        if bool(self.auth_method) != bool(self.jwt_file):
+            raise ValueError("auth_method and jwt_file need each other; set both or neither")
+        if self.ca_file and not self.address.startswith("https:"):
+            raise ValueError("ca_file is for https:// alone; write the address so or leave ca_file out")
+        return self
 
 
 class Limits(_Group):
@@ -57,6 +84,10 @@ class Limits(_Group):
 
     max_timeout_s: float = Field(default=300.0, gt=0)
     """Longest time that X-Request-Timeout-Ms may ask for. Unit: seconds."""
+
+    attempt_timeout_s: float | None = Field(default=None, gt=0)
+    """Longest time for one attempt, so that an instance that hangs is left in time for another; unset: the request's
+    whole time. Unit: seconds."""
 
     # OpenAI counts at most 300,000 tokens a request: about 1.2 MB of English, 2.7 MB of CJK text as \\u escapes.
     max_body_bytes: int = Field(default=4 * MIB, ge=1)
@@ -95,12 +126,26 @@ class GatewaySettings(ProcessSettings):
     port: int = Field(default=8080, ge=0, le=65535)
     """Port of the HTTP server; 0 takes a free one."""
 
+    tls_cert_file: str = ""
+    """PEM file with the server's certificate and its chain; with a key the gateway speaks https alone. SIGHUP reads
+    both files anew."""
+
+    tls_key_file: str = ""
+    """PEM file with the certificate's private key, not encrypted."""
+
     allowed_hosts: Names = ("127.0.0.1", "localhost", "[::1]")
     """Host names under which the gateway may be called, without ports, separated by commas; `*` allows any. Others get
     421, so that a web page cannot reach a local gateway through a name of its own (DNS rebinding)."""
 
+    discovery: Literal["static", "consul"] = "static"
+    """How instances are found: `static` dials those that `upstreams` names; `consul` calls the sidecar's listeners that
+    `upstreams` names, and asks Consul which services have a passing instance."""
+
     upstreams: Upstreams = Upstreams()
-    """Where the services listen."""
+    """Where calls to the services go."""
+
+    consul: Consul = Consul()
+    """The agent that `discovery=consul` asks."""
 
     embedding: Limits = Limits()
     """Limits of /v1/embeddings."""
@@ -125,3 +170,24 @@ class GatewaySettings(ProcessSettings):
 
     drain_s: float = Field(default=30.0, gt=0)
     """Time that requests in progress get to finish after SIGTERM. Unit: seconds."""
+
+    @model_validator(mode="after")
+    def _has_both_tls_files_or_neither(self) -> Self:
+        if bool(self.tls_cert_file) != bool(self.tls_key_file):
+            raise ValueError("tls_cert_file and tls_key_file: one is set alone; set both, or neither for plain HTTP")
+        return self
+
+    @model_validator(mode="after")
+    def _check_listeners(self) -> Self:
+        """A sidecar has one listener for each service."""
+        if self.discovery == "consul":
+            given: dict[str, tuple[str, ...]] = self.upstreams.model_dump()
+            wrong = [name for name, addresses in given.items() if len(addresses) != 1]
+            if wrong:
+                raise ValueError(_listeners_problem(wrong, self.prefix()))
+        return self
+
+
+def _listeners_problem(services: Sequence[str], prefix: str) -> str:
+    variables = ", ".join(f"{prefix}UPSTREAMS__{name.upper()} (upstreams.{name})" for name in services)
+    return f"{variables}: with discovery=consul write one address, that of the sidecar's listener for the service"

@@ -40,7 +40,7 @@ async def service_families(name: str) -> list[tuple[str, str]]:
 def metrics(part: str) -> list[tuple[str, str]]:
     """The metrics of a part, those of the kit with them."""
     if part == "gateway":
-        importlib.import_module("gateway.app")
+        importlib.import_module("gateway.server")
         return list(families())
     return asyncio.run(service_families(part))
 

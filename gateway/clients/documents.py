@@ -12,9 +12,8 @@ from isolane.documents.v1.documents_service_pb2_grpc import DocumentsServiceStub
 
 from gateway.clients.items import Timings, timings
 from services.common.deadline import Deadline
-from services.common.discovery.base import Resolver
 from services.common.rpc.client import RpcClient
-from services.common.rpc.pool import Pool
+from services.common.rpc.pool import Pools
 from services.common.server import call
 
 SERVICE = "documents"
@@ -54,12 +53,13 @@ class DocumentsClient:
     """Calls the documents service.
 
     Args:
-        resolver: knows its instances.
+        pools: makes the pool of its instances.
+        attempt_timeout_s: see `RpcClient`.
     """
 
-    def __init__(self, resolver: Resolver) -> None:
-        self.pool = Pool(SERVICE, resolver, DocumentsServiceStub, health_service=HEALTH_SERVICE)
-        self._rpc = RpcClient(self.pool)
+    def __init__(self, pools: Pools, *, attempt_timeout_s: float | None = None) -> None:
+        self.pool = pools.open(SERVICE, DocumentsServiceStub, health_service=HEALTH_SERVICE)
+        self._rpc = RpcClient(self.pool, attempt_timeout_s=attempt_timeout_s)
 
     async def parse(self, filename: str, data: bytes, *, forms: Sequence[Form], deadline: Deadline) -> Parsed:
         """Parse one file.

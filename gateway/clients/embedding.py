@@ -12,10 +12,9 @@ from isolane.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 
 from gateway.clients.items import ServedModel, Timings, check_items, served_models, timings
 from services.common.deadline import Deadline
-from services.common.discovery.base import Resolver
 from services.common.errors import BackendFailed
 from services.common.rpc.client import RpcClient
-from services.common.rpc.pool import Pool
+from services.common.rpc.pool import Pools
 from services.common.server import call
 
 SERVICE = "embedding"
@@ -55,12 +54,13 @@ class EmbeddingClient:
     """Calls the embedding service.
 
     Args:
-        resolver: knows its instances.
+        pools: makes the pool of its instances.
+        attempt_timeout_s: see `RpcClient`.
     """
 
-    def __init__(self, resolver: Resolver) -> None:
-        self.pool = Pool(SERVICE, resolver, EmbeddingServiceStub, health_service=HEALTH_SERVICE)
-        self._rpc = RpcClient(self.pool)
+    def __init__(self, pools: Pools, *, attempt_timeout_s: float | None = None) -> None:
+        self.pool = pools.open(SERVICE, EmbeddingServiceStub, health_service=HEALTH_SERVICE)
+        self._rpc = RpcClient(self.pool, attempt_timeout_s=attempt_timeout_s)
 
     async def embed(self, model: str, inputs: Sequence[Text], *, dimensions: int, deadline: Deadline) -> Embedded:
         """Vectors of all inputs.

@@ -5,8 +5,7 @@ from __future__ import annotations
 from isolane.gpu.v1 import gpu_service_pb2 as pb
 from isolane.gpu.v1.gpu_service_pb2_grpc import GpuServiceStub
 
-from services.common.discovery.base import Resolver
-from services.common.rpc.pool import Pool
+from services.common.rpc.pool import Pools
 
 SERVICE = "gpu"
 HEALTH_SERVICE = pb.DESCRIPTOR.services_by_name["GpuService"].full_name
@@ -16,8 +15,8 @@ class GpuClient:
     """Follows the GPU managers' health.
 
     Args:
-        resolver: knows the instances.
+        pools: makes the pool of its instances.
     """
 
-    def __init__(self, resolver: Resolver) -> None:
-        self.pool = Pool(SERVICE, resolver, GpuServiceStub, health_service=HEALTH_SERVICE)
+    def __init__(self, pools: Pools) -> None:
+        self.pool = pools.open(SERVICE, GpuServiceStub, health_service=HEALTH_SERVICE)

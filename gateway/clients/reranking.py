@@ -10,10 +10,9 @@ from isolane.reranking.v1.reranking_service_pb2_grpc import RerankingServiceStub
 
 from gateway.clients.items import ServedModel, Timings, check_items, served_models, timings
 from services.common.deadline import Deadline
-from services.common.discovery.base import Resolver
 from services.common.errors import BackendFailed
 from services.common.rpc.client import RpcClient
-from services.common.rpc.pool import Pool
+from services.common.rpc.pool import Pools
 from services.common.server import call
 
 SERVICE = "reranking"
@@ -39,12 +38,13 @@ class RerankingClient:
     """Calls the reranking service.
 
     Args:
-        resolver: knows its instances.
+        pools: makes the pool of its instances.
+        attempt_timeout_s: see `RpcClient`.
     """
 
-    def __init__(self, resolver: Resolver) -> None:
-        self.pool = Pool(SERVICE, resolver, RerankingServiceStub, health_service=HEALTH_SERVICE)
-        self._rpc = RpcClient(self.pool)
+    def __init__(self, pools: Pools, *, attempt_timeout_s: float | None = None) -> None:
+        self.pool = pools.open(SERVICE, RerankingServiceStub, health_service=HEALTH_SERVICE)
+        self._rpc = RpcClient(self.pool, attempt_timeout_s=attempt_timeout_s)
 
     async def rerank(
         self, model: str, query: str, documents: Sequence[str], *, top_n: int, deadline: Deadline

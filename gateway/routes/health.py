@@ -12,12 +12,11 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import SkipValidation
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from gateway.dependencies import Readiness
+from gateway.dependencies import Readiness, ServiceState
 from gateway.errors.failure import Failure, failure_of
 from gateway.errors.families import PROBLEM_JSON, problem
 from gateway.schemas.health import Health, InstanceHealth, Liveness, NotReady, ServiceHealth
 from services.common.errors import Unavailable
-from services.common.rpc.instance import InstanceState
 from services.common.telemetry import request_id
 
 ProcessReadiness = NamedDependency[SkipValidation[Readiness]]
@@ -64,18 +63,21 @@ def metrics() -> Response[bytes]:
 
 
 def _health(readiness: Readiness) -> Health:
-    services = {name: _service(name, states) for name, states in readiness.states().items()}
+    services = {name: _service(name, state) for name, state in readiness.states().items()}
     is_able = all(service.healthy for service in services.values() if service.required)
     return Health(ready=is_able and not readiness.is_draining, draining=readiness.is_draining, services=services)
 
 
-def _service(name: str, states: tuple[InstanceState, ...]) -> ServiceHealth:
+def _service(name: str, state: ServiceState) -> ServiceHealth:
     instances = [
-        InstanceHealth(address=state.address, healthy=not state.reason, reason=state.reason) for state in states
+        InstanceHealth(address=instance.address, healthy=not instance.reason, reason=instance.reason)
+        for instance in state.instances
     ]
+    is_healthy = any(instance.healthy for instance in instances)
     return ServiceHealth(
-        healthy=any(instance.healthy for instance in instances),
+        healthy=is_healthy,
         required=name not in _OPTIONAL,
+        reason="" if is_healthy else state.problem or "calls to every instance kept failing",
         instances=instances,
     )
 

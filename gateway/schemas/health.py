@@ -22,6 +22,8 @@ class ServiceHealth(Struct, kw_only=True):
     """True while at least one instance is."""
     required: bool
     """False for a service without which requests still succeed."""
+    reason: str
+    """Why it is not healthy; empty when it is."""
     instances: list[InstanceHealth]
 
 

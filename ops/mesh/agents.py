@@ -100,6 +100,11 @@ def is_openbao_unsealed() -> bool:
     return _status(f"{OPENBAO}/v1/sys/health") == httpx.codes.OK
 
 
+def is_openbao_sealed() -> bool:
+    """True when OpenBao was initialised and answers, sealed."""
+    return _status(f"{OPENBAO}/v1/sys/health") == httpx.codes.SERVICE_UNAVAILABLE
+
+
 def has_consul_leader() -> bool:
     """True when Consul answers and has a leader."""
     return _leader(f"{CONSUL}/v1/status/leader")

@@ -22,6 +22,7 @@ from services.common.config import models_dir
 from services.common.errors import StartupError
 
 _AGENT_LIMIT_S = 60.0
+_GRACE_S = 5.0
 _POLL_S = 0.3
 _JWKS = f"{NOMAD}/.well-known/jwks.json"
 
@@ -111,6 +112,8 @@ def _start_openbao(site: Site, progress: Progress) -> None:
     if not folder.has_secret("openbao-seal.key"):
         folder.write_secret("openbao-seal.key", secrets.token_bytes(32))
     site.write_openbao()
+    if agents.is_openbao_sealed():
+        agent.end(_GRACE_S)  # it unseals itself when it starts, and only then
     agent.start()
     agent.wait(agents.is_openbao_up, _AGENT_LIMIT_S, progress)
     with _explained(openbao, "setting it up"):

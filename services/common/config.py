@@ -8,12 +8,14 @@ isolane_embedding_port in the folder ISOLANE_SECRETS_DIR (how secrets arrive: as
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal, Self
+from urllib.parse import unquote
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -28,6 +30,8 @@ from services.common.errors import ConfigInvalid
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 _SECRETS_DIR = "ISOLANE_SECRETS_DIR"
+_METADATA_NAME = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)")
+_METADATA_VALUE = re.compile(r"[\x20-\x7e]+")
 
 
 class Settings(BaseSettings):
@@ -100,6 +104,15 @@ class ProcessSettings(Settings):
     otlp_endpoint: str = ""
     """OTLP gRPC collector for spans, for example http://127.0.0.1:4317; empty exports nothing."""
 
+    otlp_headers: SecretStr = SecretStr("")
+    """Headers for the collector, `name=value,name=value` with percent-encoded values, for example a token."""
+
+    @field_validator("otlp_headers")
+    @classmethod
+    def _are_headers(cls, headers: SecretStr) -> SecretStr:
+        metadata_of(headers.get_secret_value())
+        return headers
+
 
 class ServerSettings(ProcessSettings):
     """What every gRPC service has in common."""
@@ -149,6 +162,27 @@ class ModelServerSettings(ServerSettings):
 
     max_queued_tokens: int = Field(default=262_144, ge=1)
     """Tokens that may wait; more is refused with a retry delay."""
+
+
+def metadata_of(headers: str) -> tuple[tuple[str, str], ...]:
+    """Pairs of gRPC metadata from text in the syntax of OTEL_EXPORTER_OTLP_HEADERS; names in lower case.
+
+    Raises:
+        ValueError: an entry is wrong. It is named by its place, because any part of it may be the secret.
+    """
+    entries = [entry for entry in headers.split(",") if entry.strip()]
+    return tuple(_metadata_entry(place, entry) for place, entry in enumerate(entries, start=1))
+
+
+def _metadata_entry(place: int, entry: str) -> tuple[str, str]:
+    name, _, value = entry.partition("=")
+    pair = (name.strip().lower(), unquote(value.strip()))
+    if not _METADATA_NAME.fullmatch(pair[0]) or not _METADATA_VALUE.fullmatch(pair[1]):
+        raise ValueError(
+            f"entry {place} is not name=value: names have letters, digits, '-', '_' and '.', and neither begin with "
+            "'grpc-' nor end with '-bin'; values are ASCII, others and ',' percent-encoded"
+        )
+    return pair
 
 
 def models_dir() -> Path:

@@ -13,6 +13,7 @@
         ├── Unavailable           nothing can answer at the moment
         │   ├── NoEndpoint        no healthy instance
         │   └── BreakerOpen       every instance failed lately
+        ├── NotPermitted          the mesh does not let this caller call
         ├── Overloaded            the queue is full; come back after `retry_after_s`
         ├── DeadlineExceeded      the caller's time is over
         ├── Cancelled             the caller went away
@@ -124,6 +125,12 @@ class BreakerOpen(Unavailable):
     code = "breaker_open"
 
 
+class NotPermitted(RequestError):
+    """No intention of the mesh lets this caller call that method of that service."""
+
+    code = "not_permitted"
+
+
 class Overloaded(RequestError):
     """The service has more work than it takes; nothing was computed."""
 
@@ -167,6 +174,7 @@ GRPC_STATUS: Mapping[type[RequestError], StatusCode] = MappingProxyType(
         Unavailable: StatusCode.UNAVAILABLE,
         NoEndpoint: StatusCode.UNAVAILABLE,
         BreakerOpen: StatusCode.UNAVAILABLE,
+        NotPermitted: StatusCode.PERMISSION_DENIED,
         Overloaded: StatusCode.RESOURCE_EXHAUSTED,
         DeadlineExceeded: StatusCode.DEADLINE_EXCEEDED,
         Cancelled: StatusCode.CANCELLED,
@@ -185,6 +193,7 @@ HTTP_PROBLEM: Mapping[type[RequestError], Problem] = MappingProxyType(
         Unavailable: Problem(status=503, title="Service unavailable"),
         NoEndpoint: Problem(status=503, title="No healthy instance"),
         BreakerOpen: Problem(status=503, title="Instances are failing"),
+        NotPermitted: Problem(status=503, title="Not permitted in the mesh"),
         Overloaded: Problem(status=429, title="Overloaded"),
         DeadlineExceeded: Problem(status=504, title="Deadline exceeded"),
         Cancelled: Problem(status=499, title="Client closed request"),

@@ -1,4 +1,4 @@
-"""A service process from settings to exit status: start, supervise, drain on SIGTERM.
+"""A service process from settings to exit status: start, supervise, reload on SIGHUP, drain on SIGTERM.
 
 Exit status: 0 after a signal, 1 when it could not start or a supervised task died, 2 for wrong settings.
 """
@@ -11,15 +11,18 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from services.common.config import ProcessSettings, ServerSettings
+from opentelemetry.sdk.trace.export import SpanExporter
+
+from services.common.config import ProcessSettings, ServerSettings, metadata_of
 from services.common.errors import ConfigInvalid, StartupError
 from services.common.server.server import GrpcServer, Registration
-from services.common.telemetry.logs import configure_logs, get_logger
-from services.common.telemetry.metrics import metrics_endpoint
-from services.common.telemetry.tracing import configure_tracing
+from services.common.telemetry.logs import configure_logs, get_logger, set_level
+from services.common.telemetry.metrics import RELOADS, metrics_endpoint
+from services.common.telemetry.tracing import Tracing, configure_tracing, otlp_exporter
 
 SettingsT = TypeVar("SettingsT", bound=ProcessSettings)
 ServerSettingsT = TypeVar("ServerSettingsT", bound=ServerSettings)
@@ -46,16 +49,18 @@ def run_service(settings_type: type[ServerSettingsT], build: Callable[[ServerSet
 
 def run_process(settings_type: type[SettingsT], start: Callable[[SettingsT], Coroutine[Any, Any, None]]) -> int:
     """Load settings, set up logs and traces, run `start`; errors before serving are one clear line."""
+    # It waits until `reloads` listens, and where nothing listens any more it must not end the process.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     try:
         settings = settings_type.load()
     except ConfigInvalid as exc:
         sys.stderr.write(f"{exc}\n")
         return 2
     configure_logs(settings.service, settings.log_level)
-    provider = configure_tracing(settings.service, settings.otlp_endpoint)
+    tracing = configure_tracing(settings.service, _exporter(settings))
     with asyncio.Runner() as runner:
         try:
-            runner.run(start(settings))
+            runner.run(_reloading(settings, start, tracing))
         except StoppedWhileStarting:
             # A model that loads on a thread cannot be interrupted, and the interpreter would wait for it to end.
             log.info("stopped_while_starting")
@@ -70,8 +75,18 @@ def run_process(settings_type: type[SettingsT], start: Callable[[SettingsT], Cor
             log.exception("crashed")
             return 1
         finally:
-            provider.shutdown()
+            tracing.shutdown()
     return 0
+
+
+async def _reloading(
+    settings: SettingsT, start: Callable[[SettingsT], Coroutine[Any, Any, None]], tracing: Tracing
+) -> None:
+    """Run `start`; SIGHUP reloads while it runs."""
+    async with reloads(settings):
+        on_reload(_level_change)
+        on_reload(_spans_change(tracing))
+        await start(settings)
 
 
 async def serve(settings: ServerSettings, app: ServiceApp) -> None:
@@ -151,6 +166,120 @@ class supervise(AbstractAsyncContextManager["supervise"]):  # noqa: N801 - reads
         log.error("task_died", task=task.get_name(), exc_info=cause)
         self._died.append(task.get_name())
         self._stopping.set()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """New settings made ready; they hold after `commit`."""
+
+    fields: Sequence[str]
+    """Names of the settings."""
+    commit: Callable[[], object]
+    """Makes them hold. Runs on a thread and does not fail."""
+
+
+Prepare = Callable[[SettingsT, SettingsT], Change | None]
+"""Makes a change ready from the settings that hold and the new ones; None when there is nothing to do.
+Runs on a thread. StartupError when the new ones cannot be used."""
+
+
+class reloads(AbstractAsyncContextManager["reloads"]):  # noqa: N801 - reads as a statement
+    """Read the settings anew on every SIGHUP while the body runs; what cannot be used changes nothing.
+
+    Args:
+        settings: those that hold.
+    """
+
+    def __init__(self, settings: ProcessSettings) -> None:
+        self._settings = settings
+        self._prepares: list[Prepare[Any]] = []
+        self._hung_up = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> reloads:
+        _current_reloads.set(self)
+        self._task = asyncio.create_task(self._run())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hung_up.set)
+        self._mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def add(self, prepare: Prepare[Any]) -> None:
+        """Let `prepare` see new settings."""
+        self._prepares.append(prepare)
+
+    async def _run(self) -> None:
+        while True:
+            await self._hung_up.wait()
+            self._hung_up.clear()
+            # Files are read, an exporter ends: nothing that requests should wait for.
+            await asyncio.to_thread(self._reload)
+
+    def _reload(self) -> None:
+        try:
+            self._apply(type(self._settings).load())
+        except StartupError as exc:
+            RELOADS.labels("failed").inc()
+            log.error("reload_failed", error=str(exc))
+        except Exception:
+            RELOADS.labels("failed").inc()
+            log.exception("reload_failed")
+        else:
+            RELOADS.labels("applied").inc()
+
+    def _apply(self, fresh: ProcessSettings) -> None:
+        """Prepare every change, then commit all."""
+        prepared = [prepare(self._settings, fresh) for prepare in tuple(self._prepares)]
+        changes = [change for change in prepared if change is not None]
+        different = _different(self._settings, fresh)
+        for change in changes:
+            change.commit()
+        applied = [name for change in changes for name in change.fields]
+        self._settings = self._settings.model_copy(update={name: getattr(fresh, name) for name in applied})
+        log.info("reloaded", applied=applied)
+        if others := [name for name in different if name not in applied]:
+            log.warning("needs_restart", settings=others)
+
+
+_current_reloads: ContextVar[reloads] = ContextVar("isolane_reloads")
+
+
+def on_reload(prepare: Prepare[Any]) -> None:
+    """Let `prepare` see new settings on every SIGHUP; without effect where nothing `reloads`."""
+    if current := _current_reloads.get(None):
+        current.add(prepare)
+
+
+def _different(old: ProcessSettings, new: ProcessSettings) -> list[str]:
+    """Names of the settings that differ."""
+    return [name for name in type(old).model_fields if getattr(old, name) != getattr(new, name)]
+
+
+def _level_change(old: ProcessSettings, new: ProcessSettings) -> Change | None:
+    if new.log_level == old.log_level:
+        return None
+    return Change(fields=["log_level"], commit=lambda: set_level(new.log_level))
+
+
+def _spans_change(tracing: Tracing) -> Prepare[ProcessSettings]:
+    def prepare(old: ProcessSettings, new: ProcessSettings) -> Change | None:
+        fields = [name for name in _different(old, new) if name in {"otlp_endpoint", "otlp_headers"}]
+        if not fields:
+            return None
+        exporter = _exporter(new)
+        return Change(fields=fields, commit=lambda: tracing.export_to(exporter))
+
+    return prepare
+
+
+def _exporter(settings: ProcessSettings) -> SpanExporter | None:
+    return otlp_exporter(settings.otlp_endpoint, metadata_of(settings.otlp_headers.get_secret_value()))
 
 
 async def _enter_unless(

@@ -17,6 +17,7 @@ from services.common.errors import (
     BackendFailed,
     DeadlineExceeded,
     InvalidRequest,
+    NotPermitted,
     Overloaded,
     RequestError,
     TooLarge,
@@ -41,6 +42,8 @@ _BY_STATUS: dict[StatusCode, type[RequestError]] = {
     StatusCode.RESOURCE_EXHAUSTED: Overloaded,
     StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
     StatusCode.UNAVAILABLE: Unavailable,
+    # Our servers ask nobody who he is: a sidecar did.
+    StatusCode.PERMISSION_DENIED: NotPermitted,
     # A caller that cancels waits for no status, so this was the server: it stopped and its time to drain was over.
     StatusCode.CANCELLED: Unavailable,
 }
@@ -49,13 +52,14 @@ _BY_STATUS: dict[StatusCode, type[RequestError]] = {
 _BARE: dict[type[RequestError], str] = {
     Unavailable: "the instance went away or cannot be reached; try again",
     DeadlineExceeded: "no answer within the time allowed; allow more time or send less at once",
+    NotPermitted: "the mesh refuses the call; an intention for this caller and method is missing (consul/intentions)",
     Overloaded: "the instance takes no more calls at the moment; try again",
     TooLarge: "the message passes the limit on its size; send less at once",
     BackendFailed: "the instance failed; its log has the cause under the request id",
 }
 """gRPC's own texts name addresses and internals, so callers get these; the text goes to the log."""
 
-_BARE_RETRY_S: dict[type[RequestError], float] = {Unavailable: 1.0, Overloaded: 1.0}
+_BARE_RETRY_S: dict[type[RequestError], float] = {Unavailable: 1.0, NotPermitted: 5.0, Overloaded: 1.0}
 
 
 def encode(error: RequestError) -> tuple[StatusCode, str, tuple[tuple[str, bytes]]]:

@@ -32,7 +32,11 @@ CHECKLIST = {
     "locked requirements": ["requirements/{name}.txt"],
     "unit tests": ["tests/unit/{name}/test_*.py"],
     "integration tests": ["tests/integration/{name}/test_*.py"],
-    # The mesh adds its files here: nomad/{name}.nomad.hcl, consul/{name}.hcl, vault/{name}.hcl.
+    "job": ["nomad/jobs/{name}.nomad.hcl"],
+    "service-defaults": ["consul/defaults/{name}.hcl"],
+    "service-resolver": ["consul/resolvers/{name}.hcl"],
+    "intentions": ["consul/intentions/{name}.hcl"],
+    "secrets policy": ["vault/policies/{name}.hcl"],
 }
 """What a service has: any one of the files (or patterns) named."""
 
@@ -41,6 +45,9 @@ HEAVY = ["docling", "pynvml", "sentence_transformers", "torch", "transformers"]
 
 KIT_METRICS = {
     "isolane_breaker_opened_total",
+    "isolane_reloads_total",
+    "isolane_resolver_age_seconds",
+    "isolane_resolver_failures_total",
     "isolane_rpc_client_in_flight",
     "isolane_rpc_client_retries_total",
     "isolane_rpc_client_seconds",

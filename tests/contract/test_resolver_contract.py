@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 
+import httpx
 import pytest
 
 from services.common.discovery.base import Resolver
+from services.common.discovery.consul import ConsulResolver
 from services.common.discovery.static import StaticResolver
+from services.common.testing.consul import listing
 from services.common.testing.resolvers import ChangingResolver
 
 INSTANCES = {"embedding": ["127.0.0.1:50051", "127.0.0.1:50061"], "reranking": ["127.0.0.1:50052"], "documents": []}
@@ -39,7 +42,28 @@ async def open_changing(instances: Mapping[str, Sequence[str]]) -> AsyncIterator
     await resolver.aclose()
 
 
-CASES = [ResolverCase(name="static", open=open_static), ResolverCase(name="changing", open=open_changing)]
+@asynccontextmanager
+async def open_consul(instances: Mapping[str, Sequence[str]]) -> AsyncIterator[Resolver]:
+    async def agent(request: httpx.Request) -> httpx.Response:
+        if "index" in request.url.params:
+            await asyncio.Event().wait()  # nothing ever changes
+        return listing(*instances.get(request.url.path.rpartition("/")[2], ()))
+
+    resolver = ConsulResolver("http://consul:8500", transport=httpx.MockTransport(agent))
+    for service in instances:
+        async with aclosing(resolver.watch(service)) as changes:
+            async for resolution in changes:
+                if resolution.is_known:
+                    break
+    yield resolver
+    await resolver.aclose()
+
+
+CASES = [
+    ResolverCase(name="static", open=open_static),
+    ResolverCase(name="changing", open=open_changing),
+    ResolverCase(name="consul", open=open_consul),
+]
 
 
 @pytest.fixture(params=CASES, ids=lambda case: case.name)

@@ -26,6 +26,8 @@ class Resolution:
     """Instances that may be called; empty when there are none."""
     age_s: float
     """How old this knowledge is; 0.0 while it is kept current. Unit: seconds."""
+    is_known: bool = True
+    """False before the source first answered: there may well be instances."""
 
 
 class Resolver(Protocol):

@@ -1,4 +1,4 @@
-"""The circuit breaker of one instance.
+"""The circuit breaker of one instance, or of one upstream.
 
 The `circuitbreaker` package is not used: it resets its count on every uncounted error, admits all callers when half
 open, and lets a success that began before it opened close it. Wrapped against all three, nothing of it would be left
@@ -7,6 +7,7 @@ but a counter.
 
 from __future__ import annotations
 
+import random
 import time
 from enum import Enum
 from typing import Protocol
@@ -57,18 +58,37 @@ class ConsecutiveBreaker:
 
     Args:
         threshold: consecutive failures that open it.
-        open_s: time until the probe. Unit: seconds.
+        open_s: time until the first probe. Unit: seconds.
+        longest_s: with each probe that fails the time doubles up to this; None keeps it as it is. Unit: seconds.
+        jitter: share of each time that is left to chance, so that callers do not probe together.
+        counts_held_once: count calls that were in progress together, and fail together, as one failure: what one of
+            several instances held when it died says nothing of the others.
         clock: monotonic seconds.
     """
 
-    def __init__(self, *, threshold: int = 5, open_s: float = 60.0, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        threshold: int = 5,
+        open_s: float = 60.0,
+        longest_s: float | None = None,
+        jitter: float = 0.0,
+        counts_held_once: bool = False,
+        clock: Clock = time.monotonic,
+    ) -> None:
         self._threshold = threshold
-        self._open_s = open_s
+        self._first_s = open_s
+        self._longest_s = open_s if longest_s is None else longest_s
+        self._jitter = jitter
+        self._counts_held_once = counts_held_once
         self._clock = clock
+        self._open_s = open_s
         self._failures = 0
         self._probe_at_s: float | None = None
         self._is_probing = False
         self._generation = 0
+        self._begun = 0
+        self._counted_up_to = 0
 
     @property
     def is_open(self) -> bool:
@@ -81,7 +101,8 @@ class ConsecutiveBreaker:
             if self._is_probing or self._clock() < self._probe_at_s:
                 return None
             self._is_probing = True
-        return _Permit(self, self._generation)
+        self._begun += 1
+        return _Permit(self, self._generation, self._begun)
 
     def retry_after_s(self) -> float:
         """Seconds until the probe is admitted; 0.0 when closed."""
@@ -92,8 +113,8 @@ class ConsecutiveBreaker:
         if self._probe_at_s is not None:
             self._probe_at_s = self._clock()
 
-    def settle(self, generation: int, outcome: Outcome) -> None:
-        """Count a call's end; calls that began before the last change of state say nothing any more."""
+    def settle(self, generation: int, number: int, outcome: Outcome) -> None:
+        """Count the end of a call; calls that began before the last change of state say nothing any more."""
         if generation != self._generation:
             return
         if self._probe_at_s is not None:
@@ -101,9 +122,15 @@ class ConsecutiveBreaker:
         elif outcome is Outcome.SUCCESS:
             self._failures = 0
         elif outcome is Outcome.FAILURE:
-            self._failures += 1
-            if self._failures >= self._threshold:
-                self._open()
+            self._count(number)
+
+    def _count(self, number: int) -> None:
+        if self._counts_held_once and number <= self._counted_up_to:
+            return
+        self._counted_up_to = self._begun
+        self._failures += 1
+        if self._failures >= self._threshold:
+            self._open(self._first_s)
 
     def _settle_probe(self, outcome: Outcome) -> None:
         self._is_probing = False
@@ -112,24 +139,26 @@ class ConsecutiveBreaker:
             self._probe_at_s = None
             self._generation += 1
         elif outcome is Outcome.FAILURE:
-            self._open()
+            self._open(min(self._longest_s, 2 * self._open_s))
 
-    def _open(self) -> None:
-        self._probe_at_s = self._clock() + self._open_s
+    def _open(self, open_s: float) -> None:
+        self._open_s = open_s
+        self._probe_at_s = self._clock() + open_s * random.uniform(1 - self._jitter, 1)  # noqa: S311 - jitter
         self._is_probing = False
         self._generation += 1
 
 
 class _Permit:
-    __slots__ = ("_breaker", "_generation", "_is_settled")
+    __slots__ = ("_breaker", "_generation", "_is_settled", "_number")
 
-    def __init__(self, breaker: ConsecutiveBreaker, generation: int) -> None:
+    def __init__(self, breaker: ConsecutiveBreaker, generation: int, number: int) -> None:
         self._breaker = breaker
         self._generation = generation
+        self._number = number
         self._is_settled = False
 
     def settle(self, outcome: Outcome) -> None:
         if self._is_settled:
             raise RuntimeError("a breaker permit was settled twice. This is a bug.")
         self._is_settled = True
-        self._breaker.settle(self._generation, outcome)
+        self._breaker.settle(self._generation, self._number, outcome)

@@ -16,9 +16,9 @@ from services.common import status
 from services.common.deadline import Deadline, is_task_cancelled
 from services.common.errors import DeadlineExceeded, RequestError, Unavailable
 from services.common.rpc.breaker import Outcome, Permit
-from services.common.rpc.instance import Instance
 from services.common.rpc.pool import Pool
 from services.common.rpc.retry import RetryBudget, backoff_s
+from services.common.rpc.target import Target
 from services.common.telemetry import request_id, tracing
 from services.common.telemetry.logs import get_logger
 from services.common.telemetry.metrics import BREAKER_OPENED, CALLS, IN_FLIGHT, RETRIES
@@ -89,19 +89,19 @@ class RpcClient(Generic[StubT]):
         RETRIES.labels(self.pool.service, name).inc()
         return await self._second_attempt(asked, second, permit)
 
-    def _pick_another(self, first: Instance[StubT], failure: RequestError) -> tuple[Instance[StubT], Permit]:
+    def _pick_another(self, first: Target[StubT], failure: RequestError) -> tuple[Target[StubT], Permit]:
         """Another instance, or the first failure again when there is none or the budget is spent."""
         try:
             second, permit = self.pool.pick(exclude=(first,))
         except Unavailable:
             raise failure from failure.__cause__  # the answer's own cause, not the search for another instance
-        if self._budget.try_spend(first.in_flight + 1):
+        if self._budget.try_spend(first.held + 1):
             return second, permit
         permit.settle(Outcome.IGNORED)
         raise failure
 
     async def _second_attempt(
-        self, asked: _Call[StubT, Request, Reply], instance: Instance[StubT], permit: Permit
+        self, asked: _Call[StubT, Request, Reply], target: Target[StubT], permit: Permit
     ) -> Reply:
         """Wait a little, then attempt; the permit is settled whatever happens."""
         try:
@@ -110,31 +110,31 @@ class RpcClient(Generic[StubT]):
         except BaseException:
             permit.settle(Outcome.IGNORED)
             raise
-        return await self._attempt(asked, instance, permit)
+        return await self._attempt(asked, target, permit)
 
-    async def _attempt(self, asked: _Call[StubT, Request, Reply], instance: Instance[StubT], permit: Permit) -> Reply:
+    async def _attempt(self, asked: _Call[StubT, Request, Reply], target: Target[StubT], permit: Permit) -> Reply:
         """One call to one instance, as a span."""
         with tracing.span(f"{self.pool.service}/{asked.name}", SpanKind.CLIENT):
-            return await self._send(asked, instance, permit)
+            return await self._send(asked, target, permit)
 
-    async def _send(self, asked: _Call[StubT, Request, Reply], instance: Instance[StubT], permit: Permit) -> Reply:
+    async def _send(self, asked: _Call[StubT, Request, Reply], target: Target[StubT], permit: Permit) -> Reply:
         """Call, and let the instance's breaker, the metrics and the log know how it went."""
         timeout_s = min(asked.deadline.remaining_s(), self._attempt_timeout_s)
         started_s = time.monotonic()
         outcome, code = Outcome.IGNORED, "CANCELLED"
-        instance.in_flight += 1
+        target.in_flight += 1
         self._in_flight.inc()
         try:
-            reply = await asked.method(instance.stub)(asked.request, timeout=timeout_s, metadata=_metadata())
+            reply = await asked.method(target.stub)(asked.request, timeout=timeout_s, metadata=_metadata())
             outcome, code = Outcome.SUCCESS, "OK"
-            instance.observe_latency(time.monotonic() - started_s)
+            target.observe_latency(time.monotonic() - started_s)
             return reply
         except aio.AioRpcError as exc:
             outcome, code = self._judge(exc.code(), timeout_s), exc.code().name
             if outcome is Outcome.FAILURE:
                 log.warning(
                     "attempt_failed",
-                    address=instance.endpoint.address,
+                    address=target.address,
                     method=asked.name,
                     code=code,
                     details=exc.details(),
@@ -146,8 +146,8 @@ class RpcClient(Generic[StubT]):
             # Its channel was closed under the call, which gRPC reports as a cancellation: the instance is gone.
             raise Unavailable(f"{self.pool.service}: the instance was removed; try again", retry_after_s=1.0) from exc
         finally:
-            self._settle(instance, permit, outcome)
-            instance.in_flight -= 1
+            self._settle(target, permit, outcome)
+            target.in_flight -= 1
             self._in_flight.dec()
             CALLS.labels(self.pool.service, asked.name, code).observe(time.monotonic() - started_s)
 
@@ -156,12 +156,12 @@ class RpcClient(Generic[StubT]):
         is_slow = code is StatusCode.DEADLINE_EXCEEDED and timeout_s >= self._fair_s
         return Outcome.FAILURE if code in _COUNTED or is_slow else Outcome.IGNORED
 
-    def _settle(self, instance: Instance[StubT], permit: Permit, outcome: Outcome) -> None:
-        was_open = instance.breaker.is_open
+    def _settle(self, target: Target[StubT], permit: Permit, outcome: Outcome) -> None:
+        was_open = target.breaker.is_open
         permit.settle(outcome)
-        if instance.breaker.is_open and not was_open:
+        if target.breaker.is_open and not was_open:
             BREAKER_OPENED.labels(self.pool.service).inc()
-            log.warning("breaker_opened", upstream=self.pool.service, address=instance.endpoint.address)
+            log.warning("breaker_opened", upstream=self.pool.service, address=target.address)
 
 
 def _metadata() -> aio.Metadata:

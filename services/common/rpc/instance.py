@@ -1,4 +1,4 @@
-"""One instance of an upstream: its channel, its health as it reports it, its breaker and its recent speed."""
+"""A dialled instance of an upstream: its health as it reports it, and its recent speed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -15,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.common.deadline import Clock
 from services.common.discovery.base import Endpoint
 from services.common.rpc.breaker import Breaker
+from services.common.rpc.target import InstanceState, Target
 
 StubT = TypeVar("StubT")
 
@@ -26,18 +26,7 @@ _LEAST_LATENCY_S = 0.001
 """Below this instances count as equally fast; also what is assumed of a new one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstanceState:
-    """What is known of an instance, for people."""
-
-    address: str
-    is_serving: bool
-    is_breaker_open: bool
-    reason: str
-    """Why it gets no calls; empty when it does."""
-
-
-class Instance(Generic[StubT]):
+class Instance(Target[StubT]):
     """A dialled instance. Its owner runs `watch_health` as a supervised task and calls `aclose`.
 
     Args:
@@ -59,11 +48,8 @@ class Instance(Generic[StubT]):
         breaker: Breaker,
         clock: Clock = time.monotonic,
     ) -> None:
+        super().__init__(endpoint.address, channel, stub_type, breaker=breaker)
         self.endpoint = endpoint
-        self.stub = stub_type(channel)
-        self.breaker = breaker
-        self.in_flight = 0
-        self._channel = channel
         self._health_service = health_service
         self._clock = clock
         self._latency_s = 0.0
@@ -85,14 +71,11 @@ class Instance(Generic[StubT]):
 
     def state(self) -> InstanceState:
         """What is known now."""
-        reason = self._problem
-        if not reason and self.breaker.is_open:
-            reason = f"its calls kept failing; next try in {self.breaker.retry_after_s():.1f} s"
         return InstanceState(
-            address=self.endpoint.address,
+            address=self.address,
             is_serving=self.is_serving,
             is_breaker_open=self.breaker.is_open,
-            reason=reason,
+            reason=self._problem or self.breaker_problem,
         )
 
     def observe_latency(self, seconds: float) -> None:
@@ -130,13 +113,6 @@ class Instance(Generic[StubT]):
     def _set_problem(self, problem: str) -> None:
         self._problem = problem
         self._seen_health.set()
-
-    async def aclose(self, grace_s: float) -> None:
-        """Let calls in progress finish for `grace_s`, then close the channel."""
-        try:
-            await self._channel.close(grace_s)
-        finally:
-            await self._channel.close()  # when cancelled in the grace: now
 
 
 def _reason(failure: aio.AioRpcError) -> str:

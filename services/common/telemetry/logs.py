@@ -40,7 +40,7 @@ def configure_logs(service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("isolane").setLevel(level.upper())
+    set_level(level)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -50,6 +50,11 @@ def configure_logs(service: str, level: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+def set_level(level: str) -> None:
+    """Write lines of Isolane's own code from this severity on; may be called at any time."""
+    logging.getLogger("isolane").setLevel(level.upper())
 
 
 def get_logger() -> structlog.stdlib.BoundLogger:

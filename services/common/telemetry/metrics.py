@@ -32,6 +32,13 @@ RETRIES = Counter("isolane_rpc_client_retries_total", "Second attempts, by upstr
 IN_FLIGHT = Gauge("isolane_rpc_client_in_flight", "Calls waiting for an answer, by upstream service.", ["service"])
 INSTANCES = Gauge("isolane_upstream_instances", "Instances of an upstream by state.", ["service", "state"])
 BREAKER_OPENED = Counter("isolane_breaker_opened_total", "Times that a breaker opened.", ["service"])
+RESOLVER_AGE = Gauge(
+    "isolane_resolver_age_seconds", "Age of what Consul last said of a service; 0 while current.", ["service"]
+)
+RESOLVER_FAILURES = Counter(
+    "isolane_resolver_failures_total", "Queries about a service that Consul did not answer usably.", ["service"]
+)
+RELOADS = Counter("isolane_reloads_total", "Times that settings were read anew, by outcome.", ["outcome"])
 
 
 @contextmanager

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from services.common.errors import RequestError
@@ -17,21 +18,80 @@ from services.common.errors import RequestError
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
-def configure_tracing(service: str, otlp_endpoint: str) -> TracerProvider:
-    """Install the process's tracer. Without an endpoint spans get ids and are not exported.
+class Tracing:
+    """The process's tracer, and where its spans go.
 
-    Returns:
-        The provider; its `shutdown` flushes what is not exported yet.
+    Args:
+        service: name of the deployable.
+        exporter: takes the spans; without one they get ids and go nowhere.
     """
-    provider = TracerProvider(resource=Resource.create({"service.name": f"isolane-{service}"}))
-    if otlp_endpoint:
-        # Imported only when used: it would cost memory and start-up time in every process.
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 
-        insecure = not otlp_endpoint.startswith("https://")
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=otlp_endpoint, insecure=insecure)))
-    trace.set_tracer_provider(provider)
-    return provider
+    def __init__(self, service: str, exporter: SpanExporter | None = None) -> None:
+        self.provider = TracerProvider(resource=Resource.create({"service.name": f"isolane-{service}"}))
+        self._relay: Relay | None = None
+        self.export_to(exporter)
+
+    def export_to(self, exporter: SpanExporter | None) -> None:
+        """Send spans there from now on, those that wait included. Blocks while the one before ends its last batch."""
+        if self._relay is not None:
+            self._relay.replace(exporter)
+        elif exporter is not None:
+            self._relay = Relay(exporter)
+            self.provider.add_span_processor(BatchSpanProcessor(self._relay))
+
+    def shutdown(self) -> None:
+        """Export what is not exported yet, and end."""
+        self.provider.shutdown()
+
+
+class Relay(SpanExporter):
+    """Exports through the exporter that it was given last, so that the spans in a processor's queue outlive a change.
+
+    Args:
+        exporter: the first one.
+    """
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter: SpanExporter | None = exporter
+        self._exporting = threading.Lock()
+
+    def replace(self, exporter: SpanExporter | None) -> None:
+        """Use `exporter` for what comes, and shut the one before down when its batch in progress has ended."""
+        before, self._exporter = self._exporter, exporter
+        with self._exporting:
+            if before is not None:
+                before.shutdown()
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Export; what fails at an exporter that was replaced meanwhile goes to its successor."""
+        with self._exporting:
+            while (exporter := self._exporter) is not None:
+                result = exporter.export(spans)
+                if result is SpanExportResult.SUCCESS or exporter is self._exporter:
+                    return result
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        """End the exporter."""
+        if self._exporter is not None:
+            self._exporter.shutdown()
+
+
+def configure_tracing(service: str, exporter: SpanExporter | None) -> Tracing:
+    """Install the process's tracer; its `shutdown` flushes what is not exported yet."""
+    tracing = Tracing(service, exporter)
+    trace.set_tracer_provider(tracing.provider)
+    return tracing
+
+
+def otlp_exporter(endpoint: str, headers: Sequence[tuple[str, str]]) -> SpanExporter | None:
+    """An exporter to an OTLP gRPC collector, not connected yet; None without an endpoint."""
+    if not endpoint:
+        return None
+    # Imported only when used: it would cost memory and start-up time in every process.
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+
+    return OTLPSpanExporter(endpoint=endpoint, headers=headers, insecure=not endpoint.startswith("https://"))
 
 
 @cache

@@ -13,7 +13,7 @@ from services.common.config import ServerSettings
 from services.common.discovery.static import StaticResolver
 from services.common.lifecycle import ServiceApp, supervise
 from services.common.rpc.client import RpcClient
-from services.common.rpc.pool import Pool
+from services.common.rpc.instance_pool import InstancePool
 from services.common.server.server import GrpcServer
 
 StubT = TypeVar("StubT")
@@ -55,7 +55,7 @@ async def connected(
     """
     service = health_service.split(".")[1]
     resolver = StaticResolver({service: [f"127.0.0.1:{port}"]})
-    pool = Pool(service, resolver, stub_type, health_service=health_service)
+    pool = InstancePool(service, resolver, stub_type, health_service=health_service)
     following = asyncio.create_task(pool.run())
     try:
         await pool.health_known()

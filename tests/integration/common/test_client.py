@@ -36,7 +36,8 @@ from services.common.errors import (
 )
 from services.common.rpc.breaker import Breaker, ConsecutiveBreaker, Outcome
 from services.common.rpc.client import RpcClient
-from services.common.rpc.pool import Pool
+from services.common.rpc.instance import Instance
+from services.common.rpc.instance_pool import InstancePool
 from services.common.server.health import SERVING
 from services.common.server.server import GrpcServer, Registration
 from services.common.telemetry import request_id, tracing
@@ -127,8 +128,8 @@ Start = Callable[..., Awaitable[Upstream]]
 @contextlib.asynccontextmanager
 async def following(
     resolver: Resolver, breaker: Callable[[], Breaker] = ConsecutiveBreaker
-) -> AsyncIterator[Pool[pb_grpc.EmbeddingServiceStub]]:
-    pool: Pool[pb_grpc.EmbeddingServiceStub] = Pool(
+) -> AsyncIterator[InstancePool[pb_grpc.EmbeddingServiceStub]]:
+    pool: InstancePool[pb_grpc.EmbeddingServiceStub] = InstancePool(
         "tryout", resolver, pb_grpc.EmbeddingServiceStub, health_service=NAME, breaker=breaker
     )
     task = asyncio.create_task(pool.run())
@@ -558,6 +559,7 @@ async def test_a_channel_closed_before_a_call_is_unavailable(upstreams: Start) -
         instance, permit = client.pool.pick()
         permit.settle(Outcome.IGNORED)
         await instance.aclose(0)
+        assert isinstance(instance, Instance)
         instance._report(SERVING)  # as if the health stream had not noticed yet
 
         assert type(await failure(client)) is Unavailable
@@ -570,7 +572,7 @@ async def test_a_pool_that_cannot_go_on_tells_its_owner_and_has_no_instances_lef
             raise ValueError("a bug")
 
     one = await upstreams()
-    pool: Pool[pb_grpc.EmbeddingServiceStub] = Pool(
+    pool: InstancePool[pb_grpc.EmbeddingServiceStub] = InstancePool(
         "tryout", Broken({"tryout": [one.address]}), pb_grpc.EmbeddingServiceStub, health_service=NAME
     )
 
@@ -586,7 +588,7 @@ async def test_a_dying_health_watcher_ends_the_pool(upstreams: Start) -> None:
     one = await upstreams()
     resolver = StaticResolver({"tryout": [one.address]})
     no_name = cast(str, object())  # what the watcher stumbles over
-    pool: Pool[pb_grpc.EmbeddingServiceStub] = Pool(
+    pool: InstancePool[pb_grpc.EmbeddingServiceStub] = InstancePool(
         "tryout", resolver, pb_grpc.EmbeddingServiceStub, health_service=no_name
     )
 

@@ -22,6 +22,7 @@ def test_ready_says_for_every_service_and_instance_how_it_is(gateway: Any, servi
     assert ready.json()["services"]["embedding"] == {
         "healthy": True,
         "required": True,
+        "reason": "",
         "instances": [{"address": f"127.0.0.1:{services['embedding'].port}", "healthy": True, "reason": ""}],
     }
     assert ready.json()["services"]["gpu"]["required"] is False
@@ -42,6 +43,7 @@ def test_gateway_without_services_is_alive_but_not_ready(launch: Any) -> None:
     assert problem["code"] == "unavailable"
     assert "embedding, reranking, documents" in problem["detail"]
     assert problem["services"]["embedding"]["instances"] == []
+    assert "no instance is known" in problem["services"]["embedding"]["reason"]
     assert problem["services"]["reranking"]["instances"][0]["reason"]
     assert models.status_code == 503
     assert models.json()["error"]["code"] == "no_endpoint"

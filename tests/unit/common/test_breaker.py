@@ -217,15 +217,80 @@ class Call:
     epoch: int
 
 
+def times_open(breaker: ConsecutiveBreaker, clock: FakeClock, probes: int) -> list[float]:
+    """Open it, then let as many probes fail; how long it was open each time."""
+    settle(breaker, *[Outcome.FAILURE] * 5)
+    times = [breaker.retry_after_s()]
+    for _ in range(probes):
+        clock.advance(times[-1])
+        settle(breaker, Outcome.FAILURE)
+        times.append(breaker.retry_after_s())
+    return times
+
+
+def test_each_probe_that_fails_doubles_the_time_up_to_the_longest() -> None:
+    clock = FakeClock()
+    breaker = ConsecutiveBreaker(open_s=1.0, longest_s=60.0, clock=clock)
+
+    assert times_open(breaker, clock, 8) == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
+
+
+def test_after_it_closed_the_time_is_the_first_again() -> None:
+    clock = FakeClock()
+    breaker = ConsecutiveBreaker(open_s=1.0, longest_s=60.0, clock=clock)
+    clock.advance(times_open(breaker, clock, 4)[-1])
+    settle(breaker, Outcome.SUCCESS)
+
+    assert times_open(breaker, clock, 1) == [1.0, 2.0]
+
+
+def test_a_probe_after_a_hint_that_fails_doubles_the_time_too() -> None:
+    breaker = ConsecutiveBreaker(open_s=1.0, longest_s=60.0, clock=FakeClock())
+    settle(breaker, *[Outcome.FAILURE] * 5)
+    breaker.hint_recovered()
+
+    settle(breaker, Outcome.FAILURE)
+
+    assert breaker.retry_after_s() == 2.0
+
+
+def test_jitter_shortens_the_time_by_its_share_at_most() -> None:
+    firsts = []
+    for _ in range(50):
+        clock = FakeClock()
+        breaker = ConsecutiveBreaker(open_s=1.0, longest_s=60.0, jitter=0.25, clock=clock)
+        firsts += times_open(breaker, clock, 0)
+
+    assert 0.75 <= min(firsts) < 0.85
+    assert 0.9 < max(firsts) <= 1.0
+
+
+def test_calls_that_were_held_together_and_fail_together_may_count_once() -> None:
+    breaker = ConsecutiveBreaker(counts_held_once=True, clock=FakeClock())
+    held = [admitted(breaker) for _ in range(60)]
+
+    for permit in held:
+        permit.settle(Outcome.FAILURE)
+    was_open = breaker.is_open
+    settle(breaker, *[Outcome.FAILURE] * 3)
+    before_the_fifth = breaker.is_open
+    settle(breaker, Outcome.FAILURE)
+
+    assert (was_open, before_the_fifth, breaker.is_open) == (False, False, True)
+
+
 class BreakerMachine(RuleBasedStateMachine):
     """Any order of calls, ends, waits and hints, beside the plainest model that could be right."""
 
-    THRESHOLD, OPEN_S = 5, 60.0
+    THRESHOLD, OPEN_S, LONGEST_S = 5, 60.0, 60.0
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = FakeClock()
-        self.breaker = ConsecutiveBreaker(threshold=self.THRESHOLD, open_s=self.OPEN_S, clock=self.clock)
+        self.breaker = ConsecutiveBreaker(
+            threshold=self.THRESHOLD, open_s=self.OPEN_S, longest_s=self.LONGEST_S, clock=self.clock
+        )
+        self.open_s = self.OPEN_S
         self.calls: list[Call] = []
         self.failures = 0
         self.opened_until_s: float | None = None
@@ -260,7 +325,7 @@ class BreakerMachine(RuleBasedStateMachine):
             self.opened_until_s, self.failures = None, 0
             self.epoch += 1
         elif outcome is Outcome.FAILURE:
-            self.open()
+            self.open(min(self.LONGEST_S, 2 * self.open_s))
 
     def count(self, outcome: Outcome) -> None:
         if outcome is Outcome.SUCCESS:
@@ -268,10 +333,11 @@ class BreakerMachine(RuleBasedStateMachine):
         elif outcome is Outcome.FAILURE:
             self.failures += 1
             if self.failures == self.THRESHOLD:
-                self.open()
+                self.open(self.OPEN_S)
 
-    def open(self) -> None:
-        self.opened_until_s = self.clock() + self.OPEN_S
+    def open(self, open_s: float) -> None:
+        self.open_s = open_s
+        self.opened_until_s = self.clock() + open_s
         self.epoch += 1
 
     @rule(seconds=st.sampled_from([1.0, 30.0, 60.0]))
@@ -294,5 +360,13 @@ class BreakerMachine(RuleBasedStateMachine):
         assert self.breaker.retry_after_s() == expected
 
 
+class DoublingMachine(BreakerMachine):
+    """The same with a time that grows."""
+
+    OPEN_S, LONGEST_S = 1.0, 60.0
+
+
 TestBreakerAgainstItsModel = BreakerMachine.TestCase
 TestBreakerAgainstItsModel.settings = hypothesis_settings(max_examples=300, stateful_step_count=60, deadline=None)
+TestDoublingBreakerAgainstItsModel = DoublingMachine.TestCase
+TestDoublingBreakerAgainstItsModel.settings = TestBreakerAgainstItsModel.settings

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import pytest
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 
-from services.common.config import Settings
+from services.common.config import ProcessSettings, Settings, metadata_of
 from services.common.errors import ConfigInvalid
 
 
@@ -206,3 +206,40 @@ def test_settings_built_directly_read_no_variable_without_their_prefix(monkeypat
     settings = TryoutSettings()
 
     assert (settings.port, settings.mode) == (1, "real")
+
+
+class HeaderSettings(ProcessSettings):
+    """Settings of no service."""
+
+    service: ClassVar[str] = "tryout"
+
+
+def test_headers_are_metadata_with_names_in_lower_case_and_decoded_values() -> None:
+    pairs = metadata_of("Authorization=Bearer%20a%2Cb==, x-tenant = one,\n")
+
+    assert pairs == (("authorization", "Bearer a,b=="), ("x-tenant", "one"))
+
+
+@pytest.mark.parametrize(
+    "wrong", ["hunter2", "=hunter2", "x=", "x y=hunter2", "x-bin=hunter2", "grpc-x=hunter2", "x=hunter2\nb"]
+)
+def test_wrong_headers_are_named_by_their_place_without_their_text(
+    env: pytest.MonkeyPatch, secrets: Path, wrong: str
+) -> None:
+    (secrets / "isolane_tryout_otlp_headers").write_text(f"a=b,{wrong},c=d\n")
+
+    with pytest.raises(ConfigInvalid) as caught:
+        HeaderSettings.load()
+
+    assert "ISOLANE_TRYOUT_OTLP_HEADERS (otlp_headers)" in str(caught.value)
+    assert "entry 2" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_headers_of_a_secret_file_end_before_its_newline_and_show_nowhere(secrets: Path) -> None:
+    (secrets / "isolane_tryout_otlp_headers").write_text("x-token=hunter2\n")
+
+    settings = HeaderSettings.load()
+
+    assert metadata_of(settings.otlp_headers.get_secret_value()) == (("x-token", "hunter2"),)
+    assert "hunter2" not in repr(settings) + settings.model_dump_json()

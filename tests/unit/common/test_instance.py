@@ -7,7 +7,7 @@ from grpc import aio
 
 from services.common.discovery.base import Endpoint
 from services.common.rpc.instance import Instance
-from services.common.rpc.pool import _by_preference
+from services.common.rpc.instance_pool import _by_preference
 from services.common.testing.breakers import AlwaysClosed
 from services.common.testing.clock import FakeClock
 

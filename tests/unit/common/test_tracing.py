@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
@@ -73,3 +74,39 @@ def test_an_error_of_ours_marks_its_span_with_its_code(spans: InMemorySpanExport
 
     status = spans.get_finished_spans()[0].status
     assert (status.status_code, status.description) == (trace.StatusCode.ERROR, "too_large")
+
+
+class Stuck(SpanExporter):
+    """Holds its first batch until it is let go, and then fails."""
+
+    def __init__(self) -> None:
+        self.entered, self.let_go = threading.Event(), threading.Event()
+        self.is_shut_down = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.entered.set()
+        self.let_go.wait(10)
+        assert not self.is_shut_down
+        return SpanExportResult.FAILURE
+
+    def shutdown(self) -> None:
+        self.is_shut_down = True
+
+
+def test_a_batch_that_fails_at_a_replaced_exporter_goes_to_its_successor() -> None:
+    stuck, successor = Stuck(), InMemorySpanExporter()
+    relay = tracing.Relay(stuck)
+    exporting = threading.Thread(target=relay.export, args=([ReadableSpan("one")],))
+    exporting.start()
+    stuck.entered.wait(10)
+    replacing = threading.Thread(target=relay.replace, args=(successor,))
+    replacing.start()
+    while relay._exporter is not successor:
+        pass
+
+    stuck.let_go.set()
+    exporting.join(10)
+    replacing.join(10)
+
+    assert [span.name for span in successor.get_finished_spans()] == ["one"]
+    assert stuck.is_shut_down

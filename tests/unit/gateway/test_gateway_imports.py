@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = ("torch", "sentence_transformers", "transformers", "docling", "docling_core", "pynvml", "numpy")
 
 PROGRAM = """
@@ -19,7 +21,7 @@ sys.meta_path.insert(0, Blocked())
 from gateway.app import build
 from gateway.settings import GatewaySettings
 import gateway.server
-build(GatewaySettings())
+build(GatewaySettings(discovery={discovery!r}))
 print([name for name in {heavy!r} + {unneeded!r} if name in sys.modules])
 """
 
@@ -27,8 +29,10 @@ UNNEEDED = ("polyfactory", "pydantic.v1", "opentelemetry.exporter.otlp", "httpx"
 """Not forbidden, but they would cost start-up time and memory for nothing."""
 
 
-def test_gateway_builds_without_any_heavy_library() -> None:
-    program = PROGRAM.format(heavy=HEAVY, unneeded=UNNEEDED)
+@pytest.mark.parametrize("discovery", ["static", "consul"])
+def test_gateway_builds_without_any_heavy_library(discovery: str) -> None:
+    unneeded = tuple(name for name in UNNEEDED if (discovery, name) != ("consul", "httpx"))
+    program = PROGRAM.format(heavy=HEAVY, unneeded=unneeded, discovery=discovery)
 
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
 

@@ -47,3 +47,49 @@ def test_upstream_that_is_no_address_is_named(address: str, monkeypatch: pytest.
 
     with pytest.raises(ConfigInvalid, match="ISOLANE_GATEWAY_UPSTREAMS__GPU"):
         GatewaySettings.load()
+
+
+@pytest.mark.parametrize("alone", ["CERT", "KEY"])
+def test_one_tls_file_alone_is_refused(alone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"ISOLANE_GATEWAY_TLS_{alone}_FILE", "some.pem")
+
+    with pytest.raises(ConfigInvalid, match="set both, or neither"):
+        GatewaySettings.load()
+
+
+@pytest.mark.parametrize("addresses", ["127.0.0.1:9151,127.0.0.1:9152", ""])
+def test_in_the_mesh_an_upstream_is_one_listener(addresses: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISOLANE_GATEWAY_DISCOVERY", "consul")
+    monkeypatch.setenv("ISOLANE_GATEWAY_UPSTREAMS__EMBEDDING", addresses)
+
+    with pytest.raises(ConfigInvalid, match=r"UPSTREAMS__EMBEDDING \(upstreams.embedding\): .* one address") as caught:
+        GatewaySettings.load()
+
+    assert "RERANKING" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("ADDRESS", "127.0.0.1:8500", "ISOLANE_GATEWAY_CONSUL__ADDRESS"),
+        ("AUTH_METHOD", "nomad-workloads", "need each other"),
+        ("JWT_FILE", "/secrets/consul.jwt", "need each other"),
+        ("CA_FILE", "/ca.pem", "https"),
+    ],
+)
+def test_settings_of_consul_that_do_not_fit_are_named(
+    name: str, value: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"ISOLANE_GATEWAY_CONSUL__{name}", value)
+
+    with pytest.raises(ConfigInvalid, match=problem):
+        GatewaySettings.load()
+
+
+def test_an_attempt_may_be_given_less_time_than_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISOLANE_GATEWAY_EMBEDDING__ATTEMPT_TIMEOUT_S", "2.5")
+
+    settings = GatewaySettings.load()
+
+    assert settings.embedding.attempt_timeout_s == 2.5
+    assert settings.reranking.attempt_timeout_s is None

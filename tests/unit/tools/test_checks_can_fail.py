@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,9 +14,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-TREE = ("docs", "gateway", "ops", "proto", "requirements", "services", "tests", "tools", "justfile", "pyproject.toml")
+TREE = (
+    *("consul", "docs", "gateway", "nomad", "ops", "proto", "requirements", "services", "tests", "tools", "vault"),
+    *("justfile", "pyproject.toml"),
+)
 LINT = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache", "--no-logo"]
 LAYOUT = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contract/test_layout.py"]
+MESH_LAYOUT = [*LAYOUT[:-1], "tests/contract/test_mesh_layout.py"]
 
 FORBIDDEN_IMPORTS = {
     "parts": ("services/embedding/engine.py", "services.reranking.engine"),
@@ -36,6 +41,7 @@ FORBIDDEN_IMPORTS = {
 
 
 pytestmark = pytest.mark.timeout(300)  # a check is a process of its own, or many
+BUILDS = pytest.mark.timeout(1800)  # where `just check` never ran, Nomad is built first
 
 
 @pytest.fixture
@@ -66,9 +72,11 @@ def append(path: Path, line: str) -> None:
         LINT,
         [sys.executable, "tools/protos.py", "--check"],
         [sys.executable, "tools/configuration.py", "--check"],
+        pytest.param([sys.executable, "tools/hcl.py", "--check"], marks=BUILDS),
         [sys.executable, *LAYOUT],
+        [sys.executable, *MESH_LAYOUT],
     ],
-    ids=["imports", "stubs", "configuration", "layout"],
+    ids=["imports", "stubs", "configuration", "hcl", "layout", "mesh layout"],
 )
 def test_an_untouched_copy_passes(tree: Path, command: Sequence[str]) -> None:
     done = run(tree, command)
@@ -113,9 +121,48 @@ def test_a_stale_configuration_page_is_reported(tree: Path) -> None:
     assert "docs/configuration.md is out of sync" in done.stderr
 
 
+@BUILDS
+@pytest.mark.parametrize(
+    ("file", "line", "problem"),
+    [
+        ("consul/mesh.hcl", "Unaligned    = true", "consul/mesh.hcl: not formatted; run `just lint`"),
+        ("vault/policies/gpu.hcl", "path = = 1", "vault/policies/gpu.hcl:5: Invalid expression"),
+        ("nomad/vars/dev.hcl", "colour = 1", 'Undefined variable; A "colour" variable was set'),
+        ("nomad/jobs/gpu.nomad.hcl", 'job "again" {}', "nomad/jobs/gpu.nomad.hcl with nomad/vars/dev.hcl: "),
+    ],
+)
+def test_wrong_hcl_is_reported(tree: Path, file: str, line: str, problem: str) -> None:
+    append(tree / file, line)
+
+    done = run(tree, [sys.executable, "tools/hcl.py", "--check"])
+
+    assert done.returncode == 1
+    assert problem in done.stderr
+
+
+@BUILDS
+def test_a_task_that_does_not_fit_its_driver_is_reported(tree: Path) -> None:
+    job = tree / "nomad/jobs/gpu.nomad.hcl"
+    job.write_text(job.read_text(encoding="utf-8").replace("image = ", "command = "), encoding="utf-8")
+
+    done = run(tree, [sys.executable, "tools/hcl.py", "--check"])
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "nomad/jobs/gpu.nomad.hcl with nomad/vars/production.hcl: task gpu has command where docker takes image; "
+        "correct its config"
+    ]
+
+
 @pytest.mark.parametrize(
     "missing",
-    ["docs/services/embedding.md", "services/embedding/backends/fake.py", "requirements/gpu.txt"],
+    [
+        "docs/services/embedding.md",
+        "services/embedding/backends/fake.py",
+        "requirements/gpu.txt",
+        "nomad/jobs/gpu.nomad.hcl",
+        "consul/intentions/gpu.hcl",
+    ],
 )
 def test_a_missing_file_of_a_service_is_reported(tree: Path, missing: str) -> None:
     (tree / missing).unlink()
@@ -124,6 +171,97 @@ def test_a_missing_file_of_a_service_is_reported(tree: Path, missing: str) -> No
 
     assert done.returncode == 1
     assert f"add {missing}" in done.stdout or f"or {missing}" in done.stdout
+
+
+MESH_BREAKS = {
+    "ports_of_a_service_are_those_of_its_settings[gpu]": ("nomad/jobs/gpu.nomad.hcl", "50054", "50064"),
+    "ports_of_the_gateway_are_those_of_its_settings": ("nomad/jobs/gateway.nomad.hcl", "= 8080", "= 8081"),
+    "the_gateways_sidecar_listens_where_the_gateway_calls": ("nomad/jobs/gateway.nomad.hcl", "= 50053", "= 50055"),
+    "a_service_binds_only_loopback_and_none_of_its_ports_is_mapped[gpu]": (
+        "nomad/jobs/gpu.nomad.hcl",
+        '"127.0.0.1"',
+        '"0.0.0.0"',
+    ),
+    "the_gateway_is_published_on_loopback_unless_a_variable_says_otherwise": (
+        "nomad/jobs/gateway.nomad.hcl",
+        '"loopback"',
+        '"default"',
+    ),
+    "an_intention_names_the_methods_that_the_gateway_calls_and_no_others[embedding]": (
+        "consul/intentions/embedding.hcl",
+        "Service/Embed",
+        "Service/Tokenize",
+    ),
+    "an_intention_allows_only_the_gateway_and_only_single_methods[reranking]": (
+        "consul/intentions/reranking.hcl",
+        '"gateway"',
+        '"*"',
+    ),
+    "the_gateway_may_ask_consul_for_every_service[gpu]": (
+        "consul/policies/gateway.hcl",
+        '"gpu-sidecar-proxy"',
+        '"other"',
+    ),
+    "the_check_of_a_service_asks_for_the_service_of_its_contract[gpu]": (
+        "nomad/jobs/gpu.nomad.hcl",
+        "GpuService",
+        "Gpu",
+    ),
+    "an_update_of_a_job_is_gradual_and_goes_back_when_it_fails[gpu]": (
+        "nomad/jobs/gpu.nomad.hcl",
+        "auto_revert       = true",
+        "auto_revert       = false",
+    ),
+    "a_task_may_finish_what_it_does_before_it_is_killed[gpu]": ("nomad/jobs/gpu.nomad.hcl", '"45s"', '"30s"'),
+    "a_task_gets_its_secrets_as_files_that_it_reads_anew_and_no_token[gpu]": (
+        "nomad/jobs/gpu.nomad.hcl",
+        '"SIGHUP"',
+        '"SIGINT"',
+    ),
+    "sidecars_wait_longer_than_any_deadline_that_the_gateway_allows[documents]": (
+        "consul/resolvers/documents.hcl",
+        '"610s"',
+        '"600s"',
+    ),
+    "sidecars_wait_longer_than_any_deadline_that_the_gateway_allows[embedding]": (
+        "consul/defaults/embedding.hcl",
+        "310000",
+        "300000",
+    ),
+    "job_group_task_service_and_vault_role_carry_the_name_of_their_part[reranking]": (
+        "nomad/jobs/reranking.nomad.hcl",
+        'group "reranking"',
+        'group "rerank"',
+    ),
+    "entries_and_policies_carry_the_name_of_their_part[gpu]": ("vault/policies/gpu.hcl", "isolane/gpu", "isolane/+"),
+    "task_runs_the_module_and_the_image_of_its_part[gpu]": ("nomad/jobs/gpu.nomad.hcl", "}-gpu:", "}-embedding:"),
+    "identities_are_meant_for_whom_the_bootstrap_lets_in": (
+        "nomad/jobs/gateway.nomad.hcl",
+        '"nomad-workloads"',
+        '"workloads"',
+    ),
+    "folders_that_are_import_names_hold_no_python": ("nomad/__init__.py", "", '"""Would win over python-nomad."""'),
+    "every_file_belongs_to_a_part": ("vault/policies/other.hcl", "", "# nobody's"),
+}
+"""Rule of the mesh's files: the file in which it is broken, a text, and what takes its place."""
+
+
+def test_every_broken_rule_of_the_meshs_files_is_reported(tree: Path) -> None:
+    for file, old, new in MESH_BREAKS.values():
+        text = (tree / file).read_text(encoding="utf-8") if old else ""
+        assert old in text
+        (tree / file).write_text(text.replace(old, new) if old else new, encoding="utf-8")
+
+    done = run(tree, [sys.executable, *MESH_LAYOUT])
+
+    failed = set(re.findall(r"^FAILED \S+::test_(\S+)", done.stdout, re.MULTILINE))
+    assert failed >= set(MESH_BREAKS)
+
+
+def test_every_rule_of_the_meshs_files_is_tried() -> None:
+    rules = re.findall(r"^def test_(\w+)", (ROOT / MESH_LAYOUT[-1]).read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert {rule.partition("[")[0] for rule in MESH_BREAKS} == set(rules)
 
 
 def test_a_heavy_import_in_a_composition_root_is_reported(tree: Path) -> None:

@@ -1,0 +1,157 @@
+"""A client and its upstream pool against a real server that stands for the sidecar."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar, TypeAlias
+
+import pytest
+from isolane.embedding.v1 import embedding_service_pb2 as pb
+from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
+from prometheus_client import REGISTRY
+
+from services.common.config import ServerSettings
+from services.common.deadline import Deadline
+from services.common.errors import DeadlineExceeded, RequestError, Unavailable
+from services.common.rpc.client import RpcClient
+from services.common.rpc.upstream_pool import UpstreamPool
+from services.common.server.server import GrpcServer, Registration
+from services.common.testing.resolvers import ChangingResolver
+from services.common.testing.waiting import eventually
+
+pytestmark = pytest.mark.integration
+
+NAME = pb.DESCRIPTOR.services_by_name["EmbeddingService"].full_name
+INSTANCES = ["10.0.0.1:21000", "10.0.0.2:21000"]
+Client: TypeAlias = "RpcClient[pb_grpc.EmbeddingServiceStub]"
+
+
+class SidecarSettings(ServerSettings):
+    """Settings of no service."""
+
+    service: ClassVar[str] = "sidecar"
+    port: int = 0
+    metrics_port: int = 0
+
+
+class Sidecar(pb_grpc.EmbeddingServiceServicer):
+    """Holds the first calls until told, then fails them, as when an instance dies; answers the others at once."""
+
+    def __init__(self, *, holds: int) -> None:
+        self.calls = 0
+        self.holds = holds
+        self.die = asyncio.Event()
+        self.finish = asyncio.Event()
+
+    async def Embed(self, request: pb.EmbedRequest, context: Any) -> pb.EmbedResponse:  # noqa: N802 - gRPC's name
+        self.calls += 1
+        if self.calls <= self.holds:
+            await self._told()
+            if not self.die.is_set():
+                return pb.EmbedResponse()
+            raise Unavailable("upstream connect error or disconnect/reset before headers")
+        return pb.EmbedResponse()
+
+    async def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:  # noqa: N802 - gRPC's
+        raise NotImplementedError
+
+    async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:  # noqa: N802
+        raise NotImplementedError
+
+    async def _told(self) -> None:
+        told = [asyncio.ensure_future(event.wait()) for event in (self.die, self.finish)]
+        try:
+            await asyncio.wait(told, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in told:
+                each.cancel()
+
+
+@asynccontextmanager
+async def client_of(
+    sidecar: Sidecar, resolver: ChangingResolver, attempt_timeout_s: float | None = None
+) -> AsyncIterator[Client]:
+    add = pb_grpc.add_EmbeddingServiceServicer_to_server
+    server = GrpcServer(SidecarSettings(drain_s=0.01), [Registration(name=NAME, servicer=sidecar, add=add)])
+    listener = f"127.0.0.1:{await server.start()}"
+    await server.set_serving()
+    pool = UpstreamPool("sidecar", resolver, pb_grpc.EmbeddingServiceStub, listener=listener)
+    task = asyncio.create_task(pool.run())
+    try:
+        await pool.health_known()
+        yield RpcClient(pool, attempt_timeout_s=attempt_timeout_s)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await server.stop()
+
+
+async def embed(client: Client) -> pb.EmbedResponse:
+    return await client.call("Embed", lambda stub: stub.Embed, pb.EmbedRequest(), deadline=Deadline.after(10))
+
+
+def retries() -> float:
+    labels = {"service": "sidecar", "method": "Embed"}
+    return REGISTRY.get_sample_value("isolane_rpc_client_retries_total", labels) or 0.0
+
+
+async def test_calls_that_an_instance_held_when_it_died_all_succeed_through_the_same_listener() -> None:
+    sidecar, before = Sidecar(holds=60), retries()
+    async with client_of(sidecar, ChangingResolver({"sidecar": INSTANCES})) as client:
+        calls = [asyncio.create_task(embed(client)) for _ in range(60)]
+        await eventually(lambda: sidecar.calls == 60)
+        sidecar.die.set()
+
+        replies = await asyncio.gather(*calls)
+        states = client.pool.states()
+
+    assert len(replies) == 60
+    assert sidecar.calls == 120
+    assert retries() == before + 60
+    assert not any(state.is_breaker_open for state in states)
+
+
+async def test_a_frozen_instance_is_left_in_time_for_another() -> None:
+    sidecar = Sidecar(holds=1)
+    async with client_of(sidecar, ChangingResolver({"sidecar": INSTANCES}), attempt_timeout_s=0.2) as client:
+        reply = await asyncio.wait_for(embed(client), 5)
+
+    assert isinstance(reply, pb.EmbedResponse)
+    assert sidecar.calls == 2
+
+
+async def test_a_call_in_progress_finishes_though_consul_shows_no_instance_any_more() -> None:
+    sidecar, resolver = Sidecar(holds=1), ChangingResolver({"sidecar": INSTANCES})
+    async with client_of(sidecar, resolver) as client:
+        calling = asyncio.create_task(embed(client))
+        await eventually(lambda: sidecar.calls == 1)
+        await resolver.change("sidecar")
+        await eventually(lambda: client.pool.size == 0)
+        refused = await asyncio.gather(embed(client), return_exceptions=True)
+        sidecar.finish.set()
+
+        assert isinstance(await calling, pb.EmbedResponse)
+    assert "no instance is passing" in str(refused[0])
+
+
+async def test_an_upstream_of_which_nothing_works_gets_few_calls() -> None:
+    sidecar = Sidecar(holds=1000)
+    sidecar.die.set()
+    async with client_of(sidecar, ChangingResolver({"sidecar": INSTANCES})) as client:
+        for _ in range(50):
+            with contextlib.suppress(RequestError):
+                await embed(client)
+
+    assert sidecar.calls <= 7
+
+
+async def test_the_deadline_of_the_request_bounds_both_attempts() -> None:
+    sidecar = Sidecar(holds=2)
+    async with client_of(sidecar, ChangingResolver({"sidecar": INSTANCES}), attempt_timeout_s=0.2) as client:
+        with pytest.raises(DeadlineExceeded):
+            await client.call("Embed", lambda stub: stub.Embed, pb.EmbedRequest(), deadline=Deadline.after(0.3))
+
+    assert sidecar.calls == 2
