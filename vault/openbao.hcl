@@ -8,3 +8,8 @@ audit "file" "requests" {
     file_path = "stdout" # every request with its secrets hashed; the agent's log has it
   }
 }
+
+telemetry {
+  prometheus_retention_time = "60s"
+  disable_hostname          = true
+}

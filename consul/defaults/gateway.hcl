@@ -23,7 +23,7 @@ UpstreamConfig {
   }
 }
 
-# Two things that Consul has no words for.
+# What Consul has no words for.
 EnvoyExtensions = [
   {
     Name = "builtin/property-override"
@@ -45,6 +45,13 @@ EnvoyExtensions = [
           Op             = "add"
           Path           = "/outlier_detection/enforcing_consecutive_gateway_failure"
           Value          = 100
+        },
+        # At once, also where another change came within the second before it: Envoy would gather them for a second.
+        {
+          ResourceFilter = { ResourceType = "cluster", TrafficDirection = "outbound" }
+          Op             = "add"
+          Path           = "/common_lb_config/update_merge_window/seconds"
+          Value          = 0
         },
         # When every instance is put aside, or Consul calls every one critical (as it does for a moment after a restart of
         # its agent), trying one of them beats refusing all calls.

@@ -275,12 +275,15 @@ job "gateway" {
         ISOLANE_GATEWAY_CONSUL__ADDRESS     = "${var.consul_scheme}://${attr.unique.network.ip-address}:8500"
         ISOLANE_GATEWAY_CONSUL__AUTH_METHOD = "nomad-workloads"
         ISOLANE_GATEWAY_CONSUL__JWT_FILE    = "${NOMAD_SECRETS_DIR}/nomad_consul.jwt"
-        ISOLANE_GATEWAY_LOG_LEVEL           = var.log_level
-        ISOLANE_GATEWAY_OTLP_ENDPOINT       = var.otlp_endpoint
-        ISOLANE_GATEWAY_TLS_CERT_FILE       = var.tls ? "${NOMAD_SECRETS_DIR}/tls.pem" : ""
-        ISOLANE_GATEWAY_TLS_KEY_FILE        = var.tls ? "${NOMAD_SECRETS_DIR}/tls.pem" : ""
-        ISOLANE_SECRETS_DIR                 = "${NOMAD_SECRETS_DIR}/settings"
-        GRPC_VERBOSITY                      = "NONE" # gRPC would write lines that are not JSON into the log
+        # A frozen instance behind the sidecar is left in time for a second attempt.
+        ISOLANE_GATEWAY_EMBEDDING__ATTEMPT_TIMEOUT_S = 12
+        ISOLANE_GATEWAY_RERANKING__ATTEMPT_TIMEOUT_S = 12
+        ISOLANE_GATEWAY_LOG_LEVEL                    = var.log_level
+        ISOLANE_GATEWAY_OTLP_ENDPOINT                = var.otlp_endpoint
+        ISOLANE_GATEWAY_TLS_CERT_FILE                = var.tls ? "${NOMAD_SECRETS_DIR}/tls.pem" : ""
+        ISOLANE_GATEWAY_TLS_KEY_FILE                 = var.tls ? "${NOMAD_SECRETS_DIR}/tls.pem" : ""
+        ISOLANE_SECRETS_DIR                          = "${NOMAD_SECRETS_DIR}/settings"
+        GRPC_VERBOSITY                               = "NONE" # gRPC would write lines that are not JSON into the log
       }
 
       # Who the gateway is, for Consul. It logs in with this file itself: a `consul` block would put the token into the

@@ -24,9 +24,20 @@ def connect(address: str, token: str = "") -> nomad.Nomad:
     session = requests.Session()
     session.trust_env = False
     parts = urlsplit(address)
-    return nomad.Nomad(
-        address=address, secure=parts.scheme == "https", token=token or None, timeout=20, verify=True, session=session
+    client = nomad.Nomad(
+        address=address,
+        secure=parts.scheme == "https",
+        # Left out, these three would come from NOMAD_REGION, NOMAD_NAMESPACE and NOMAD_TOKEN.
+        region="global",
+        namespace="default",
+        token=token or None,
+        timeout=20,
+        verify=True,
+        session=session,
     )
+    if not token:
+        client.acl.token = None
+    return client
 
 
 def bootstrap(client: nomad.Nomad, secret: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Collection
 
@@ -77,5 +78,5 @@ def _chain(rule: str) -> str:
 
 
 def _target(rule: str) -> str:
-    words = rule.split()
+    words = shlex.split(rule)  # a comment is one word, whatever it says
     return words[words.index("-j") + 1] if "-j" in words[:-1] else ""

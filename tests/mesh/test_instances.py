@@ -50,8 +50,10 @@ def test_instance_whose_calls_fail_is_put_aside(mesh: Mesh, record: Callable[...
     if status == "UNAVAILABLE":
         assert load.report.failed.total() == 0
     else:
-        # An error of the service itself is not retried; five in a row put the instance aside, each time it comes back.
-        assert load.report.failed.total() <= 5 * (aside - before + 1)
+        # An error of the service itself is not retried; five in a row put the instance aside, each time it comes back,
+        # and those on their way by then fail too.
+        assert load.report.failed.total() <= (5 + 4) * (aside - before)
+        assert load.report.failed.total() < load.report.sent / 10
 
 
 def ejections(mesh: Mesh) -> float:
@@ -131,7 +133,7 @@ def test_rolling_update_under_load_fails_no_request(mesh: Mesh, record: Callable
 
 def test_bad_version_goes_back_by_itself_and_fails_no_request(mesh: Mesh, record: Callable[..., None]) -> None:
     def hurry(job: dict[str, Any]) -> None:
-        job["TaskGroups"][0]["Update"].update(HealthyDeadline=int(25e9), ProgressDeadline=int(40e9))
+        job["TaskGroups"][0]["Update"].update(HealthyDeadline=int(40e9), ProgressDeadline=int(60e9))
 
     good = {one["ID"] for one in mesh.allocations("embedding")}
     before = mesh.nomad.job.get_job("embedding")["Version"]

@@ -96,8 +96,8 @@ class ServiceQuery:
             return await self._api.passing(self.service, index=self._index, wait_s=self._wait_s(), token=token)
 
     def _wait_s(self) -> float:
-        """How long Consul may hold the query back: no longer than an empty answer is doubted."""
-        if self._doubt_until_s is not None:
+        """How long Consul may hold the query back: while an empty answer is doubted, no longer than that."""
+        if self._doubt_until_s is not None and self._stale_since_s is not None:
             return max(_LEAST_WAIT_S, min(self._timing.wait_s, self._doubt_until_s - self._timing.clock()))
         return self._timing.wait_s * random.uniform(0.9, 1.0)  # noqa: S311 - jitter
 
@@ -121,13 +121,15 @@ class ServiceQuery:
             self._regain(len(passing.endpoints))
         if passing.endpoints or not self._is_doubtful():
             self._believe(passing.endpoints)
+        elif self._stale_since_s is None:
+            self._stale_since_s = self._timing.clock()
 
     def _regain(self, shown: int) -> None:
         now_s = self._timing.clock()
         lost_for_s = round(now_s - (self._lost_s or now_s), 1)
         log.info("resolver_back", upstream=self.service, lost_for_s=lost_for_s, passing=shown)
         self._lost_s = None
-        # A restarted agent reports every check critical until it has run once.
+        # A restarted agent first says what its servers remember, then that every check is critical until it has run.
         self._doubt_until_s = now_s + self._timing.recovery_grace_s
 
     def _is_doubtful(self) -> bool:
@@ -140,6 +142,5 @@ class ServiceQuery:
         self._endpoints = endpoints
         self._is_known = True
         self._stale_since_s = None
-        self._doubt_until_s = None
         if is_news:
             self.tell_watchers()

@@ -290,11 +290,26 @@ async def test_an_empty_answer_after_an_outage_is_not_believed_at_first() -> Non
 
 
 async def test_an_answer_with_instances_after_an_outage_is_believed_at_once() -> None:
-    agent = ScriptedConsul(listing(ONE), httpx.ConnectError("refused"), listing(OTHER), listing(index=20))
+    agent = ScriptedConsul(listing(ONE), httpx.ConnectError("refused"), listing(OTHER))
     async with following(agent) as resolver:
         await settled(agent)
 
+        assert addresses(resolver.resolve("embedding")) == [OTHER]
+        assert resolver.resolve("embedding").age_s == 0.0
+
+
+async def test_an_empty_answer_is_doubted_also_when_what_servers_remember_came_first() -> None:
+    agent = ScriptedConsul(listing(ONE), httpx.ConnectError("refused"), listing(ONE, index=20), listing(index=21))
+    async with following(agent) as resolver:
+        await settled(agent)
+        doubted = resolver.resolve("embedding")
+        agent.clock.advance(30.1)
+        agent.answer(listing(index=21))
+        await eventually(lambda: len(agent.queries) == 6)
+
         assert resolver.resolve("embedding").endpoints == ()
+    assert addresses(doubted) == [ONE]
+    assert doubted.age_s > 0.0
 
 
 async def test_an_empty_answer_without_an_outage_is_believed_at_once() -> None:
