@@ -1,6 +1,7 @@
 """What the files of `nomad/`, `consul/` and `vault/` must agree on with the code and with each other.
 
-They are read as text: `tools/hcl.py --check` proves that they are formatted, so every block ends at its own indentation.
+They are read as text: `tools/hcl.py --check` proves that they are formatted, so every block ends at
+its own indentation.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ def test_the_gateways_sidecar_listens_where_the_gateway_calls() -> None:
 def test_a_service_binds_only_loopback_and_none_of_its_ports_is_mapped(name: str) -> None:
     text = job(name)
 
-    hosts = {key: value for key, value in re.findall(r"^ *(ISOLANE_\w+_HOST) += \"(.+?)\"", text, re.MULTILINE)}
+    hosts = dict(re.findall(r"^ *(ISOLANE_\w+_HOST) += \"(.+?)\"", text, re.MULTILINE))
     mapped = [values(inside, "to")[0] for label in labels(text, "port") for inside in blocks(text, f'port "{label}"')]
 
     assert hosts == {f"ISOLANE_{name.upper()}_{kind}": "127.0.0.1" for kind in ("HOST", "METRICS_HOST")}
