@@ -68,6 +68,20 @@ setup: (_environment "dev")
 test *ARGUMENTS: (_environment "dev")
     @exec {{ python }} -m pytest -m "not mesh and not gpu" "$@"
 
+# Run the tests of the real mesh, as root: on the one that runs, or on one that is started for them (about 15 minutes)
+[group('work')]
+[no-exit-message]
+test-mesh *ARGUMENTS: (_environment "dev")
+    {{ python }} -m pytest -m mesh tests/integration/common tests/mesh --ignore tests/mesh/lifecycle "$@"
+    {{ python }} -m pytest -m mesh tests/mesh/lifecycle "$@"
+
+# Run the long drills on the real mesh, as root, and keep what they measured in docs/drills (about an hour)
+[group('work')]
+[no-exit-message]
+drills *ARGUMENTS: (_environment "dev")
+    {{ python }} -m pytest -m mesh tests/mesh --ignore tests/mesh/lifecycle --outage-s 60 --record docs/drills/$(date +%F).json "$@"
+    {{ python }} -m pytest -m mesh tests/mesh/lifecycle --rounds 10 --record docs/drills/$(date +%F).json "$@"
+
 # Report what `lint` would change, and every broken rule; changes nothing
 [group('work')]
 check: (_environment "dev")
@@ -103,6 +117,7 @@ lock *OPTIONS:
 
 # Build the container images of the named parts, or of all: --tag TAG, --images PREFIX, -- OPTIONS OF THE BUILDER
 [group('release')]
+[no-exit-message]
 images *ARGUMENTS:
     @tools/images.sh "$@"
 

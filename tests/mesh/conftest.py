@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,18 +50,15 @@ def outage_s(request: pytest.FixtureRequest) -> float:
 def record(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Keep what a test measured, and show it."""
     path: Path | None = request.config.getoption("--record")
+    reporter: Any = request.config.pluginmanager.getplugin("terminalreporter")
 
     def keep(**values: Any) -> None:
-        print(json.dumps({request.node.name: values}))
+        reporter.write_line(f"\n{json.dumps({request.node.name: values})}")
         if path:
             known = json.loads(path.read_text()) if path.exists() else {}
             known["date"] = datetime.now(UTC).strftime("%Y-%m-%d")
             known[request.node.name] = values
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(known, indent=2) + "\n")
 
     return keep
-
-
-@pytest.fixture
-def started_s() -> float:
-    return time.monotonic()

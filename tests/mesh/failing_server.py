@@ -20,9 +20,8 @@ class _Failing(grpc.GenericRpcHandler):
         if "/grpc.health" in handler_call_details.method:
             return None
 
-        async def fail(_request: bytes, context: aio.ServicerContext[Any, Any]) -> bytes:
+        async def fail(_request: bytes, context: aio.ServicerContext[Any, Any]) -> None:
             await context.abort(self._status, "this instance always fails")
-            return b""
 
         return grpc.unary_unary_rpc_method_handler(fail)
 

@@ -121,7 +121,7 @@ def test_rolling_update_under_load_fails_no_request(mesh: Mesh, record: Callable
 
     with Load(mesh.url) as load:
         time.sleep(2)
-        mesh.register("embedding", count=2, tag="next")
+        mesh.register("embedding", count=2, log_level="debug")  # another environment: new processes
         took_s = wait_until(lambda: not old & {one["ID"] for one in mesh.allocations("embedding")}, "new ones", 240)
         status = mesh.wait_deployed("embedding")
         time.sleep(8)
@@ -141,11 +141,14 @@ def test_bad_version_goes_back_by_itself_and_fails_no_request(mesh: Mesh, record
         mesh.register_edited("embedding", hurry, model_source="folder:/nowhere")
         wait_until(lambda: mesh.nomad.job.get_job("embedding")["Version"] > before + 1, "reversion", 180)
         status = mesh.wait_deployed("embedding")
-        mesh.wait_passing("embedding", 1)
+        count = mesh.nomad.job.get_job("embedding")["TaskGroups"][0]["Count"]  # of the last version that was good
+        mesh.wait_passing("embedding", count)
 
     versions = mesh.nomad.job.get_versions("embedding")["Versions"]
     sources = [v["TaskGroups"][0]["Tasks"][0]["Env"]["ISOLANE_EMBEDDING_MODEL_SOURCE"] for v in versions[:3]]
     record(versions=sources, deployment=status, **load.report.as_json())
     assert sources[0] == sources[2] != sources[1]
-    assert {one["ID"] for one in mesh.allocations("embedding")} == good
+    assert good <= {one["ID"] for one in mesh.allocations("embedding")}
     assert dict(load.report.failed) == {}
+    mesh.register("embedding")
+    mesh.wait_passing("embedding", 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +90,9 @@ def test_sidecar_refuses_a_client_without_a_mesh_certificate(mesh: Mesh) -> None
     context.verify_mode = ssl.CERT_NONE
     context.maximum_version = ssl.TLSVersion.TLSv1_2  # newer ones tell of it after the handshake
 
-    with socket.create_connection(mesh.passing_addresses("embedding")[0], timeout=5) as connection:
-        with pytest.raises(ssl.SSLError) as caught:
-            context.wrap_socket(connection)
+    address = mesh.passing_addresses("embedding")[0]
+    with socket.create_connection(address, timeout=5) as connection, pytest.raises(ssl.SSLError) as caught:
+        context.wrap_socket(connection)
 
     assert "handshake" in str(caught.value).lower() or "eof" in str(caught.value).lower()
 
@@ -121,7 +121,9 @@ def test_method_that_no_intention_names_is_refused_to_the_gateway_too(mesh: Mesh
     assert (reply.headers["grpc-status"], reply.headers["grpc-message"]) == ("7", "RBAC: access denied")
 
 
-def test_without_its_intention_the_gateway_answers_clearly_and_heals_with_it(mesh: Mesh) -> None:
+def test_without_its_intention_the_gateway_answers_clearly_and_heals_with_it(
+    mesh: Mesh, record: Callable[..., None]
+) -> None:
     root = mesh.site.root
     assert mesh.embed().status_code == 200
 
@@ -133,7 +135,7 @@ def test_without_its_intention_the_gateway_answers_clearly_and_heals_with_it(mes
         mesh.consul_command("config", "write", str(root / "consul/intentions/embedding.hcl"))
     healed_s = wait_until(lambda: mesh.embed().status_code == 200, "recovery", 30)
 
-    print({"refused after_s": lost_s, "healed after_s": healed_s, "answer": refused.text})
+    record(refused_after_s=lost_s, healed_after_s=healed_s, answer=refused.text)
     assert refused.status_code == 503
     assert refused.json()["error"]["code"] == "not_permitted"
     assert "embedding: the mesh refuses the call" in refused.json()["error"]["message"]
