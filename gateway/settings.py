@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -26,6 +27,13 @@ def _check_addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
     return addresses
 
 
+def _networks(value: object) -> object:
+    """Texts as networks; the first that is none is named."""
+    texts = _split(value)
+    return tuple(ip_network(text) for text in texts) if isinstance(texts, tuple) else texts
+
+
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Addresses = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_check_addresses)]
 
@@ -140,6 +148,10 @@ class GatewaySettings(ProcessSettings):
     discovery: Literal["static", "consul"] = "static"
     """How instances are found: `static` dials those that `upstreams` names; `consul` calls the sidecar's listeners that
     `upstreams` names, and asks Consul which services have a passing instance."""
+
+    allowed_peers: Networks = ()
+    """Networks from which connections are served, separated by commas, for example 10.0.0.0/8; empty serves any. Not a
+    stand-in for authentication: it keeps neighbours out that reach the port past where it is published."""
 
     upstreams: Upstreams = Upstreams()
     """Where calls to the services go."""

@@ -15,6 +15,7 @@ compile() {
 compile dev.txt --all-extras --group test --group dev "$@" pyproject.toml
 compile tools.txt "$@" requirements/tools.in
 compile build.txt "$@" requirements/build.in
+compile go.txt "$@" requirements/go.in
 
 # The other sets are parts of dev.txt: the same versions everywhere.
 compile mesh.txt --constraints requirements/dev.txt --all-extras pyproject.toml

@@ -13,6 +13,7 @@ from gateway.errors.families import answer
 from gateway.middleware.body import Body
 from gateway.middleware.hosts import HostCheck
 from gateway.middleware.limits import TIMEOUT_HEADER, Gates
+from gateway.middleware.peers import PeerCheck
 from gateway.middleware.record import CLIENT_GONE, RequestRecord
 from gateway.settings import GatewaySettings
 from services.common.server import call
@@ -32,6 +33,7 @@ class EdgeMiddleware:
     def __init__(self, app: ASGIApp, settings: GatewaySettings) -> None:
         self._app = app
         self._hosts = HostCheck(settings.allowed_hosts)
+        self._peers = PeerCheck(settings.allowed_peers)
         self._gates = Gates(settings)
         self._body_timeout_s = settings.body_timeout_s
 
@@ -61,6 +63,7 @@ class EdgeMiddleware:
         body = Body(receive, max_bytes=gate.limits.max_body_bytes, timeout_s=self._body_timeout_s)
         reply = _Reply(send, record, body)
         try:
+            self._peers.check(scope["client"])
             self._hosts.check([value.decode("latin-1") for name, value in scope["headers"] if name == b"host"])
             body.check_encoding(headers.get("content-encoding", ""))
             body.check_announced(headers.get("content-length"))

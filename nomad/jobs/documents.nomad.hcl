@@ -238,7 +238,14 @@ job "documents" {
         for_each = var.driver == "docker" ? [true] : []
 
         content {
-          image = "${var.images}-documents:${var.tag}"
+          image           = "${var.images}-documents:${var.tag}"
+          readonly_rootfs = true
+          cap_drop        = ["ALL"]
+
+          mount {
+            type   = "tmpfs"
+            target = "/tmp"
+          }
         }
       }
 
@@ -270,6 +277,8 @@ job "documents" {
         perms         = "0400"
         change_mode   = "signal"
         change_signal = "SIGHUP"
+        uid           = var.driver == "docker" ? 10001 : -1 # the image's user; -1 leaves the agent's own
+        gid           = var.driver == "docker" ? 10001 : -1
       }
 
       resources {

@@ -99,6 +99,12 @@ variable "allowed_hosts" {
   description = "Host names under which it may be called, separated by commas."
 }
 
+variable "allowed_peers" {
+  type        = string
+  default     = "172.26.64.1"
+  description = "Networks that it serves. What comes through the node's loopback comes from Nomad's bridge; other allocations do not."
+}
+
 variable "tls" {
   type        = bool
   default     = false
@@ -263,7 +269,14 @@ job "gateway" {
         for_each = var.driver == "docker" ? [true] : []
 
         content {
-          image = "${var.images}-gateway:${var.tag}"
+          image           = "${var.images}-gateway:${var.tag}"
+          readonly_rootfs = true
+          cap_drop        = ["ALL"]
+
+          mount {
+            type   = "tmpfs"
+            target = "/tmp"
+          }
         }
       }
 
@@ -271,6 +284,7 @@ job "gateway" {
         ISOLANE_GATEWAY_HOST                = "0.0.0.0" # the node's published port leads to the bridge address
         ISOLANE_GATEWAY_PORT                = 8080
         ISOLANE_GATEWAY_ALLOWED_HOSTS       = var.allowed_hosts
+        ISOLANE_GATEWAY_ALLOWED_PEERS       = var.allowed_peers
         ISOLANE_GATEWAY_DISCOVERY           = "consul"
         ISOLANE_GATEWAY_CONSUL__ADDRESS     = "${var.consul_scheme}://${attr.unique.network.ip-address}:8500"
         ISOLANE_GATEWAY_CONSUL__AUTH_METHOD = "nomad-workloads"
@@ -308,6 +322,8 @@ job "gateway" {
         perms         = "0400"
         change_mode   = "signal"
         change_signal = "SIGHUP"
+        uid           = var.driver == "docker" ? 10001 : -1 # the image's user; -1 leaves the agent's own
+        gid           = var.driver == "docker" ? 10001 : -1
       }
 
       # Certificate and key in one file, so that no reader meets a new one beside an old one.
@@ -320,6 +336,8 @@ job "gateway" {
           perms         = "0400"
           change_mode   = "signal"
           change_signal = "SIGHUP"
+          uid           = var.driver == "docker" ? 10001 : -1
+          gid           = var.driver == "docker" ? 10001 : -1
         }
       }
 

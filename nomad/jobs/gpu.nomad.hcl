@@ -81,6 +81,12 @@ variable "memory" {
   description = "Memory of one instance. Unit: MiB."
 }
 
+variable "runtime" {
+  type        = string
+  default     = ""
+  description = "Runtime of docker; nvidia where the node's default is another and the part needs a GPU."
+}
+
 variable "backend" {
   type        = string
   default     = "nvml"
@@ -238,7 +244,15 @@ job "gpu" {
         for_each = var.driver == "docker" ? [true] : []
 
         content {
-          image = "${var.images}-gpu:${var.tag}"
+          image           = "${var.images}-gpu:${var.tag}"
+          runtime         = var.runtime
+          readonly_rootfs = true
+          cap_drop        = ["ALL"]
+
+          mount {
+            type   = "tmpfs"
+            target = "/tmp"
+          }
         }
       }
 
@@ -270,6 +284,8 @@ job "gpu" {
         perms         = "0400"
         change_mode   = "signal"
         change_signal = "SIGHUP"
+        uid           = var.driver == "docker" ? 10001 : -1 # the image's user; -1 leaves the agent's own
+        gid           = var.driver == "docker" ? 10001 : -1
       }
 
       resources {

@@ -63,7 +63,7 @@ class Settings(BaseSettings):
         Raises:
             ConfigInvalid: something is wrong; it lists every problem at once.
         """
-        problems = _file_problems(cls) + _secrets_problems() + _unknown_variables(cls, os.environ)
+        problems = _file_problems(cls) + _secrets_problems(cls) + _unknown_variables(cls, os.environ)
         try:
             settings = cls()
         except ValidationError as exc:
@@ -87,7 +87,7 @@ class Settings(BaseSettings):
         """First source wins; one that cannot be read is left out, so that the problems of the others are found too."""
         sources: list[PydanticBaseSettingsSource] = [init_settings, env_settings]
         folder = os.environ.get(_SECRETS_DIR)
-        if folder and not _secrets_problems():
+        if folder and not _secrets_problems(cls):
             sources.append(SecretsSettingsSource(settings_cls, secrets_dir=folder, env_prefix=cls.prefix()))
         path = os.environ.get(f"{cls.prefix()}CONFIG")
         if path and not _file_problems(cls):
@@ -207,12 +207,23 @@ def _file_problems(cls: type[Settings]) -> list[str]:
     return []
 
 
-def _secrets_problems() -> list[str]:
-    """What is wrong with the folder of secret files."""
-    folder = os.environ.get(_SECRETS_DIR)
-    if folder and not Path(folder).expanduser().is_dir():
+def _secrets_problems(cls: type[Settings]) -> list[str]:
+    """What is wrong with the folder of secret files, and with this deployable's files in it."""
+    if not (folder := os.environ.get(_SECRETS_DIR)):
+        return []
+    path = Path(folder).expanduser()
+    if not path.is_dir():
         return [f"{_SECRETS_DIR}: {folder}: no such folder; create it or unset the variable"]
-    return []
+    return [problem for file in sorted(path.glob(f"{cls.prefix().lower()}*")) if (problem := _unreadable(file))]
+
+
+def _unreadable(file: Path) -> str:
+    try:
+        file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8"
+        return f"{_SECRETS_DIR}: {file}: cannot be read ({reason}); let the user of this process read it"
+    return ""
 
 
 def _unknown_variables(cls: type[Settings], environ: Mapping[str, str]) -> list[str]:

@@ -10,6 +10,7 @@
         │   ├── UnsupportedFormat a file's format is not parsed here
         │   └── UnprocessableFile the file is damaged or cannot be parsed
         ├── ForbiddenHost         the Host header names another server (DNS rebinding)
+        ├── ForbiddenPeer         the connection comes from where none is allowed
         ├── Unavailable           nothing can answer at the moment
         │   ├── NoEndpoint        no healthy instance
         │   └── BreakerOpen       every instance failed lately
@@ -107,6 +108,12 @@ class ForbiddenHost(RequestError):
     code = "forbidden_host"
 
 
+class ForbiddenPeer(RequestError):
+    """The connection comes from an address that may not call."""
+
+    code = "forbidden_peer"
+
+
 class Unavailable(RequestError):
     """Nothing can answer at the moment; the same request may succeed later."""
 
@@ -171,6 +178,7 @@ GRPC_STATUS: Mapping[type[RequestError], StatusCode] = MappingProxyType(
         UnsupportedFormat: StatusCode.FAILED_PRECONDITION,
         UnprocessableFile: StatusCode.FAILED_PRECONDITION,
         ForbiddenHost: StatusCode.PERMISSION_DENIED,
+        ForbiddenPeer: StatusCode.PERMISSION_DENIED,
         Unavailable: StatusCode.UNAVAILABLE,
         NoEndpoint: StatusCode.UNAVAILABLE,
         BreakerOpen: StatusCode.UNAVAILABLE,
@@ -190,6 +198,7 @@ HTTP_PROBLEM: Mapping[type[RequestError], Problem] = MappingProxyType(
         UnsupportedFormat: Problem(status=415, title="Unsupported format"),
         UnprocessableFile: Problem(status=422, title="Unprocessable file"),
         ForbiddenHost: Problem(status=421, title="Misdirected request"),
+        ForbiddenPeer: Problem(status=403, title="Forbidden"),
         Unavailable: Problem(status=503, title="Service unavailable"),
         NoEndpoint: Problem(status=503, title="No healthy instance"),
         BreakerOpen: Problem(status=503, title="Instances are failing"),

@@ -259,6 +259,21 @@ def test_gateway_is_published_on_loopback_alone(mesh: Mesh) -> None:
     assert {address: dial(address, port) for address in addresses if dial(address, port) not in REFUSED} == {}
 
 
+def test_neighbour_cannot_call_the_gateway_past_its_published_port(mesh: Mesh) -> None:
+    fetch = """
+import sys, urllib.error, urllib.request
+request = urllib.request.Request(sys.argv[1], headers={"Host": "localhost"})
+try:
+    print(urllib.request.urlopen(request, timeout=5).status)
+except urllib.error.HTTPError as exc:
+    print(exc.code, exc.read().decode())
+"""
+    answer = mesh.run_in(mesh.allocation("gpu")["ID"], fetch, f"http://{mesh.address('gateway')}:8080/health/live")
+
+    assert answer.startswith("403")
+    assert "forbidden_peer" in answer
+
+
 def test_operator_tokens_are_made_on_purpose_and_can_make_no_others(mesh: Mesh) -> None:
     tokens = {agent: mesh.isolane("token", agent).stdout.strip() for agent in ("consul", "nomad", "openbao")}
 

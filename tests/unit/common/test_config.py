@@ -155,6 +155,19 @@ def test_a_file_that_is_not_toml_is_reported_beside_other_problems(
     assert str(file) in problems()[0]
 
 
+def test_a_secret_file_that_cannot_be_read_is_named_without_its_content(
+    env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "isolane_tryout_port").write_bytes(b"\xff\xfe")
+    (tmp_path / "isolane_tryout_name").mkdir()
+    (tmp_path / "isolane_other_port").mkdir()
+    env.setenv("ISOLANE_SECRETS_DIR", str(tmp_path))
+
+    assert len(problems()) == 2
+    assert "isolane_tryout_name: cannot be read (Is a directory)" in problems()[0]
+    assert "isolane_tryout_port: cannot be read (not UTF-8)" in problems()[1]
+
+
 def test_a_missing_secrets_folder_is_reported(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
     env.setenv("ISOLANE_SECRETS_DIR", str(tmp_path / "gone"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -12,10 +13,12 @@ from litestar.exceptions import HTTPException
 from gateway.middleware.body import Body
 from gateway.middleware.hosts import HostCheck
 from gateway.middleware.limits import Gate, Gates
+from gateway.middleware.peers import PeerCheck
 from gateway.settings import GatewaySettings, Limits
-from services.common.errors import Cancelled, ForbiddenHost, InvalidRequest, Overloaded, TooLarge
+from services.common.errors import Cancelled, ForbiddenHost, ForbiddenPeer, InvalidRequest, Overloaded, TooLarge
 
 LOCAL = HostCheck(("127.0.0.1", "localhost", "[::1]"))
+PEERS = PeerCheck((ip_network("10.0.0.0/8"), ip_network("fd00::/8")))
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "localhost.", "127.0.0.1:1", "[::1]", "[::1]:65535"])
@@ -43,6 +46,22 @@ def test_no_host_is_fine_and_every_one_of_several_counts() -> None:
 
 def test_star_allows_any_name() -> None:
     HostCheck(("*",)).check(["anything.example", "\x00"])
+
+
+@pytest.mark.parametrize("peer", [("10.1.2.3", 1), ("::ffff:10.1.2.3", 1), ("fd00::1", 1), None])
+def test_connections_from_allowed_networks_are_served(peer: tuple[str, int] | None) -> None:
+    PEERS.check(peer)
+    PEERS.check(peer)
+
+
+@pytest.mark.parametrize("peer", ["11.1.2.3", "127.0.0.1", "::ffff:11.1.2.3", "fe80::1", "::1"])
+def test_connections_from_elsewhere_are_refused(peer: str) -> None:
+    with pytest.raises(ForbiddenPeer):
+        PEERS.check((peer, 1))
+
+
+def test_without_allowed_networks_every_connection_is_served() -> None:
+    PeerCheck(()).check(("203.0.113.1", 1))
 
 
 @pytest.mark.parametrize(("header", "expected_s"), [(None, 30.0), ("1", 0.001), ("2500", 2.5), ("999999999", 300.0)])

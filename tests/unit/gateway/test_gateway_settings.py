@@ -93,3 +93,16 @@ def test_an_attempt_may_be_given_less_time_than_the_request(monkeypatch: pytest.
 
     assert settings.embedding.attempt_timeout_s == 2.5
     assert settings.reranking.attempt_timeout_s is None
+
+
+def test_allowed_peers_are_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISOLANE_GATEWAY_ALLOWED_PEERS", "10.0.0.0/8, 192.0.2.7")
+
+    assert [str(network) for network in GatewaySettings.load().allowed_peers] == ["10.0.0.0/8", "192.0.2.7/32"]
+
+
+def test_a_peer_that_is_no_network_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISOLANE_GATEWAY_ALLOWED_PEERS", "10.0.0.0/8,everybody")
+
+    with pytest.raises(ConfigInvalid, match="'everybody'"):
+        GatewaySettings.load()
