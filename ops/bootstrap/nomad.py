@@ -15,6 +15,8 @@ from services.common.errors import StartupError
 
 _OPERATOR_LIFE = "12h"
 
+Client = nomad.Nomad
+
 Failures = (BaseNomadException, requests.RequestException)
 """What python-nomad raises."""
 
@@ -126,6 +128,11 @@ def job_state(client: nomad.Nomad, name: str) -> tuple[str, int]:
         return "missing", 0
     running = [one for one in client.job.get_allocations(name) if one["ClientStatus"] == "running"]
     return status, len(running)
+
+
+def is_updating(client: nomad.Nomad, name: str) -> bool:
+    """True while a new version of a job takes the place of the old one."""
+    return str((client.job.get_deployment(name) or {}).get("Status")) in {"pending", "running"}
 
 
 def failures(client: nomad.Nomad, name: str) -> list[str]:

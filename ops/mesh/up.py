@@ -68,14 +68,16 @@ def start_agents(site: Site, progress: Progress) -> None:
 
 
 def wait_passing(folder: MeshFolder, settings: OpsSettings, progress: Progress) -> None:
-    """Wait until every part passes its checks in Consul.
+    """Wait until every part passes its checks in Consul, and no new version of one is on its way.
 
     Raises:
         StartupError: time is over; the message has what Nomad and Consul say of those that do not.
     """
-    client = consul.connect(CONSUL, folder.token("consul-bootstrap.token"))
+    consuls = consul.connect(CONSUL, folder.token("consul-bootstrap.token"))
+    nomads = nomad.connect(NOMAD, folder.token("nomad-bootstrap.token"))
     started_s = time.monotonic()
-    while missing := [part for part in jobs.PARTS if not _is_passing(client, part)]:
+    time.sleep(_POLL_S)  # Nomad looks at what was registered
+    while missing := [part for part in jobs.PARTS if not _is_settled(consuls, nomads, part)]:
         waited_s = time.monotonic() - started_s
         if waited_s > settings.mesh_timeout_s:
             raise StartupError(
@@ -179,10 +181,10 @@ def _set_up(site: Site, settings: OpsSettings, progress: Progress) -> None:
     progress.say(f"registered {', '.join(jobs.PARTS)}")
 
 
-def _is_passing(client: consul.Client, part: str) -> bool:
+def _is_settled(consuls: consul.Client, nomads: nomad.Client, part: str) -> bool:
     try:
-        return consul.passing(client, part) > 0
-    except consul.Failures:
+        return consul.passing(consuls, part) > 0 and not nomad.is_updating(nomads, part)
+    except (*consul.Failures, *nomad.Failures):
         return False  # asked again
 
 
