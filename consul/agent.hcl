@@ -1,5 +1,5 @@
 # What every Consul agent has. Addresses, paths and tokens are the machine's: the dev mesh adds them
-# (ops/mesh/agents/consul.py); docs/mesh/production.md says what production sets.
+# (ops/mesh/agents.py); docs/mesh/production.md says what production sets.
 disable_update_check     = true
 default_intention_policy = "deny"
 
