@@ -57,12 +57,6 @@ variable "auto_promote" {
   description = "Let a healthy canary replace the others without being asked."
 }
 
-variable "consul_scheme" {
-  type        = string
-  default     = "http"
-  description = "For the gateway; here so that all jobs take the same variable files."
-}
-
 variable "count" {
   type        = number
   default     = 1

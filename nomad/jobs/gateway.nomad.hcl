@@ -57,12 +57,6 @@ variable "auto_promote" {
   description = "Let a healthy canary replace the others without being asked."
 }
 
-variable "consul_scheme" {
-  type        = string
-  default     = "http"
-  description = "How the gateway speaks to the Consul agent of its node: http or https."
-}
-
 variable "count" {
   type        = number
   default     = 1
@@ -91,6 +85,18 @@ variable "host_network" {
   type        = string
   default     = "loopback"
   description = "Network of the node on which it is published: loopback until callers can be told apart."
+}
+
+variable "consul_address" {
+  type        = string
+  default     = "http://$${attr.unique.network.ip-address}:8500"
+  description = "The Consul agent of the node, as allocations reach it."
+}
+
+variable "consul_ca_file" {
+  type        = string
+  default     = ""
+  description = "Certificate authority of that address, where it is https and the authority is your own; a file of the image."
 }
 
 variable "allowed_hosts" {
@@ -286,7 +292,8 @@ job "gateway" {
         ISOLANE_GATEWAY_ALLOWED_HOSTS       = var.allowed_hosts
         ISOLANE_GATEWAY_ALLOWED_PEERS       = var.allowed_peers
         ISOLANE_GATEWAY_DISCOVERY           = "consul"
-        ISOLANE_GATEWAY_CONSUL__ADDRESS     = "${var.consul_scheme}://${attr.unique.network.ip-address}:8500"
+        ISOLANE_GATEWAY_CONSUL__ADDRESS     = var.consul_address
+        ISOLANE_GATEWAY_CONSUL__CA_FILE     = var.consul_ca_file
         ISOLANE_GATEWAY_CONSUL__AUTH_METHOD = "nomad-workloads"
         ISOLANE_GATEWAY_CONSUL__JWT_FILE    = "${NOMAD_SECRETS_DIR}/nomad_consul.jwt"
         # A frozen instance behind the sidecar is left in time for a second attempt.

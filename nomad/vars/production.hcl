@@ -5,4 +5,3 @@ check_interval   = "10s"
 restart_delay    = "15s"
 min_healthy_time = "20s"
 auto_promote     = false
-consul_scheme    = "https"

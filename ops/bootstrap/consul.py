@@ -112,18 +112,21 @@ def write_entries(program: Path, folder: Path, *, address: str, token: str) -> N
     """Write every config entry of the folder, as plain HCL, which Consul's own command reads.
 
     Raises:
-        StartupError: Consul refuses one.
+        StartupError: Consul refuses one, or does not answer in time.
     """
     environ = {"CONSUL_HTTP_ADDR": address, "CONSUL_HTTP_TOKEN": token}
     for path in (path for pattern in _ENTRIES for path in sorted(folder.glob(pattern))):
-        done = subprocess.run(  # noqa: S603 - our own command line
-            [program, "config", "write", path],
-            env=environ,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_LIMIT_S,
-        )
+        try:
+            done = subprocess.run(  # noqa: S603 - our own command line
+                [program, "config", "write", path],
+                env=environ,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_LIMIT_S,
+            )
+        except subprocess.TimeoutExpired as exc:
+            raise StartupError(f"{path}: Consul has not taken it after {_LIMIT_S} s; its log may say more") from exc
         if done.returncode != 0:
             raise StartupError(f"{path}: Consul refuses it: {(done.stderr or done.stdout).strip()}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from nomad.api.exceptions import BaseNomadException, URLNotFoundNomadException
 from services.common.errors import StartupError
 
 _OPERATOR_LIFE = "12h"
+_EVALUATION_LIMIT_S = 10.0
+_POLL_S = 0.05
 
 Client = nomad.Nomad
 
@@ -94,8 +97,11 @@ def parse(client: nomad.Nomad, path: Path, variables: Path, values: Mapping[str,
 
 
 def register(client: nomad.Nomad, job: Mapping[str, Any]) -> None:
-    """Run a job, or its new version; the same again changes nothing."""
-    client.jobs.register_job({"Job": job})
+    """Run a job, or its new version, and wait until Nomad has decided what that takes; again: nothing new."""
+    evaluation = client.jobs.register_job({"Job": job})["EvalID"]
+    until_s = time.monotonic() + _EVALUATION_LIMIT_S
+    while client.evaluation.get_evaluation(evaluation)["Status"] == "pending" and time.monotonic() < until_s:
+        time.sleep(_POLL_S)
 
 
 def stop_all(client: nomad.Nomad) -> list[str]:

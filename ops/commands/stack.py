@@ -48,6 +48,8 @@ def local(*, backend: Backend | None, detach: bool) -> None:
 def stop(*, what: Literal["local", "mesh"] | None) -> None:
     """End everything that `local` and `dev` started, also when it was killed; or only WHAT."""
     settings, progress = OpsSettings.load(), Progress()
+    if what == "mesh" and os.geteuid() != 0:
+        raise StartupError("the dev mesh belongs to root; use sudo")
     # Only root can have a mesh; for others there is none to end.
     is_mesh = what != "local" and (what == "mesh" or os.geteuid() == 0) and stop_mesh(settings, progress)
     if what == "mesh" and not is_mesh:

@@ -87,7 +87,8 @@ class Site:
 
 def site_of(folder: MeshFolder) -> Site:
     """A mesh as it was started, for looking at it; not for starting agents."""
-    return Site(folder=folder, root=project_root(), cni=Path(), meta={})
+    # Another checkout may have started it, and its agents are found by their command lines.
+    return Site(folder=folder, root=Path(folder.before().get("root", project_root())), cni=Path(), meta={})
 
 
 def is_openbao_up() -> bool:

@@ -30,7 +30,14 @@ def run(
     """
     try:
         done = subprocess.run(  # noqa: S603 - our own command lines
-            command, input=input_text, env=environ, capture_output=True, text=True, check=False, timeout=limit_s
+            command,
+            input=input_text,
+            env=environ,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=limit_s,
         )
     except FileNotFoundError as exc:
         raise StartupError(f"{command[0]}: no such program; install it") from exc

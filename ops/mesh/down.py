@@ -28,6 +28,7 @@ def stop_mesh(settings: OpsSettings, progress: Progress) -> bool:
     if not folder.exists and not leftovers.find(str(folder.path)):
         return False
     with folder.lock():
+        folder.unset_ready()  # cut off from here on, the next start cleans up first
         _stop_jobs(folder, progress)
         clean(folder, progress)
     return True

@@ -70,6 +70,10 @@ class MeshFolder:
         """Note that the mesh is set up whole."""
         self._ready.touch(mode=0o600)
 
+    def unset_ready(self) -> None:
+        """Note that the mesh is not whole any more."""
+        self._ready.unlink(missing_ok=True)
+
     def before(self) -> dict[str, Any]:
         """What the machine looked like before the first start; empty when nothing was noted."""
         with contextlib.suppress(FileNotFoundError, ValueError):
@@ -141,7 +145,7 @@ class MeshFolder:
 
     def clear(self) -> None:
         """Remove everything but the logs, the note of how the machine was last of all."""
-        self._ready.unlink(missing_ok=True)
+        self.unset_ready()
         for folder in (self.secrets, self.config, self.bin, *self._data()):
             shutil.rmtree(folder, ignore_errors=True)
         self._before.unlink(missing_ok=True)

@@ -20,17 +20,25 @@ SUBNET = "172.26.64.0/20"
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 _NAMESPACES = Path("/run/netns")
 _CNI = Path("/var/lib/cni")
+_ADDRESSES = Path("/run/cni") / BRIDGE
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
 def look() -> dict[str, Any]:
     """How the machine is, for `restore`."""
     return {
+        "boot": boot_id(),
         "chains": firewall.chains(),
         "ip_forward": _FORWARDING.read_text(encoding="ascii").strip(),
-        "cni": [str(path) for path in (*_cni_state(), _CNI, _CNI / "networks", _CNI / "results") if path.exists()],
+        "cni": [str(path) for path in (*_cni_state(), *_cni_folders()) if path.exists()],
         "cgroups": [str(path) for path in _cgroups()],
     }
+
+
+def boot_id() -> str:
+    """Another one after every restart of the machine, which ends processes, namespaces and mounts."""
+    return _BOOT.read_text(encoding="ascii").strip()
 
 
 def has_bridge() -> bool:
@@ -109,14 +117,19 @@ def _remove_namespaces(folder: MeshFolder) -> list[str]:
 
 def _cni_state() -> list[Path]:
     """Addresses and results that the CNI plugins wrote down for Nomad's network."""
-    return sorted([*_CNI.glob(f"networks/{BRIDGE}"), *_CNI.glob(f"results/{BRIDGE}-*")])
+    return sorted([*_ADDRESSES.parent.glob(_ADDRESSES.name), *_CNI.glob(f"results/{BRIDGE}-*")])
+
+
+def _cni_folders() -> list[Path]:
+    """Folders that the plugins make where they are missing, the deepest first."""
+    return [_CNI / "results", _CNI, _ADDRESSES.parent]
 
 
 def _remove_cni_state(keep: list[str]) -> None:
     for path in _cni_state():
         if str(path) not in keep:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-    for folder in (_CNI / "networks", _CNI / "results", _CNI):
+    for folder in _cni_folders():
         if str(folder) not in keep:
             with contextlib.suppress(OSError):
                 folder.rmdir()  # another network's state keeps it

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -117,5 +116,5 @@ def _install(packages: Sequence[str], progress: Progress) -> None:
     try:
         run(["apt-get", "update", "-qq"], environ=environ, limit_s=300)
         run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages], environ=environ, limit_s=600)
-    except (StartupError, subprocess.SubprocessError) as exc:
+    except StartupError as exc:
         raise StartupError(f"{exc}\nsomething is missing on this machine; {by_hand}") from exc

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -108,6 +109,9 @@ def _jobs(folder: MeshFolder) -> tuple[tuple[JobState, ...], list[str]]:
     problems: list[str] = []
     statuses = dict.fromkeys(jobs.PARTS, ("unknown", 0))
     passing = dict.fromkeys(jobs.PARTS, 0)
+    if not folder.has_secret("nomad-bootstrap.token"):  # looking must not make one up
+        problems.append("the mesh is not set up whole: wait for `just dev`, or run it again")
+        return _states(statuses, passing), problems
     try:
         nomads = nomad.connect(NOMAD, folder.token("nomad-bootstrap.token"))
         statuses = {part: nomad.job_state(nomads, part) for part in jobs.PARTS}
@@ -119,8 +123,11 @@ def _jobs(folder: MeshFolder) -> tuple[tuple[JobState, ...], list[str]]:
         problems += consul.problems(consuls)
     except consul.Failures as exc:
         problems.append(f"Consul does not answer: {type(exc).__name__}")
-    found = tuple(
+    return _states(statuses, passing), problems
+
+
+def _states(statuses: Mapping[str, tuple[str, int]], passing: Mapping[str, int]) -> tuple[JobState, ...]:
+    return tuple(
         JobState(name=part, status=statuses[part][0], running=statuses[part][1], passing=passing[part])
         for part in jobs.PARTS
     )
-    return found, problems

@@ -76,7 +76,6 @@ def wait_passing(folder: MeshFolder, settings: OpsSettings, progress: Progress) 
     consuls = consul.connect(CONSUL, folder.token("consul-bootstrap.token"))
     nomads = nomad.connect(NOMAD, folder.token("nomad-bootstrap.token"))
     started_s = time.monotonic()
-    time.sleep(_POLL_S)  # Nomad looks at what was registered
     while missing := [part for part in jobs.PARTS if not _is_settled(consuls, nomads, part)]:
         waited_s = time.monotonic() - started_s
         if waited_s > settings.mesh_timeout_s:
@@ -91,8 +90,8 @@ def wait_passing(folder: MeshFolder, settings: OpsSettings, progress: Progress) 
 
 def _prepare(folder: MeshFolder, settings: OpsSettings, progress: Progress) -> None:
     """Begin afresh unless a whole mesh is here: a start that was cut off leaves nothing that can be trusted."""
-    if folder.exists and not folder.is_ready:
-        progress.say("an earlier start was cut off: removing what it left")
+    if folder.exists and not (folder.is_ready and folder.before().get("boot") == machine.boot_id()):
+        progress.say("an earlier start was cut off, or the machine was restarted: removing what is left")
         clean(folder, progress)
     _check_checkout(folder)
     if not folder.exists:

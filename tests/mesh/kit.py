@@ -135,10 +135,11 @@ class Mesh:
         return [(node["Service"]["Address"], node["Service"]["Port"]) for node in nodes]
 
     def wait_passing(self, part: str, count: int = 1, limit_s: float = 120) -> None:
-        """Wait until that many instances of a job run and get calls, and no other does."""
+        """Wait until that many instances of a job run and get calls, no other does, and no update is on its way."""
 
         def is_so() -> bool:
-            return self.passing(part) == count and len(self.allocations(part)) == count
+            is_updating = nomad.is_updating(self.nomad, part)
+            return not is_updating and self.passing(part) == count == len(self.allocations(part))
 
         wait_until(is_so, f"{count} passing instances of {part}", limit_s)
 
@@ -175,6 +176,17 @@ def wait_until(is_so: Callable[[], bool], what: str, limit_s: float) -> float:
                 return time.monotonic() - started_s
         assert time.monotonic() - started_s < limit_s, f"no {what} within {limit_s:g} s"
         time.sleep(POLL_S)
+
+
+def steady(is_so: Callable[[], bool], what: str, *, for_s: float, limit_s: float) -> float:
+    """Wait until a condition has held for a while; returns the seconds until it began to."""
+    started_s = since_s = time.monotonic()
+    while time.monotonic() - since_s < for_s:
+        if not is_so():
+            since_s = time.monotonic()
+        assert time.monotonic() - started_s < limit_s, f"no {what} within {limit_s:g} s"
+        time.sleep(POLL_S)
+    return since_s - started_s
 
 
 @dataclass(slots=True)

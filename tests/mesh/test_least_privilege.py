@@ -18,7 +18,7 @@ from ops.bootstrap import openbao
 from ops.mesh.agents import CONSUL, NOMAD, OPENBAO
 from ops.mesh.jobs import PARTS
 from ops.mesh.machine import ADDRESS
-from tests.mesh.kit import Mesh, wait_until
+from tests.mesh.kit import Mesh, steady
 
 SERVICES = ["embedding", "reranking", "documents", "gpu"]
 PORTS = {"embedding": 50051, "reranking": 50052, "documents": 50053, "gpu": 50054}
@@ -129,11 +129,11 @@ def test_without_its_intention_the_gateway_answers_clearly_and_heals_with_it(
 
     mesh.consul_command("config", "delete", "-kind", "service-intentions", "-name", "embedding")
     try:
-        lost_s = wait_until(lambda: mesh.embed().status_code != 200, "refusal", 15)
+        lost_s = steady(lambda: mesh.embed().status_code != 200, "refusal", for_s=2, limit_s=30)
         refused = mesh.embed()
     finally:
         mesh.consul_command("config", "write", str(root / "consul/intentions/embedding.hcl"))
-    healed_s = wait_until(lambda: mesh.embed().status_code == 200, "recovery", 30)
+    healed_s = steady(lambda: mesh.embed().status_code == 200, "recovery", for_s=5, limit_s=45)
 
     record(refused_after_s=lost_s, healed_after_s=healed_s, answer=refused.text)
     assert refused.status_code == 503

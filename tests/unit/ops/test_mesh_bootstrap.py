@@ -298,6 +298,18 @@ def test_entry_that_consul_refuses_is_told_with_its_file(tmp_path: Path) -> None
         consul.write_entries(program, ROOT / "consul", address="http://consul", token="secret")
 
 
+def test_entry_that_consul_does_not_take_in_time_is_told_with_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consul, "_LIMIT_S", 0.1)
+    program = tmp_path / "consul"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+
+    with pytest.raises(StartupError, match=r"proxy-defaults\.hcl: Consul has not taken it after 0\.1 s"):
+        consul.write_entries(program, ROOT / "consul", address="http://consul", token="secret")
+
+
 def test_checks_that_do_not_pass_are_told_in_one_line_each(consuls: tuple[consul.Client, Consul]) -> None:
     check = {"Name": "gpu answers", "Node": "dev", "ServiceName": "gpu"}
     consuls[1].answers["health/state/any"] = (

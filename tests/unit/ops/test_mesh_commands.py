@@ -69,6 +69,8 @@ def folder(settings: OpsSettings) -> MeshFolder:
     folder.make()
     folder.note_before(lambda: {"root": "/checkout"})
     folder.write_secret("openbao-bootstrap.token", "bao")
+    folder.write_secret("consul-bootstrap.token", "consul")
+    folder.write_secret("nomad-bootstrap.token", "nomad")
     folder.set_ready()
     return folder
 
@@ -156,6 +158,26 @@ def test_state_is_told_also_when_nobody_answers(
         "Consul does not answer: ConsulException",
     ]
     assert {(job.status, job.passing) for job in found.jobs} == {("unknown", 0)}
+
+
+def test_looking_at_a_mesh_that_is_not_set_up_whole_makes_no_token_up(
+    folder: MeshFolder, settings: OpsSettings, told: SimpleNamespace
+) -> None:
+    folder.secret_file("nomad-bootstrap.token").unlink()
+
+    found = report.state(site_of(folder), settings)
+
+    assert found.problems[0] == "the mesh is not set up whole: wait for `just dev`, or run it again"
+    assert {(job.status, job.passing) for job in found.jobs} == {("unknown", 0)}
+    assert not folder.has_secret("nomad-bootstrap.token")
+
+
+def test_agents_that_another_checkout_started_are_looked_for_by_its_paths(folder: MeshFolder) -> None:
+    assert [agent.command[2] for agent in site_of(folder).agents()] == [
+        "-config=/checkout/vault/openbao.hcl",
+        "-config-file=/checkout/consul/agent.hcl",
+        "-config=/checkout/nomad/agent.hcl",
+    ]
 
 
 def test_running_agent_is_told_with_its_pid(
@@ -342,6 +364,14 @@ def test_stop_ends_both_unless_one_is_named(
     isolane("stop", *arguments)
 
     assert calls == ended
+
+
+def test_only_root_may_stop_the_mesh(settings: OpsSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    done = isolane("stop", "mesh")
+
+    assert (done.exit_code, done.stderr) == (1, "isolane: the dev mesh belongs to root; use sudo\n")
 
 
 def test_stop_of_something_else_is_refused(settings: OpsSettings) -> None:

@@ -195,6 +195,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
     monkeypatch.setattr(machine, "run", run)
     monkeypatch.setattr(machine, "_CNI", host.cni)
+    monkeypatch.setattr(machine, "_ADDRESSES", tmp_path / "run" / "cni" / "nomad")
     monkeypatch.setattr(machine, "_CGROUPS", host.cgroups)
     monkeypatch.setattr(machine, "_FORWARDING", tmp_path / "ip_forward")
     monkeypatch.setattr(machine, "_NAMESPACES", tmp_path / "netns")
@@ -206,7 +207,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 def test_machine_is_put_back_as_it_was(folder: MeshFolder, host: SimpleNamespace, tmp_path: Path) -> None:
     folder.note_before(machine.look)
-    (host.cni / "networks" / "nomad").mkdir()
+    (tmp_path / "run" / "cni" / "nomad").mkdir(parents=True)
     (host.cni / "results").mkdir()
     (host.cni / "results" / "nomad-5b2e-eth0").touch()
     (host.cgroups / "cpu" / "nomad" / "5b2e.task").mkdir(parents=True)
@@ -216,6 +217,7 @@ def test_machine_is_put_back_as_it_was(folder: MeshFolder, host: SimpleNamespace
 
     assert left == []
     assert sorted(path.name for path in host.cni.rglob("*")) == ["networks", "podman"]
+    assert not (tmp_path / "run" / "cni").exists()
     assert sorted(path.name for path in host.cgroups.rglob("*")) == ["cpu", "user"]
     assert (tmp_path / "ip_forward").read_text() == "0"
     assert "keep ['iptables nat CNI-OTHERS']" in host.commands
