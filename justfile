@@ -72,7 +72,7 @@ test *ARGUMENTS: (_environment "dev")
 [group('work')]
 [no-exit-message]
 test-mesh *ARGUMENTS: (_environment "dev")
-    {{ python }} -m pytest -m mesh tests/integration/common tests/mesh --ignore tests/mesh/lifecycle "$@"
+    {{ python }} -m pytest -m mesh tests/mesh --ignore tests/mesh/lifecycle tests/integration/common "$@"
     {{ python }} -m pytest -m mesh tests/mesh/lifecycle "$@"
 
 # Run the long drills on the real mesh, as root, and keep what they measured in docs/drills (about an hour)

@@ -16,6 +16,8 @@ from ops.progress import Progress
 from services.common.errors import StartupError
 
 _POLL_S = 0.1
+_UNSEEN_S = 1.0
+"""A program has no command line yet for a moment after it began."""
 _TAIL_BYTES = 4096
 _TAIL_LINES = 8
 
@@ -72,10 +74,13 @@ class Agent:
         Raises:
             StartupError: it ended, or time is over; the message has the end of its log.
         """
-        until_s = time.monotonic() + limit_s
+        seen_s = time.monotonic()
+        until_s = seen_s + limit_s
         while not is_ready():
             progress.waiting(f"waiting for {self.title}")
-            if self.process() is None:
+            if self.process():
+                seen_s = time.monotonic()
+            elif time.monotonic() - seen_s > _UNSEEN_S:
                 raise StartupError(f"{self.title} ended; the end of {self.log}:\n{self.last_words()}")
             if time.monotonic() > until_s:
                 raise StartupError(

@@ -69,8 +69,8 @@ def folder(settings: OpsSettings) -> MeshFolder:
     folder.make()
     folder.note_before(lambda: {"root": "/checkout"})
     folder.write_secret("openbao-bootstrap.token", "bao")
-    folder.write_secret("consul-bootstrap.token", "consul")
-    folder.write_secret("nomad-bootstrap.token", "nomad")
+    folder.write_secret("consul-bootstrap.token", "consul-management")
+    folder.write_secret("nomad-bootstrap.token", "nomad-management")
     folder.set_ready()
     return folder
 
