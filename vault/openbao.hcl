@@ -1,7 +1,6 @@
 # What every OpenBao server has. Addresses, paths, storage and seal are the machine's: the dev mesh adds them
 # (ops/mesh/agents.py); docs/mesh/production.md says what production sets.
-ui            = true
-disable_mlock = true # raft storage keeps secrets in mapped files, which mlock would pin whole
+ui = true
 
 audit "file" "requests" {
   options {

@@ -54,7 +54,7 @@ variable "min_healthy_time" {
 variable "auto_promote" {
   type        = bool
   default     = false
-  description = "Let a healthy canary replace the others without being asked."
+  description = "Of no effect here, where there is no canary; so that all jobs take the same variable files."
 }
 
 variable "count" {

@@ -74,10 +74,12 @@ def show_job_logs(name: str, *, follow: bool, lines: int) -> None:
     """Become Nomad's own command for a job's log; with the ending -envoy that of its sidecar."""
     folder = MeshFolder(OpsSettings.load().mesh_dir)
     job = name.removesuffix(_ENVOY)
+    if job not in PARTS:
+        raise StartupError(f"{name} has written no log yet")
     task = f"connect-proxy-{job}" if name.endswith(_ENVOY) else job
     command = [str(folder.bin / "nomad"), "alloc", "logs", "-stderr", "-job", "-tail", "-n", str(lines)]
     command += [*(["-f"] if follow else []), job, task]
-    environ = {"NOMAD_ADDR": NOMAD, "NOMAD_TOKEN": folder.token("nomad-bootstrap.token"), "PATH": os.defpath}
+    environ = {"NOMAD_ADDR": NOMAD, "NOMAD_TOKEN": folder.secret("nomad-bootstrap.token"), "PATH": os.defpath}
     os.execve(command[0], command, environ)  # noqa: S606 - no shell
 
 

@@ -50,12 +50,16 @@ def stop(*, what: Literal["local", "mesh"] | None) -> None:
     settings, progress = OpsSettings.load(), Progress()
     if what == "mesh" and os.geteuid() != 0:
         raise StartupError("the dev mesh belongs to root; use sudo")
-    # Only root can have a mesh; for others there is none to end.
-    is_mesh = what != "local" and (what == "mesh" or os.geteuid() == 0) and stop_mesh(settings, progress)
+    is_mesh = False
+    try:
+        # Only root can have a mesh; for others there is none to end.
+        if what != "local" and os.geteuid() == 0:
+            is_mesh = stop_mesh(settings, progress)
+    finally:
+        if what != "mesh" and (_has_local(settings) or not is_mesh):
+            stop_stack(settings, progress)
     if what == "mesh" and not is_mesh:
         progress.say("no dev mesh runs here")
-    elif what != "mesh" and not (is_mesh and not StateFolder(settings.state_dir).read()):
-        stop_stack(settings, progress)
 
 
 @click.command()
@@ -109,6 +113,12 @@ def logs(*, name: str, follow: bool, lines: int, is_local: bool) -> None:
 def _mesh_folder(settings: OpsSettings) -> MeshFolder | None:
     folder = MeshFolder(settings.mesh_dir)
     return folder if os.geteuid() == 0 and folder.exists else None
+
+
+def _has_local(settings: OpsSettings) -> bool:
+    """True when a local stack runs here or left something."""
+    folder = StateFolder(settings.state_dir)
+    return bool(folder.read() or folder.supervisor() or leftovers.find(str(folder.path)))
 
 
 def _orphans(folder: StateFolder) -> list[int]:

@@ -53,7 +53,8 @@ class Agent:
         """
         if self.process():
             return
-        enter = ["ip", "netns", "exec", self.namespace] if self.namespace else []
+        # `ip netns exec` would also give it a /sys without control groups.
+        enter = ["nsenter", f"--net=/run/netns/{self.namespace}"] if self.namespace else []
         try:
             with self.log.open("ab") as output:
                 subprocess.Popen(  # noqa: S603 - our own command line
@@ -76,7 +77,7 @@ class Agent:
         """
         seen_s = time.monotonic()
         until_s = seen_s + limit_s
-        while not is_ready():
+        while not (is_ready() and self.process()):  # another's agent may answer in its place
             progress.waiting(f"waiting for {self.title}")
             if self.process():
                 seen_s = time.monotonic()

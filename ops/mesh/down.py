@@ -41,6 +41,8 @@ def clean(folder: MeshFolder, progress: Progress) -> None:
         StartupError: something could not be removed; the message names it.
     """
     ended = leftovers.end(str(folder.path), _GRACE_S)
+    if alive := [str(process.pid) for process in leftovers.find(str(folder.path))]:
+        raise StartupError(f"processes that do not end: {', '.join(alive)}; end them and run `just stop` again")
     left = machine.restore(folder)
     if left:
         raise StartupError(f"could not be removed: {'; '.join(left)}; remove it by hand and run `just stop` again")

@@ -32,7 +32,7 @@ def remove(keep: Collection[str]) -> int:
             script += _removal(table, lines, doomed)
             count += len(doomed)
         if script:
-            run([f"{program}-restore", "--noflush"], input_text=script)
+            run([f"{program}-restore", "--noflush", "--wait"], input_text=script)
     return count
 
 

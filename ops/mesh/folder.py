@@ -18,6 +18,8 @@ from services.common.errors import StartupError
 _LONGEST = 37
 """Nomad puts sockets at DATA/alloc/ALLOCATION/alloc/tmp/consul_grpc.sock; a socket's path has at most 107 bytes."""
 
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
 
 class MeshFolder:
     """The files of one mesh; only its owner can look into it.
@@ -40,16 +42,22 @@ class MeshFolder:
         """Make the folders, closed to everybody else.
 
         Raises:
-            StartupError: they cannot be made, or the path is too long for Nomad's sockets.
+            StartupError: they cannot be made, others have something there, or the path is too long for Nomad's sockets.
         """
         if len(str(self.nomad)) > _LONGEST:
             raise StartupError(
                 f"{self.path}: the path is too long for sockets below it ({len(str(self.path))} characters, at most "
                 f"{_LONGEST - len('/nomad')}); name a shorter one with ISOLANE_OPS_MESH_DIR"
             )
+        if strangers := [path.name for path in self._ours() if path.exists() and any(path.iterdir())]:
+            raise StartupError(
+                f"{self.path}: has folders that no mesh made ({', '.join(strangers)}), which `just stop` would remove; "
+                "name another folder with ISOLANE_OPS_MESH_DIR"
+            )
         try:
             for folder in (self.path, self.secrets, self.config, self.logs, self.nomad, self.bin):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.chmod(0o700)
         except OSError as exc:
             raise StartupError(
                 f"{self.path}: the mesh's folder cannot be made ({exc.strerror}); correct that, or name another with "
@@ -63,12 +71,14 @@ class MeshFolder:
 
     @property
     def is_ready(self) -> bool:
-        """True once a mesh was set up whole here and not stopped since."""
-        return os.access(self.path, os.X_OK) and self._ready.exists()
+        """True once a mesh was set up whole here and not stopped since, nor the machine restarted."""
+        with contextlib.suppress(OSError):
+            return self._ready.read_text(encoding="ascii") == boot_id()
+        return False
 
     def set_ready(self) -> None:
         """Note that the mesh is set up whole."""
-        self._ready.touch(mode=0o600)
+        self._ready.write_text(boot_id(), encoding="ascii")
 
     def unset_ready(self) -> None:
         """Note that the mesh is not whole any more."""
@@ -146,12 +156,18 @@ class MeshFolder:
     def clear(self) -> None:
         """Remove everything but the logs, the note of how the machine was last of all."""
         self.unset_ready()
-        for folder in (self.secrets, self.config, self.bin, *self._data()):
+        for folder in self._ours():
             shutil.rmtree(folder, ignore_errors=True)
         self._before.unlink(missing_ok=True)
 
-    def _data(self) -> list[Path]:
-        return [self.path / name for name in ("nomad", "consul", "openbao")]
+    def _ours(self) -> list[Path]:
+        """What `clear` removes."""
+        return [self.secrets, self.config, self.bin, *(self.path / name for name in ("nomad", "consul", "openbao"))]
+
+
+def boot_id() -> str:
+    """Another one after every restart of the machine, which ends processes, namespaces and mounts."""
+    return _BOOT.read_text(encoding="ascii").strip()
 
 
 def write_private(path: Path, value: str | bytes) -> None:

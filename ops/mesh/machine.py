@@ -9,7 +9,7 @@ from typing import Any
 
 from ops.mesh import firewall
 from ops.mesh.command import run
-from ops.mesh.folder import MeshFolder
+from ops.mesh.folder import MeshFolder, boot_id
 from services.common.errors import StartupError
 
 BRIDGE = "nomad"
@@ -21,7 +21,6 @@ _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 _NAMESPACES = Path("/run/netns")
 _CNI = Path("/var/lib/cni")
 _ADDRESSES = Path("/run/cni") / BRIDGE
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -34,11 +33,6 @@ def look() -> dict[str, Any]:
         "cni": [str(path) for path in (*_cni_state(), *_cni_folders()) if path.exists()],
         "cgroups": [str(path) for path in _cgroups()],
     }
-
-
-def boot_id() -> str:
-    """Another one after every restart of the machine, which ends processes, namespaces and mounts."""
-    return _BOOT.read_text(encoding="ascii").strip()
 
 
 def has_bridge() -> bool:
@@ -66,6 +60,10 @@ def restore(folder: MeshFolder) -> list[str]:
     """
     before = folder.before()
     left = _unmount(folder.path)
+    if before and before["boot"] != boot_id():
+        # A restart took the rest with it, and what is here by now may be somebody else's.
+        _remove_cni_state(before["cni"])
+        return left
     left += _remove_namespaces(folder)
     with contextlib.suppress(StartupError):
         run(["ip", "link", "delete", BRIDGE])
@@ -73,7 +71,7 @@ def restore(folder: MeshFolder) -> list[str]:
         firewall.remove(before["chains"])
         _remove_cni_state(before["cni"])
         left += _remove_cgroups(before["cgroups"])
-        _FORWARDING.write_text(before["ip_forward"], encoding="ascii")
+        _set_forwarding(before["ip_forward"])
     if has_bridge():
         left.append(f"the interface {BRIDGE}")
     return left
@@ -90,6 +88,11 @@ def namespaces(folder: MeshFolder) -> list[str]:
     """Network namespaces of the mesh's allocations."""
     allocations = {path.name for path in (folder.nomad / "alloc").glob("*")}
     return sorted(path.name for path in _NAMESPACES.glob("*") if path.name in allocations)
+
+
+def _set_forwarding(value: str) -> None:
+    if _FORWARDING.read_text(encoding="ascii").strip() != value:
+        _FORWARDING.write_text(value, encoding="ascii")
 
 
 def _unmount(below: Path) -> list[str]:

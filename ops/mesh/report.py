@@ -71,7 +71,8 @@ def state(site: Site, settings: OpsSettings) -> MeshState:
             AgentState(name=agent.name, pid=process.pid if process else 0, url=urls[agent.name], log=str(agent.log))
         )
         if process is None:
-            problems.append(f"{agent.title} does not run: `just start` starts it")
+            remedy = "just start" if site.folder.is_ready else "just dev"
+            problems.append(f"{agent.title} does not run: `{remedy}` starts it")
     return MeshState(
         gateway=f"http://127.0.0.1:{settings.mesh_gateway_port}",
         agents=tuple(agents),

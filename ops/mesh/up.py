@@ -34,8 +34,8 @@ def start_mesh(settings: OpsSettings, progress: Progress) -> None:
         StartupError: something is missing or failed; the message says what to do.
     """
     preflight.check_machine()
-    os.umask(0o077)
     folder = MeshFolder(settings.mesh_dir)
+    os.umask(0o077)
     with folder.lock():
         _prepare(folder, settings, progress)
         site = make_site(folder, progress)
@@ -46,7 +46,12 @@ def start_mesh(settings: OpsSettings, progress: Progress) -> None:
 
 
 def make_site(folder: MeshFolder, progress: Progress) -> Site:
-    """The place of a mesh, with every program that it needs."""
+    """The place of a mesh, with every program that it needs.
+
+    Raises:
+        StartupError: it was started from another checkout, or a program cannot be had.
+    """
+    _check_checkout(folder)
     root = project_root()
     cni = preflight.ensure_packages(progress)
     binaries.provide(folder.bin, root=root, cache=cache_dir(), progress=progress)
@@ -61,6 +66,7 @@ def make_site(folder: MeshFolder, progress: Progress) -> Site:
 
 def start_agents(site: Site, progress: Progress) -> None:
     """Start every agent that does not run, in order, and wait for each; a fresh OpenBao is set up on the way."""
+    os.umask(0o077)
     machine.make_bridge()
     _start_openbao(site, progress)
     _start_consul(site, progress)
@@ -90,10 +96,9 @@ def wait_passing(folder: MeshFolder, settings: OpsSettings, progress: Progress) 
 
 def _prepare(folder: MeshFolder, settings: OpsSettings, progress: Progress) -> None:
     """Begin afresh unless a whole mesh is here: a start that was cut off leaves nothing that can be trusted."""
-    if folder.exists and not (folder.is_ready and folder.before().get("boot") == machine.boot_id()):
+    if folder.exists and not folder.is_ready:
         progress.say("an earlier start was cut off, or the machine was restarted: removing what is left")
         clean(folder, progress)
-    _check_checkout(folder)
     if not folder.exists:
         preflight.check_free(settings.mesh_gateway_port)
         folder.make()
@@ -164,6 +169,8 @@ def _set_up(site: Site, settings: OpsSettings, progress: Progress) -> None:
     folder, root = site.folder, site.root
     with _explained(openbao, "writing its policies"):
         client = openbao.connect(OPENBAO, folder.secret("openbao-bootstrap.token"))
+        openbao.renew(client)
+        openbao.renew(openbao.connect(OPENBAO, folder.secret("openbao-metrics.token")))
         openbao.set_up(client, root / "vault" / "policies")
         openbao.trust_nomad(client, _JWKS, jobs.PARTS)
         openbao.ensure_settings(client, jobs.PARTS)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import itertools
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -275,8 +274,3 @@ def kept(path: Path) -> Iterator[None]:
         yield
     finally:
         path.write_bytes(before)
-
-
-def is_root() -> bool:
-    """Whether the mesh can be started at all."""
-    return os.geteuid() == 0

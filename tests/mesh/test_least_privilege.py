@@ -46,7 +46,7 @@ def dial(host: str, port: int) -> str:
 @pytest.mark.parametrize("service", SERVICES)
 def test_service_port_is_closed_in_plain_text_to_host_neighbour_and_bridge(mesh: Mesh, service: str) -> None:
     address, port = mesh.address(service), PORTS[service]
-    neighbour = mesh.allocation("gateway" if service != "gateway" else "gpu")["ID"]
+    neighbour = mesh.allocation("gateway")["ID"]
 
     assert dial("127.0.0.1", port) in REFUSED
     assert dial(address, port) in REFUSED

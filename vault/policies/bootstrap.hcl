@@ -27,10 +27,6 @@ path "auth/approle/role/*" {
   capabilities = ["create", "read", "update", "list"]
 }
 
-path "auth/token/create-orphan" {
-  capabilities = ["create", "update", "sudo"]
-}
-
 path "auth/token/roles/*" {
   capabilities = ["create", "read", "update"]
 }
@@ -59,7 +55,7 @@ path "transit/keys/*" {
   capabilities = ["create", "read", "update"]
 }
 
-# `just stop` and the outage drills seal the server in order.
+# The outage drills seal the server.
 path "sys/seal" {
   capabilities = ["update", "sudo"]
 }

@@ -223,6 +223,36 @@ def test_machine_is_put_back_as_it_was(folder: MeshFolder, host: SimpleNamespace
     assert "keep ['iptables nat CNI-OTHERS']" in host.commands
 
 
+def test_after_a_restart_of_the_machine_only_what_outlived_it_is_removed(
+    folder: MeshFolder, host: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.note_before(machine.look)
+    (host.cni / "results").mkdir()
+    (host.cni / "results" / "nomad-5b2e-eth0").touch()
+    (host.cgroups / "cpu" / "nomad").mkdir()  # of somebody else's Nomad
+    (tmp_path / "ip_forward").write_text("1\n")  # for somebody else's containers
+    monkeypatch.setattr(machine, "boot_id", lambda: "another boot")
+
+    left = machine.restore(folder)
+
+    assert (left, host.commands) == ([], [])
+    assert not (host.cni / "results").exists()
+    assert (host.cgroups / "cpu" / "nomad").exists()
+    assert (tmp_path / "ip_forward").read_text() == "1\n"
+
+
+def test_forwarding_that_is_as_it_was_is_not_written(
+    folder: MeshFolder, host: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.note_before(machine.look)
+    (tmp_path / "ip_forward").chmod(0o400)
+    written = (tmp_path / "ip_forward").stat().st_mtime_ns
+
+    machine.restore(folder)
+
+    assert (tmp_path / "ip_forward").stat().st_mtime_ns == written
+
+
 def test_what_cannot_be_removed_is_named(
     folder: MeshFolder, host: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

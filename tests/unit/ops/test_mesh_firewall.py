@@ -114,7 +114,7 @@ def test_script_empties_every_chain_of_a_table_before_it_removes_one(machine: Pa
     steps = [[line[:2] for line in table.splitlines()[1:]] for table in tables]
     assert [table.splitlines()[0] for table in tables] == ["*nat", "*filter"]
     assert all(table == sorted(table, key=["-D", "-F", "-X"].index) for table in steps)
-    assert (machine / "options").read_text() == "--noflush\n"  # others' chains stay
+    assert (machine / "options").read_text() == "--noflush --wait\n"  # others' chains stay
 
 
 def test_nothing_is_restored_where_every_chain_was_there_before(machine: Path) -> None:

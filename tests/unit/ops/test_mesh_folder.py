@@ -149,3 +149,25 @@ def test_cleared_folder_keeps_only_logs(folder: MeshFolder) -> None:
     assert sorted(path.name for path in folder.path.iterdir()) == ["logs"]
     assert folder.log("nomad").read_text() == "a line"
     assert (folder.exists, folder.is_ready) == (False, False)
+
+
+def test_a_folder_in_which_others_have_something_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.mesh.folder._LONGEST", 1000)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "their-program").touch()
+
+    with pytest.raises(StartupError, match="has folders that no mesh made \\(bin\\)"):
+        MeshFolder(tmp_path).make()
+
+    assert (tmp_path / "bin" / "their-program").exists()
+
+
+def test_a_mesh_of_before_the_last_restart_of_the_machine_is_not_ready(
+    folder: MeshFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.set_ready()
+    was_ready = folder.is_ready
+
+    monkeypatch.setattr("ops.mesh.folder.boot_id", lambda: "another boot")
+
+    assert (was_ready, folder.is_ready) == (True, False)
