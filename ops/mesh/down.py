@@ -15,6 +15,7 @@ from services.common.errors import StartupError
 
 _DRAIN_LIMIT_S = 20.0
 _GRACE_S = 5.0
+_RESTORE_LIMIT_S = 10.0
 _POLL_S = 0.2
 
 
@@ -43,7 +44,9 @@ def clean(folder: MeshFolder, progress: Progress) -> None:
     ended = leftovers.end(str(folder.path), _GRACE_S)
     if alive := [str(process.pid) for process in leftovers.find(str(folder.path))]:
         raise StartupError(f"processes that do not end: {', '.join(alive)}; end them and run `just stop` again")
-    left = machine.restore(folder)
+    until_s = time.monotonic() + _RESTORE_LIMIT_S
+    while (left := machine.restore(folder)) and time.monotonic() < until_s:
+        time.sleep(_POLL_S)  # what a killed process held is free a moment after its end
     if left:
         raise StartupError(f"could not be removed: {'; '.join(left)}; remove it by hand and run `just stop` again")
     folder.clear()

@@ -57,7 +57,9 @@ class Mesh:
     def isolane(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run the command."""
         command = [sys.executable, "-P", "-m", "ops", *arguments]
-        return subprocess.run(command, check=check, capture_output=True, text=True, timeout=1500)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=1500)
+        assert not check or done.returncode == 0, f"isolane {' '.join(arguments)}: {done.stdout}\n{done.stderr}"
+        return done
 
     def consul_command(self, *arguments: str) -> str:
         """What Consul's own command prints."""
