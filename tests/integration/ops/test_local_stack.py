@@ -27,6 +27,10 @@ PARTS = ("gateway", "embedding", "reranking", "documents", "gpu")
 WAIT_S = 90.0
 
 
+NO_MESH = {"ISOLANE_OPS_MESH_DIR": "/nonexistent"}
+"""As root, `stop` and `status` would find the machine's dev mesh."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Stack:
     """Runs the command against one state folder, on free ports."""
@@ -38,7 +42,7 @@ class Stack:
         ports = {f"ISOLANE_OPS_{name.upper()}_PORT": "0" for name in PARTS}
         return subprocess.Popen(
             [sys.executable, "-m", "ops", *arguments],
-            env={**os.environ, **ports, "ISOLANE_OPS_STATE_DIR": str(self.state), **self.settings},
+            env={**os.environ, **ports, "ISOLANE_OPS_STATE_DIR": str(self.state), **NO_MESH, **self.settings},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -67,7 +67,8 @@ class Stack:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     state = tmp_path_factory.mktemp("stack")
     ports = {f"ISOLANE_OPS_{name}_PORT": "0" for name in ("GATEWAY", "EMBEDDING", "RERANKING", "DOCUMENTS", "GPU")}
-    env = {**os.environ, **ports, "ISOLANE_OPS_STATE_DIR": str(state)}
+    # As root, `stop` would end the machine's dev mesh too.
+    env = {**os.environ, **ports, "ISOLANE_OPS_STATE_DIR": str(state), "ISOLANE_OPS_MESH_DIR": str(state / "mesh")}
     bare = Stack(url="", state=state, env=env)
     bare.isolane("local", "--detach")
     try:
