@@ -21,8 +21,8 @@ from ops.mesh import machine
 from tests.mesh.kit import Mesh
 
 COMMAND = [sys.executable, "-P", "-m", "ops", "dev"]
-WHOLE_START_S = 45.0
-"""About how long a start takes; kills are spread over it."""
+WHOLE_START_S = 30.0
+"""A little less than a start takes with the programs built; kills are spread over it."""
 
 
 def traces(mesh: Mesh) -> dict[str, Any]:
