@@ -7,8 +7,9 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 
@@ -22,9 +23,11 @@ class Figure:
     low: float
     high: float
     runs: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What the name says, for programs: system, mix, shape, metric, ..."""
 
     @classmethod
-    def of(cls, name: str, unit: str, values: Sequence[float]) -> Figure:
+    def of(cls, name: str, unit: str, values: Sequence[float], **labels: str) -> Figure:
         """Summarise the values of all runs."""
         return cls(
             name=name,
@@ -33,20 +36,37 @@ class Figure:
             low=min(values),
             high=max(values),
             runs=len(values),
+            labels=labels,
         )
 
 
+def parser(description: str) -> argparse.ArgumentParser:
+    """The command line that every benchmark shares: `--json FILE`."""
+    arguments = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    arguments.add_argument("--json", type=Path, default=None, metavar="FILE", help="also write the figures there")
+    return arguments
+
+
 def json_argument(description: str) -> Path | None:
-    """Parse the command line that every benchmark shares: `--json FILE`."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    path: Path | None = parser.parse_args().json
+    """Parse the command line of a benchmark that has no options of its own."""
+    path: Path | None = parser(description).parse_args().json
     return path
 
 
-def publish(figures: Sequence[Figure], path: Path | None) -> None:
-    """Print the table; write JSON when a path is given."""
-    machine = {"python": platform.python_version(), "cores": os.cpu_count(), "load_1m": os.getloadavg()[0]}
+def say(text: str) -> None:
+    """Tell the person who waits what is being measured."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def publish(figures: Sequence[Figure], path: Path | None, **facts: object) -> None:
+    """Print the table; write JSON when a path is given.
+
+    Args:
+        figures: the calibration first.
+        path: of the JSON file.
+        facts: how it was measured, for example the seed.
+    """
+    machine = {"python": platform.python_version(), "cores": os.cpu_count(), "load_1m": os.getloadavg()[0], **facts}
     print("  ".join(f"{key} {value}" for key, value in machine.items()))
     width = max(len(figure.name) for figure in figures)
     print(f"{'':{width}}  {'median':>10} {'low':>10} {'high':>10}  runs  unit")

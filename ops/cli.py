@@ -8,6 +8,7 @@ import click
 
 from ops.commands.inference import embed, parse, rerank
 from ops.commands.mesh import dev, start, token
+from ops.commands.models import models
 from ops.commands.service import health, version
 from ops.commands.stack import local, logs, status, stop
 from services.common.errors import ConfigInvalid, IsolaneError
@@ -61,7 +62,7 @@ def cli() -> None:
     """Isolane: embeddings, reranking and document parsing on your own machines."""
 
 
-for command in (local, dev, start, stop, token, status, logs, embed, rerank, parse, health, version):
+for command in (local, dev, start, stop, token, status, logs, models, embed, rerank, parse, health, version):
     cli.add_command(command)
 
 

@@ -35,5 +35,5 @@ def _uses_development_model(environ: Mapping[str, str]) -> bool:
     return (
         "ISOLANE_RERANKING_CONFIG" not in environ
         and environ.get("ISOLANE_RERANKING_BACKEND") != "fake"
-        and environ.get("ISOLANE_RERANKING_MODEL_SOURCE", "development") == "development"
+        and '"development"' in environ.get("ISOLANE_RERANKING_MODELS", '"development"')
     )

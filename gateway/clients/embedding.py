@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
 
 from isolane.embedding.v1 import embedding_service_pb2 as pb
 from isolane.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 
-from gateway.clients.items import ServedModel, Timings, check_items, served_models, timings
+from gateway.clients.items import Outcomes, ServedModel, Timings, read_items, served_models, timings
+from gateway.clients.vectors import Dtype, Vectors
 from services.common.deadline import Deadline
 from services.common.errors import BackendFailed
 from services.common.rpc.client import RpcClient
@@ -22,8 +23,20 @@ HEALTH_SERVICE = pb.DESCRIPTOR.services_by_name["EmbeddingService"].full_name
 
 Text = str | list[int]
 """One input: text, or token ids."""
+InputType = Literal["query", "document"]
+"""What a text is for."""
 
-_FLOAT_BYTES = 4
+_INPUT_TYPES: Mapping[InputType | None, pb.InputType.ValueType] = MappingProxyType(
+    {None: pb.INPUT_TYPE_UNSPECIFIED, "query": pb.INPUT_TYPE_QUERY, "document": pb.INPUT_TYPE_DOCUMENT}
+)
+_VECTOR_TYPES: Mapping[Dtype, pb.VectorType.ValueType] = MappingProxyType(
+    {
+        "float32": pb.VECTOR_TYPE_FLOAT32,
+        "float16": pb.VECTOR_TYPE_FLOAT16,
+        "int8": pb.VECTOR_TYPE_INT8,
+        "binary": pb.VECTOR_TYPE_BINARY,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,23 +44,12 @@ class Embedded:
     """The vectors of a batch."""
 
     model: str
-    data: bytes
-    """Little-endian float32, row after row."""
-    rows: int
-    dimensions: int
+    vectors: Vectors
+    """One row per input; zeros where the input failed."""
     tokens: int
-    truncated: tuple[int, ...]
-    """Positions of the inputs that were cut to the model's limit."""
+    """Of all inputs."""
+    outcomes: Outcomes
     timings: Timings
-
-    def vector(self, row: int) -> tuple[float, ...]:
-        """One vector as numbers."""
-        return struct.unpack_from(f"<{self.dimensions}f", self.data, row * self.dimensions * _FLOAT_BYTES)
-
-    def vector_bytes(self, row: int) -> memoryview:
-        """One vector's bytes, little-endian float32, not copied."""
-        size = self.dimensions * _FLOAT_BYTES
-        return memoryview(self.data)[row * size : (row + 1) * size]
 
 
 class EmbeddingClient:
@@ -62,38 +64,55 @@ class EmbeddingClient:
         self.pool = pools.open(SERVICE, EmbeddingServiceStub, health_service=HEALTH_SERVICE)
         self._rpc = RpcClient(self.pool, attempt_timeout_s=attempt_timeout_s)
 
-    async def embed(self, model: str, inputs: Sequence[Text], *, dimensions: int, deadline: Deadline) -> Embedded:
+    async def embed(
+        self,
+        model: str,
+        inputs: Sequence[Text],
+        *,
+        deadline: Deadline,
+        dimensions: int = 0,
+        dtype: Dtype = "float32",
+        input_type: InputType | None = None,
+        keeps_failures: bool = False,
+    ) -> Embedded:
         """Vectors of all inputs.
 
         Args:
             model: a served model's id.
             inputs: texts or token ids.
-            dimensions: length of the vectors; 0 for the model's own.
             deadline: when the caller stops waiting.
+            dimensions: length of the vectors; 0 for the model's own.
+            dtype: their number type.
+            input_type: what the texts are for; None for nothing in particular.
+            keeps_failures: an input that fails is told in the outcomes; else it fails all.
 
         Raises:
             InvalidRequest: the request, or one input, is wrong.
             RequestError: see `RpcClient.call`.
         """
-        request = pb.EmbedRequest(model=model, inputs=[_input(text) for text in inputs], dimensions=dimensions)
+        request = pb.EmbedRequest(
+            model=model,
+            inputs=[_input(text) for text in inputs],
+            dimensions=dimensions,
+            vector_type=_VECTOR_TYPES[dtype],
+            input_type=_INPUT_TYPES[input_type],
+        )
         reply = await self._rpc.call("Embed", lambda stub: stub.Embed, request, deadline=deadline)
-        truncated = check_items(reply.items, "input", expected=len(inputs))
+        outcomes = read_items(reply.items, "input", expected=len(inputs), keeps_failures=keeps_failures)
         embedded = Embedded(
             model=reply.model.id,
-            data=reply.vectors.data,
-            rows=reply.vectors.rows,
-            dimensions=reply.vectors.dimensions,
+            vectors=_vectors(reply.vectors, dtype, expected=len(inputs)),
             tokens=reply.usage.tokens,
-            truncated=truncated,
+            outcomes=outcomes,
             timings=timings(reply.timings),
         )
-        _check(embedded, len(inputs))
         call.note(
             model=embedded.model,
-            items=embedded.rows,
+            items=len(inputs),
             tokens=embedded.tokens,
             queue_us=embedded.timings.queue_us,
             compute_us=embedded.timings.compute_us,
+            **outcomes.notes(),
         )
         return embedded
 
@@ -109,11 +128,19 @@ def _input(text: Text) -> pb.Input:
     return pb.Input(text=text) if isinstance(text, str) else pb.Input(token_ids=pb.TokenIds(ids=text))
 
 
-def _check(embedded: Embedded, expected: int) -> None:
-    """Refuse to pass on what is not one finite vector per input."""
-    count = embedded.rows * embedded.dimensions
-    if embedded.rows != expected or len(embedded.data) != count * _FLOAT_BYTES:
-        raise BackendFailed(f"{SERVICE}: the matrix has not {expected} rows of {embedded.dimensions}; this is a bug")
-    # A row's sum finds a NaN or an infinity anywhere in it; JSON could not carry them.
-    if not all(math.isfinite(sum(embedded.vector(row))) for row in range(embedded.rows)):
-        raise BackendFailed(f"{SERVICE}: model {embedded.model} gave a vector that is not finite; its log may say why")
+def _vectors(message: pb.Vectors, dtype: Dtype, *, expected: int) -> Vectors:
+    """The matrix; BackendFailed rather than pass on what is not one finite vector of that type per input."""
+    vectors = Vectors(
+        data=message.data,
+        dtype=dtype,
+        rows=message.rows,
+        dimensions=message.dimensions,
+        scales=tuple(message.scales),
+    )
+    if message.vector_type != _VECTOR_TYPES[dtype] or vectors.rows != expected or not vectors.is_whole:
+        raise BackendFailed(
+            f"{SERVICE}: the matrix has not {expected} rows of {vectors.dimensions} {dtype}; this is a bug"
+        )
+    if not vectors.is_finite:
+        raise BackendFailed(f"{SERVICE}: the model gave a vector that is not finite; the service's log may say why")
+    return vectors

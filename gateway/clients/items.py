@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from isolane.common.v1 import item_pb2, model_pb2, reply_pb2
 
-from services.common.errors import BackendFailed, InvalidRequest
+from services.common.errors import BackendFailed, InvalidRequest, RequestError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +18,23 @@ class Timings:
     queue_us: int
     tokenize_us: int
     compute_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """What became of the items of a request, by position; every collection is in ascending order."""
+
+    truncated: Mapping[int, int]
+    """Tokens that were left out of the items that were cut."""
+    cached: Sequence[int]
+    """Items for which nothing was computed, as their results were there already."""
+    failures: Mapping[int, RequestError]
+    """Why items have no result."""
+
+    def notes(self) -> dict[str, int]:
+        """What the log line says of them, where there is something to say."""
+        counts = {"truncated": len(self.truncated), "cached": len(self.cached), "failed": len(self.failures)}
+        return {name: count for name, count in counts.items() if count}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +51,14 @@ class ServedModel:
     is_fake: bool
 
 
-def check_items(items: Sequence[item_pb2.ItemStatus], field: str, *, expected: int) -> tuple[int, ...]:
-    """Positions of the items that were cut to the model's limit.
-
-    The APIs that the gateway speaks have no place for an item's own failure, so one fails the whole request.
+def read_items(items: Sequence[item_pb2.ItemStatus], field: str, *, expected: int, keeps_failures: bool) -> Outcomes:
+    """What became of each item.
 
     Args:
         items: one per item sent.
         field: the request's field that holds the items.
         expected: number of items sent.
+        keeps_failures: return the failures of items; else the first one fails the whole request.
 
     Raises:
         InvalidRequest: an item is wrong; the message names it.
@@ -50,11 +66,20 @@ def check_items(items: Sequence[item_pb2.ItemStatus], field: str, *, expected: i
     """
     if len(items) != expected:
         raise BackendFailed(f"{field}: {len(items)} results for {expected} items; the service has a bug")
+    truncated: dict[int, int] = {}
+    cached: list[int] = []
+    failures: dict[int, RequestError] = {}
     for index, item in enumerate(items):
         if item.outcome != item_pb2.OUTCOME_OK:
-            cls = InvalidRequest if item.outcome == item_pb2.OUTCOME_INVALID else BackendFailed
-            raise cls(f"{field}[{index}]: {item.error or 'the model failed on it'}", param=f"{field}[{index}]")
-    return tuple(index for index, item in enumerate(items) if item.truncated)
+            failures[index] = _failure(item)
+        if item.truncated:
+            truncated[index] = item.dropped_token_count
+        if item.cached:
+            cached.append(index)
+    if failures and not keeps_failures:
+        index, error = next(iter(failures.items()))
+        raise type(error)(f"{field}[{index}]: {error.message}", param=f"{field}[{index}]")
+    return Outcomes(truncated=truncated, cached=cached, failures=failures)
 
 
 def timings(message: reply_pb2.Timings) -> Timings:
@@ -81,3 +106,9 @@ def served_models(messages: Sequence[model_pb2.Model], service: str) -> list[Ser
         )
         for message in messages
     ]
+
+
+def _failure(item: item_pb2.ItemStatus) -> RequestError:
+    if item.outcome == item_pb2.OUTCOME_INVALID:
+        return InvalidRequest(item.error)
+    return BackendFailed(item.error or "the model failed on it")

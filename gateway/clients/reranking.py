@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from isolane.reranking.v1 import reranking_service_pb2 as pb
 from isolane.reranking.v1.reranking_service_pb2_grpc import RerankingServiceStub
 
-from gateway.clients.items import ServedModel, Timings, check_items, served_models, timings
+from gateway.clients.items import Outcomes, ServedModel, Timings, read_items, served_models, timings
 from services.common.deadline import Deadline
 from services.common.errors import BackendFailed
 from services.common.rpc.client import RpcClient
@@ -27,10 +28,9 @@ class Ranked:
     results: tuple[tuple[int, float], ...]
     """Position in the request and relevance, best first."""
     tokens: int
-    longest_pair: int
-    """Tokens of the longest pair of query and document."""
-    truncated: tuple[int, ...]
-    """Positions of the documents that were cut to the model's limit."""
+    """Of all pairs of query and passage."""
+    outcomes: Outcomes
+    """What became of the documents."""
     timings: Timings
 
 
@@ -47,7 +47,17 @@ class RerankingClient:
         self._rpc = RpcClient(self.pool, attempt_timeout_s=attempt_timeout_s)
 
     async def rerank(
-        self, model: str, query: str, documents: Sequence[str], *, top_n: int, deadline: Deadline
+        self,
+        model: str,
+        query: str,
+        documents: Sequence[str],
+        *,
+        deadline: Deadline,
+        top_n: int = 0,
+        raw_scores: bool = False,
+        max_document_tokens: int = 0,
+        max_passages: int = 0,
+        keeps_failures: bool = False,
     ) -> Ranked:
         """The best documents for a query.
 
@@ -55,22 +65,32 @@ class RerankingClient:
             model: a served model's id.
             query: what is looked for.
             documents: the candidates.
-            top_n: number of results; 0 for all.
             deadline: when the caller stops waiting.
+            top_n: number of results; 0 for all.
+            raw_scores: the model's own scores rather than probabilities.
+            max_document_tokens: documents are cut to so many tokens first; 0 for no limit.
+            max_passages: most passages by which a long document is scored; 0 for the service's own number.
+            keeps_failures: a document that fails is told in the outcomes; else it fails all.
 
         Raises:
             InvalidRequest: the request, or one document, is wrong.
             RequestError: see `RpcClient.call`.
         """
-        request = pb.RerankRequest(model=model, query=query, documents=documents, top_n=top_n)
+        request = pb.RerankRequest(
+            model=model,
+            query=query,
+            documents=documents,
+            top_n=top_n,
+            raw_scores=raw_scores,
+            max_document_tokens=max_document_tokens,
+            max_passages=max_passages,
+        )
         reply = await self._rpc.call("Rerank", lambda stub: stub.Rerank, request, deadline=deadline)
-        truncated = check_items(reply.items, "documents", expected=len(documents))
         ranked = Ranked(
             model=reply.model.id,
             results=tuple((result.index, result.score) for result in reply.results),
             tokens=reply.usage.tokens,
-            longest_pair=max((item.token_count for item in reply.items), default=0),
-            truncated=truncated,
+            outcomes=read_items(reply.items, "documents", expected=len(documents), keeps_failures=keeps_failures),
             timings=timings(reply.timings),
         )
         _check(ranked, len(documents))
@@ -80,6 +100,7 @@ class RerankingClient:
             tokens=ranked.tokens,
             queue_us=ranked.timings.queue_us,
             compute_us=ranked.timings.compute_us,
+            **ranked.outcomes.notes(),
         )
         return ranked
 
@@ -92,6 +113,8 @@ class RerankingClient:
 
 
 def _check(ranked: Ranked, documents: int) -> None:
-    """Refuse to pass on positions that the request does not have."""
+    """Refuse to pass on positions that the request does not have, and what is no number: JSON could not carry it."""
     if any(index >= documents for index, _ in ranked.results):
         raise BackendFailed(f"{SERVICE}: a result names a document that was not sent; this is a bug")
+    if not all(math.isfinite(score) for _, score in ranked.results):
+        raise BackendFailed(f"{SERVICE}: model {ranked.model} gave a score that is no number; its log may say why")

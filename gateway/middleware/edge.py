@@ -1,4 +1,4 @@
-"""The edge of the gateway: ids, host check, limits, deadline, errors, one log line for every request."""
+"""The edge of the gateway: ids, caller, host check, limits, deadline, errors, one log line for every request."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from opentelemetry.trace import SpanKind
 from gateway.errors.failure import failure_of
 from gateway.errors.families import answer
 from gateway.middleware.body import Body
+from gateway.middleware.callers import caller_of
 from gateway.middleware.hosts import HostCheck
 from gateway.middleware.limits import TIMEOUT_HEADER, Gates
 from gateway.middleware.peers import PeerCheck
@@ -68,6 +69,7 @@ class EdgeMiddleware:
             body.check_encoding(headers.get("content-encoding", ""))
             body.check_announced(headers.get("content-length"))
             record.fields = call.begin(gate.deadline(headers.get(TIMEOUT_HEADER)))
+            call.identify(caller_of(headers, scope["client"]))
             with gate.admit():
                 await self._app(scope, body.receive, reply)
         except asyncio.CancelledError:

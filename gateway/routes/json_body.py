@@ -16,6 +16,9 @@ from litestar.typing import FieldDefinition
 
 from services.common.errors import InvalidRequest
 
+_JSON = (b"content-type", b"application/json")
+"""As nearly every client sends it."""
+
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 _AT = re.compile(r" - at `\$\.?(.*)`$")
@@ -58,10 +61,13 @@ class StrictJson(AbstractDTO[StructT]):
         return decode(value, self.model_type)
 
 
+def _is_json(media_type: str) -> bool:
+    return media_type == "application/json" or media_type.endswith("+json")
+
+
 async def require_json(request: Request[Any, Any, Any]) -> None:
     """Refuse bodies that are not declared as JSON (a web page could send those without asking) or that are empty."""
-    media_type = request.content_type[0]
-    if media_type != "application/json" and not media_type.endswith("+json"):
+    if _JSON not in request.scope["headers"] and not _is_json(media_type := request.content_type[0]):
         raise HTTPException(
             status_code=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             detail=f"content type {media_type[:100]!r}: send JSON with the header Content-Type: application/json",

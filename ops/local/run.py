@@ -13,6 +13,7 @@ from ops.local import preflight
 from ops.local.parts import GATEWAY, Part, stack_parts, wanted_ports
 from ops.local.ready import answers_ok
 from ops.local.report import welcome
+from ops.local.secrets import SecretsFolder
 from ops.local.state import StateFolder
 from ops.local.supervisor import Supervisor
 from ops.models import ensure_reranker
@@ -35,6 +36,7 @@ def run_stack(settings: OpsSettings, progress: Progress) -> None:
             progress.say(f"ended {ended} processes of a stack whose supervisor was killed")
         parts = stack_parts(settings, ports.choose(wanted_ports(settings)))
         folder.set_aside_logs()
+        SecretsFolder.of(settings).renew()
         if settings.backend == "real":
             preflight.warn_of_little_memory(progress)
             reranking = next(part for part in parts if part.name == "reranking")

@@ -2,7 +2,7 @@
 
 A deployable subclasses `Settings` in its `settings.py` and calls `load`. For the service `embedding`, the field `port`
 is `port` in the file that ISOLANE_EMBEDDING_CONFIG names, ISOLANE_EMBEDDING_PORT in the environment, and a file
-isolane_embedding_port in the folder ISOLANE_SECRETS_DIR (how secrets arrive: as files, never in the environment).
+isolane_embedding_port in the folder ISOLANESECRETS_DIR (how secrets arrive: as files, never in the environment).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
 from urllib.parse import unquote
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -28,8 +28,9 @@ from pydantic_settings import (
 from services.common.errors import ConfigInvalid
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+Dtype = Literal["float32", "bfloat16", "float16", "int8"]
 
-_SECRETS_DIR = "ISOLANE_SECRETS_DIR"
+SECRETS_DIR = "ISOLANESECRETS_DIR"
 _METADATA_NAME = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)")
 _METADATA_VALUE = re.compile(r"[\x20-\x7e]+")
 
@@ -86,7 +87,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """First source wins; one that cannot be read is left out, so that the problems of the others are found too."""
         sources: list[PydanticBaseSettingsSource] = [init_settings, env_settings]
-        folder = os.environ.get(_SECRETS_DIR)
+        folder = os.environ.get(SECRETS_DIR)
         if folder and not _secrets_problems(cls):
             sources.append(SecretsSettingsSource(settings_cls, secrets_dir=folder, env_prefix=cls.prefix()))
         path = os.environ.get(f"{cls.prefix()}CONFIG")
@@ -142,26 +143,83 @@ class ServerSettings(ProcessSettings):
     """Time that calls in progress get to finish after SIGTERM. Unit: seconds."""
 
 
-class ModelServerSettings(ServerSettings):
-    """What every service with one batched model has in common."""
+class ModelSettings(BaseModel):
+    """One served model."""
 
-    backend: Literal["sentence-transformers", "fake"] = "sentence-transformers"
-    """What computes: the real model, or a deterministic fake for tests and for trying the API without weights."""
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+
+    id: str = Field(min_length=1, max_length=256)
+    """Name that requests use for the model."""
+
+    source: str
+    """Where the model's files are: `package:NAME/FOLDER` in an installed package, `path:FOLDER`, or `hub:OWNER/NAME`,
+    which is fetched once unless HF_HUB_OFFLINE is set."""
+
+    revision: str = ""
+    """What the files must be: the revision that the log and /v1/models show, or its beginning; for `hub:` a branch, tag
+    or commit to fetch. Empty takes what is there."""
+
+    dtype: Dtype = "float32"
+    """Number type of the computation. `int8` is for CPUs and rounds: `just export` prints what it loses."""
+
+    max_tokens: int = Field(default=0, ge=0)
+    """Longest input, special tokens included; the rest is cut off and reported. 0 takes the model's own limit, which is
+    also the most."""
+
+
+ModelT = TypeVar("ModelT", bound=ModelSettings)
+
+
+def _have_ids_of_their_own(models: tuple[ModelT, ...]) -> tuple[ModelT, ...]:
+    ids = [model.id for model in models]
+    if twice := sorted({name for name in ids if ids.count(name) > 1}):
+        raise ValueError(f"{', '.join(twice)}: more than one model has this id; give each its own")
+    return models
+
+
+Models = Annotated[tuple[ModelT, ...], Field(min_length=1), AfterValidator(_have_ids_of_their_own)]
+"""The models of a service: at least one, each with an id of its own."""
+
+
+class ModelServerSettings(ServerSettings):
+    """What every service with batched models has in common."""
+
+    backend: Literal["auto", "openvino", "torch", "fake"] = "auto"
+    """What computes: `openvino` on the CPU, `torch` on either, `auto` the faster one for the device, or `fake`, a
+    deterministic stand-in for tests and for trying the API without weights."""
 
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    """Where the model runs: auto, cpu, cuda or cuda:N."""
+    """Where models run: auto, cpu, cuda or cuda:N."""
 
     require_gpu: bool = False
     """End the process at start when no GPU is usable, rather than run on the CPU."""
 
     threads: int = Field(default=0, ge=0)
-    """CPU threads of the model; 0 takes one per core."""
+    """CPU threads of a model; 0 takes one per core."""
 
-    max_batch_tokens: int = Field(default=4096, ge=1)
-    """Budget of one batch. Unit: tokens."""
+    replicas: int = Field(default=0, ge=0)
+    """Batches that a model computes at once; 0 takes what was measured best: one per thread with OpenVINO, else one."""
+
+    max_batch_tokens: int = Field(default=8192, ge=1)
+    """Largest batch; batches are smaller where more tokens would gain no speed. Unit: tokens."""
 
     max_queued_tokens: int = Field(default=262_144, ge=1)
-    """Tokens that may wait; more is refused with a retry delay."""
+    """Tokens of one model that may wait; more is refused with a retry delay."""
+
+    cache_bytes: int = Field(default=64 * 1024 * 1024, ge=0)
+    """Memory for results that may be asked for again, over all models; 0 keeps none. Unit: bytes."""
+
+    cache_scope: Literal["shared", "client"] = "shared"
+    """Who may be answered from another's results: `shared` everybody, `client` nobody but the client itself."""
+
+    admin_token: SecretStr = SecretStr("")
+    """Token that lets its bearer load and unload models while the service runs; empty lets nobody."""
+
+    fake_token_us: float = Field(default=0.0, ge=0)
+    """Time that the fake backend takes for a token. Unit: microseconds."""
+
+    fake_batch_us: float = Field(default=0.0, ge=0)
+    """Time that the fake backend takes for a batch, besides that of its tokens. Unit: microseconds."""
 
 
 def metadata_of(headers: str) -> tuple[tuple[str, str], ...]:
@@ -209,11 +267,11 @@ def _file_problems(cls: type[Settings]) -> list[str]:
 
 def _secrets_problems(cls: type[Settings]) -> list[str]:
     """What is wrong with the folder of secret files, and with this deployable's files in it."""
-    if not (folder := os.environ.get(_SECRETS_DIR)):
+    if not (folder := os.environ.get(SECRETS_DIR)):
         return []
     path = Path(folder).expanduser()
     if not path.is_dir():
-        return [f"{_SECRETS_DIR}: {folder}: no such folder; create it or unset the variable"]
+        return [f"{SECRETS_DIR}: {folder}: no such folder; create it or unset the variable"]
     return [problem for file in sorted(path.glob(f"{cls.prefix().lower()}*")) if (problem := _unreadable(file))]
 
 
@@ -222,7 +280,7 @@ def _unreadable(file: Path) -> str:
         file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8"
-        return f"{_SECRETS_DIR}: {file}: cannot be read ({reason}); let the user of this process read it"
+        return f"{SECRETS_DIR}: {file}: cannot be read ({reason}); let the user of this process read it"
     return ""
 
 

@@ -3,6 +3,9 @@
     IsolaneError
     ├── StartupError              the process cannot start; never crosses the wire
     │   └── ConfigInvalid         settings are wrong; lists every problem
+    ├── DeviceError               a device failed a batch; never crosses the wire
+    │   ├── DeviceMemoryFull      a smaller batch may fit
+    │   └── DeviceLost            only a new process can use the device again
     └── RequestError              one request failed; crosses gRPC and HTTP
         ├── InvalidRequest        the caller must change the request
         │   ├── TooLarge          a limit on size or number was passed
@@ -52,6 +55,18 @@ class ConfigInvalid(StartupError):
     def __init__(self, service: str, problems: Sequence[str]) -> None:
         super().__init__(f"{service}: {len(problems)} setting(s) are wrong:\n  " + "\n  ".join(problems))
         self.problems = tuple(problems)
+
+
+class DeviceError(IsolaneError):
+    """A device failed a batch, whatever its items are."""
+
+
+class DeviceMemoryFull(DeviceError):
+    """The device has no memory for a batch of this size; a smaller one may fit."""
+
+
+class DeviceLost(DeviceError):
+    """The device is in a state that only a new process mends, as after a CUDA error that is sticky."""
 
 
 class RequestError(IsolaneError):

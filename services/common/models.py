@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from services.common.errors import StartupError
+from services.common.errors import RequestError, StartupError
 
 _WEIGHTS = ("*.safetensors", "*.json", "*.txt", "*.model")
 """The files that decide what a model computes."""
+
+_CARD = "README.md"
+"""Says by its tags what a model is for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,8 @@ class ModelInfo:
     """Made for development; not to be judged by its results."""
     fake: bool = False
     """The deterministic fake backend."""
+    backend: str = "fake"
+    """What computes: openvino, torch or fake."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +50,19 @@ class Tokens:
 
     ids: tuple[int, ...]
     """Token ids after truncation, special tokens included."""
-    truncated: bool
-    """True when the input was longer than the model's limit."""
+    dropped: int = 0
+    """Tokens that were cut off because the input was longer than the limit."""
     type_ids: tuple[int, ...] = ()
     """Which text of a pair each token belongs to; empty for single texts and for models without token types."""
+
+    @property
+    def truncated(self) -> bool:
+        """True when the input was longer than what is computed of it."""
+        return self.dropped > 0
+
+
+Item = Tokens | RequestError
+"""One item of a request: what is computed of it, or why it is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,24 +74,32 @@ class Timings:
     compute_us: int
 
 
-def locate(source: str) -> Path:
+def locate(source: str, *, wanted: str = "") -> Path:
     """The folder with a model's files.
 
     Args:
-        source: `package:NAME/FOLDER` inside an installed Python package, or `path:FOLDER`.
+        source: `package:NAME/FOLDER` inside an installed Python package, `path:FOLDER`, or `hub:OWNER/NAME`, which is
+            fetched once unless HF_HUB_OFFLINE is set.
+        wanted: the revision that the files must have, or its beginning; for `hub:` a branch, tag or commit.
 
     Raises:
-        StartupError: there is no such folder; the message says what to do.
+        StartupError: there is no such folder, or another revision in it; the message says what to do.
     """
     kind, _, name = source.partition(":")
+    if kind == "hub":
+        return _from_hub(name, wanted)
     if kind == "package":
         folder = _in_package(name)
     elif kind == "path":
         folder = Path(name).expanduser()
     else:
-        raise StartupError(f"model source {source!r}: begin it with package: or path:")
-    if not (folder / "config.json").is_file():
-        raise StartupError(f"model source {source!r}: no model there (config.json is missing); correct the setting")
+        raise StartupError(f"model source {source!r}: begin it with package:, path: or hub:")
+    _check(source, folder)
+    if wanted and not (found := revision(folder)).startswith(wanted):
+        raise StartupError(
+            f"model source {source!r}: its files have revision {found}, and {wanted} is asked for; restore them or "
+            "correct the setting"
+        )
     return folder
 
 
@@ -97,6 +120,39 @@ def _in_package(name: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise StartupError(f"model source package:{name}: the package {package} is not installed; run `just setup`")
     return Path(spec.submodule_search_locations[0]) / folder
+
+
+def _from_hub(name: str, wanted: str) -> Path:
+    """The repository's snapshot in the hub's cache, fetched when it is not there and the network may be used."""
+    source = f"hub:{name}"
+    # Imported only now: most models come with a package or a folder, and this file is light.
+    hub = importlib.import_module("huggingface_hub")
+    is_offline: bool = hub.is_offline_mode()
+    try:
+        folder = Path(
+            hub.snapshot_download(
+                name, revision=wanted or None, allow_patterns=[*_WEIGHTS, _CARD], local_files_only=is_offline
+            )
+        )
+    except (OSError, ValueError) as exc:
+        raise StartupError(f"model source {source!r}: {_hub_problem(wanted, is_offline=is_offline)} ({exc})") from exc
+    _check(source, folder)
+    return folder
+
+
+def _hub_problem(wanted: str, *, is_offline: bool) -> str:
+    what = f"revision {wanted}" if wanted else "it"
+    if is_offline:
+        return (
+            f"{what} is not in the hub's cache and HF_HUB_OFFLINE is set; unset it once, or name a copy of the model "
+            "with path:"
+        )
+    return f"{what} cannot be fetched; check the name, the network and HF_TOKEN, or name a copy with path:"
+
+
+def _check(source: str, folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise StartupError(f"model source {source!r}: no model there (config.json is missing); correct the setting")
 
 
 def _model_files(folder: Path) -> Iterator[Path]:

@@ -1,9 +1,12 @@
-"""Errors on the wire: a gRPC status whose details are google.rpc.ErrorInfo and google.rpc.RetryInfo.
+"""What a call's end carries on the wire: its error, and the load of the instance that answered.
 
-Standard clients (grpcurl, Envoy, other languages) read the same details.
+An error is a gRPC status whose details are google.rpc.ErrorInfo and google.rpc.RetryInfo; standard clients (grpcurl,
+Envoy, other languages) read the same details. The load stands in the trailing metadata of answers and refusals alike.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError
@@ -27,12 +30,19 @@ from services.common.errors import (
 
 DOMAIN = "isolane"
 DETAILS_KEY = "grpc-status-details-bin"
+QUEUED_COST_KEY = "x-isolane-queued-cost"
+PREDICTED_WAIT_KEY = "x-isolane-predicted-wait-us"
+
+Trailers = Iterable[tuple[str, str | bytes]]
 
 _MAX_TEXT_BYTES = 1024
 """
 Longest message or param on the wire. A peer refuses trailers over 8 KiB and then nothing of the error arrives; the
 message is in them twice, once percent-encoded at up to three bytes for one.
 """
+
+_MAX_DIGITS = 12
+"""Longest number that is read: more than a week in microseconds."""
 
 _BY_STATUS: dict[StatusCode, type[RequestError]] = {
     StatusCode.INVALID_ARGUMENT: InvalidRequest,
@@ -85,6 +95,23 @@ def decode(failure: AioRpcError, service: str) -> RequestError:
         return cls(failure.details() or "", retry_after_s=retry_after_s, param=info.metadata.get("param"))
     cls = _by_status(failure)
     return cls(f"{service}: {_BARE.get(cls, 'the call failed')}", retry_after_s=retry_after_s or _BARE_RETRY_S.get(cls))
+
+
+def encode_load(queued_cost: int, predicted_wait_s: float) -> tuple[tuple[str, str], ...]:
+    """The trailing metadata that carries an instance's load."""
+    return (QUEUED_COST_KEY, str(queued_cost)), (PREDICTED_WAIT_KEY, str(round(predicted_wait_s * 1e6)))
+
+
+def decode_wait_s(trailers: Trailers | None) -> float | None:
+    """The predicted wait that trailing metadata carries; None where it carries none that can be read."""
+    for key, value in trailers or ():
+        if key == PREDICTED_WAIT_KEY and isinstance(value, str) and _is_number(value):
+            return int(value) / 1e6
+    return None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS
 
 
 def _cut(text: str) -> str:

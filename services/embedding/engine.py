@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from services.common.caller import ANYONE, Caller
 from services.common.deadline import Deadline
-from services.common.engine import Item, ItemCounters, ModelEngine
+from services.common.engine.engine import ModelEngine
+from services.common.engine.lane import Lane, Tokenized
+from services.common.engine.metrics import EngineMetrics
 from services.common.errors import InvalidRequest, RequestError, TooLarge
-from services.common.models import ModelInfo, Timings, Tokens
-from services.embedding.backends.base import EmbeddingBackend, Text
-from services.embedding.settings import EmbeddingSettings
+from services.common.models import Item, ModelInfo, Timings, Tokens
+from services.embedding import vectors
+from services.embedding.backends.base import EmbeddingBackend, InputType, Text
+from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
 
-COUNTERS = ItemCounters("embedding")
-
-Row = npt.NDArray[np.float32]
+METRICS = EngineMetrics("embedding")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,66 +31,96 @@ class Embedded:
     """Shape (inputs, dimensions); zeros where the item failed."""
     items: Sequence[Item]
     """One per input."""
+    shared: Sequence[int]
+    """Positions that were not computed for this request, ascending."""
     timings: Timings
 
 
-class EmbeddingEngine(ModelEngine[EmbeddingBackend, Row]):
-    """One model behind a batcher. Enter it to load the model; run `run` supervised while it serves.
+class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
+    """Models behind their batchers. Enter it to load them; run `run` supervised while it serves.
 
     Args:
-        settings: limits and budgets.
-        load: makes the backend; blocking, may raise StartupError.
+        settings: models, limits and budgets.
+        load: makes the backend of a model; blocking, may raise StartupError.
     """
 
-    def __init__(self, settings: EmbeddingSettings, load: Callable[[], EmbeddingBackend]) -> None:
-        super().__init__(settings, load)
+    def __init__(self, settings: EmbeddingSettings, load: Callable[[EmbeddingModelSettings], EmbeddingBackend]) -> None:
+        super().__init__(settings, settings.models, load, METRICS)
         self._settings = settings
 
-    async def embed(self, model: str, inputs: Sequence[Text], dimensions: int, deadline: Deadline) -> Embedded:
+    async def embed(
+        self,
+        model: str,
+        inputs: Sequence[Text],
+        *,
+        deadline: Deadline,
+        dimensions: int = 0,
+        input_type: InputType = InputType.PLAIN,
+        caller: Caller = ANYONE,
+    ) -> Embedded:
         """Vectors of all inputs.
 
         Args:
             model: a served model's id.
             inputs: texts or token ids.
-            dimensions: length of the vectors; 0 for the model's own.
             deadline: when the caller stops waiting.
+            dimensions: length of the vectors; 0 for the model's own.
+            input_type: what the texts are for.
+            caller: who asks.
 
         Raises:
             UnknownModel, InvalidRequest, TooLarge: the request is wrong as a whole.
-            Overloaded, DeadlineExceeded: see `Batcher`.
+            Overloaded, DeadlineExceeded, Unavailable: see `Batcher`.
         """
-        info = self._check(model, dimensions)
-        started_s = time.monotonic()
-        items = await self.tokenize(model, inputs)
-        tokenize_us = round((time.monotonic() - started_s) * 1e6)
-        computed = await self._run_items(items, deadline)
-        matrix = np.zeros((len(items), info.dimensions), dtype="<f4")
+        lane = self.lane(model)
+        _check_dimensions(lane.model, dimensions)
+        tokenized = await self._tokenize(lane, inputs, input_type, caller, deadline)
+        computed = await lane.compute(tokenized.items, caller, deadline)
+        matrix = np.zeros((len(inputs), lane.model.dimensions), dtype="<f4")
         for index, outcome in enumerate(computed.outcomes):
-            if isinstance(outcome, RequestError):
-                items[index] = outcome
-            else:
+            if not isinstance(outcome, RequestError):
                 matrix[index] = outcome
-        COUNTERS.count(info.id, items)
-        timings = Timings(tokenize_us=tokenize_us, queue_us=computed.queue_us, compute_us=computed.compute_us)
-        return Embedded(model=info, matrix=matrix, items=items, timings=timings)
+        return Embedded(
+            model=lane.model,
+            matrix=vectors.cut(matrix, dimensions) if dimensions not in {0, lane.model.dimensions} else matrix,
+            items=computed.items,
+            shared=computed.shared,
+            timings=Timings(
+                tokenize_us=tokenized.tokenize_us, queue_us=computed.queue_us, compute_us=computed.compute_us
+            ),
+        )
 
-    async def tokenize(self, model: str, inputs: Sequence[Text]) -> list[Item]:
+    async def tokenize(
+        self,
+        model: str,
+        inputs: Sequence[Text],
+        *,
+        deadline: Deadline,
+        input_type: InputType = InputType.PLAIN,
+        caller: Caller = ANYONE,
+    ) -> list[Item]:
         """Each input as the model computes it; an item that is wrong alone is its own error."""
-        self.find_model(model)
-        self._check_number(inputs)
-        checked = [self._check_item(text) for text in inputs]
-        good = [text for text, problem in zip(inputs, checked, strict=True) if problem is None]
-        tokens = iter(await asyncio.to_thread(self._backend.tokenize, good) if good else ())
-        return [problem if problem is not None else next(tokens) for problem in checked]
+        tokenized = await self._tokenize(self.lane(model), inputs, input_type, caller, deadline)
+        return [item if isinstance(item, RequestError) else item.tokens for item in tokenized.items]
 
-    def _check(self, model: str, dimensions: int) -> ModelInfo:
-        info = self.find_model(model)
-        if dimensions not in {0, info.dimensions}:
-            raise InvalidRequest(
-                f"dimensions {dimensions}: {info.id} has {info.dimensions} and declares no others; leave it out",
-                param="dimensions",
-            )
-        return info
+    async def _tokenize(
+        self,
+        lane: Lane[EmbeddingBackend],
+        inputs: Sequence[Text],
+        input_type: InputType,
+        caller: Caller,
+        deadline: Deadline,
+    ) -> Tokenized:
+        self._check_number(inputs)
+        sizes = [_size(text) for text in inputs]
+        checked = [self._check_size(size) for size in sizes]
+        good = [text for text, problem in zip(inputs, checked, strict=True) if problem is None]
+
+        def make() -> list[Item]:
+            tokens = iter(lane.backend.tokenize(good, input_type) if good else ())
+            return [problem if problem is not None else next(tokens) for problem in checked]
+
+        return await lane.tokenize(sizes, make, caller, deadline)
 
     def _check_number(self, inputs: Sequence[Text]) -> None:
         if not inputs:
@@ -100,16 +130,30 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, Row]):
                 f"input: {len(inputs)} texts; at most {self._settings.max_inputs} per request", param="input"
             )
 
-    def _check_item(self, text: Text) -> InvalidRequest | None:
-        if not text:
+    def _check_size(self, size: int) -> InvalidRequest | None:
+        if not size:
             return InvalidRequest("the text is empty; leave it out")
-        size = len(text.encode()) if isinstance(text, str) else 4 * len(text)
         if size > self._settings.max_input_bytes:
             return TooLarge(f"the text has {size} bytes; at most {self._settings.max_input_bytes}; split it")
         return None
 
-    def _compute(self, batch: Sequence[Tokens]) -> npt.NDArray[np.float32]:
-        return self._backend.embed(batch)
+    def _example(self, backend: EmbeddingBackend, words: int) -> Tokens:
+        (tokens,) = backend.tokenize(["warm " * words], InputType.PLAIN)
+        if isinstance(tokens, RequestError):
+            raise tokens
+        return tokens
 
-    def _example(self) -> list[Tokens]:
-        return [item for item in self._backend.tokenize(["warm up"]) if isinstance(item, Tokens)]
+
+def _check_dimensions(info: ModelInfo, dimensions: int) -> None:
+    declared = (info.dimensions, *info.matryoshka_dimensions)
+    if dimensions and dimensions not in declared:
+        choices = ", ".join(map(str, declared))
+        hint = f"it has {choices}" if info.matryoshka_dimensions else f"it has {choices} and declares no others"
+        raise InvalidRequest(f"dimensions {dimensions}: {info.id}: {hint}; leave it out", param="dimensions")
+
+
+def _size(text: Text) -> int:
+    """Bytes of UTF-8, or of token ids."""
+    if not isinstance(text, str):
+        return 4 * len(text)
+    return len(text) if text.isascii() else len(text.encode())

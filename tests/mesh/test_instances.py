@@ -138,14 +138,14 @@ def test_bad_version_goes_back_by_itself_and_fails_no_request(mesh: Mesh, record
     good = {one["ID"] for one in mesh.allocations("embedding")}
     before = mesh.nomad.job.get_job("embedding")["Version"]
     with Load(mesh.url) as load:
-        mesh.register_edited("embedding", hurry, model_source="folder:/nowhere")
+        mesh.register_edited("embedding", hurry, models='[{"id": "all-MiniLM-L6-v2", "source": "path:/nowhere"}]')
         wait_until(lambda: mesh.nomad.job.get_job("embedding")["Version"] > before + 1, "reversion", 180)
         status = mesh.wait_deployed("embedding")
         count = mesh.nomad.job.get_job("embedding")["TaskGroups"][0]["Count"]  # of the last version that was good
         mesh.wait_passing("embedding", count)
 
     versions = mesh.nomad.job.get_versions("embedding")["Versions"]
-    sources = [v["TaskGroups"][0]["Tasks"][0]["Env"]["ISOLANE_EMBEDDING_MODEL_SOURCE"] for v in versions[:3]]
+    sources = [v["TaskGroups"][0]["Tasks"][0]["Env"]["ISOLANE_EMBEDDING_MODELS"] for v in versions[:3]]
     record(versions=sources, deployment=status, **load.report.as_json())
     assert sources[0] == sources[2] != sources[1]
     assert good <= {one["ID"] for one in mesh.allocations("embedding")}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from safetensors import SafetensorError
+from tokenizers import Tokenizer
 from transformers.utils.logging import disable_progress_bar
 
+from services.common.devices.network import ModelFacts
 from services.common.errors import StartupError
 
 
@@ -24,3 +27,34 @@ def loading(model_id: str, source: object) -> Iterator[None]:
         yield
     except (LookupError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as exc:
         raise StartupError(f"model {model_id}: {source} cannot be loaded ({exc}); check its files") from exc
+
+
+def tokenizer_of(model_id: str, pipeline: Any) -> Tokenizer:
+    """A copy of the Rust tokenizer of a sentence-transformers pipeline.
+
+    Raises:
+        StartupError: it has none.
+    """
+    tokenizer = getattr(getattr(pipeline, "tokenizer", None), "backend_tokenizer", None)
+    if not isinstance(tokenizer, Tokenizer):
+        raise StartupError(f"model {model_id}: it has no fast tokenizer (tokenizer.json); use a transformer model")
+    return Tokenizer.from_str(tokenizer.to_str())
+
+
+def facts_of(pipeline: Any, *, dimensions: int = 0) -> ModelFacts:
+    """What a sentence-transformers pipeline says of its inputs and results.
+
+    Args:
+        pipeline: whose first module is a transformer with a tokenizer.
+        dimensions: length of its vectors; 0 when it gives none.
+    """
+    tokenizer = pipeline.tokenizer
+    vocabulary = len(tokenizer)
+    return ModelFacts(
+        max_tokens=int(pipeline.max_seq_length or tokenizer.model_max_length),
+        dimensions=dimensions,
+        vocabulary=min(vocabulary, getattr(pipeline.transformers_model.config, "vocab_size", None) or vocabulary),
+        pad_id=int(tokenizer.pad_token_id or 0),
+        has_types="token_type_ids" in tokenizer.model_input_names,
+        keeps_end=tokenizer.truncation_side == "left",
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from transformers import PreTrainedTokenizerBase
+from tokenizers import Tokenizer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,26 +22,20 @@ class SpecialTokens:
     """What stands around the texts of an input, learned from one example.
 
     Args:
-        tokenizer: a fast tokenizer.
+        tokenizer: without truncation and padding.
         texts: number of texts in an input: 1, or 2 for pairs.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, texts: int) -> None:
-        example = tokenizer(*["a"] * texts, truncation=False)
-        owners: list[int | None] = example.sequence_ids(0)
-        ids: list[int] = example["input_ids"]
-        self.has_types = "token_type_ids" in example
-        types: list[int] = example["token_type_ids"] if self.has_types else [0] * len(ids)
+    def __init__(self, tokenizer: Tokenizer, *, texts: int) -> None:
+        example = tokenizer.encode("a", "a" if texts == 2 else None)
+        owners: list[int | None] = example.sequence_ids
         self._parts = [
             _Part(text=owner, token=token, type_id=type_id)
-            for index, (owner, token, type_id) in enumerate(zip(owners, ids, types, strict=True))
+            for index, (owner, token, type_id) in enumerate(zip(owners, example.ids, example.type_ids, strict=True))
             if owner is None or owner not in owners[:index]
         ]
-
-    @property
-    def count(self) -> int:
+        self.count = sum(part.text is None for part in self._parts)
         """Number of special tokens in an input."""
-        return sum(part.text is None for part in self._parts)
 
     def around(self, *texts: Sequence[int]) -> tuple[int, ...]:
         """The texts' token ids with the special tokens in their places."""

@@ -12,9 +12,9 @@ from google.protobuf.message import Message
 from grpc import StatusCode, aio
 from opentelemetry.trace import SpanKind
 
-from services.common import status
+from services.common import caller, status
 from services.common.deadline import Deadline, is_task_cancelled
-from services.common.errors import DeadlineExceeded, RequestError, Unavailable
+from services.common.errors import DeadlineExceeded, Overloaded, RequestError, Unavailable
 from services.common.rpc.breaker import Outcome, Permit
 from services.common.rpc.pool import Pool
 from services.common.rpc.retry import RetryBudget, backoff_s
@@ -30,6 +30,9 @@ Method = Callable[[StubT], aio.UnaryUnaryMultiCallable[Request, Reply]]
 
 _COUNTED = frozenset({StatusCode.UNAVAILABLE, StatusCode.INTERNAL, StatusCode.UNKNOWN, StatusCode.DATA_LOSS})
 """Statuses that speak against the instance itself; DEADLINE_EXCEEDED does when the attempt had a fair time."""
+
+_RETRY_AFTER_S = 1.0
+"""How long a refusal counts that does not say when to come back."""
 
 log = get_logger()
 
@@ -65,7 +68,7 @@ class RpcClient(Generic[StubT]):
     async def call(
         self, name: str, method: Method[StubT, Request, Reply], request: Request, *, deadline: Deadline
     ) -> Reply:
-        """Call an idempotent method; a failure that another instance may not have is retried there once.
+        """Call an idempotent method; a failure or a refusal that another instance may not have is retried there once.
 
         Args:
             name: the method's name, for metrics and spans.
@@ -82,31 +85,40 @@ class RpcClient(Generic[StubT]):
         first, permit = self.pool.pick()
         try:
             return await self._attempt(asked, first, permit)
-        except (Unavailable, DeadlineExceeded) as exc:
+        except (Unavailable, DeadlineExceeded, Overloaded) as exc:
             if deadline.is_over:
                 raise
             second, permit = self._pick_another(first, exc)
+            # An instance that works and has room needs no time to recover, and a refusal has to be fast.
+            pause_s = 0.0 if isinstance(exc, Overloaded) else backoff_s(1)
         RETRIES.labels(self.pool.service, name).inc()
-        return await self._second_attempt(asked, second, permit)
+        return await self._second_attempt(asked, second, permit, pause_s)
 
     def _pick_another(self, first: Target[StubT], failure: RequestError) -> tuple[Target[StubT], Permit]:
-        """Another instance, or the first failure again when there is none or the budget is spent."""
+        """Another instance, or the first failure again when there is none that may be tried."""
         try:
             second, permit = self.pool.pick(exclude=(first,))
         except Unavailable:
             raise failure from failure.__cause__  # the answer's own cause, not the search for another instance
-        if self._budget.try_spend(first.held + 1):
+        if self._may_try(second, first, failure):
             return second, permit
         permit.settle(Outcome.IGNORED)
         raise failure
 
+    def _may_try(self, second: Target[StubT], first: Target[StubT], failure: RequestError) -> bool:
+        """Whether the budget has a second attempt, and whether that could end better."""
+        if not isinstance(failure, Overloaded):
+            return self._budget.try_spend(first.held + 1)
+        # A proxy might pick the same instance again, and calls that are refused do not all come back at once.
+        return second is not first and not second.is_refusing and self._budget.try_spend(0)
+
     async def _second_attempt(
-        self, asked: _Call[StubT, Request, Reply], target: Target[StubT], permit: Permit
+        self, asked: _Call[StubT, Request, Reply], target: Target[StubT], permit: Permit, pause_s: float
     ) -> Reply:
         """Wait a little, then attempt; the permit is settled whatever happens."""
         try:
             async with asked.deadline.enforce(f"{self.pool.service}: {asked.name}"):
-                await asyncio.sleep(backoff_s(1))
+                await asyncio.sleep(pause_s)
         except BaseException:
             permit.settle(Outcome.IGNORED)
             raise
@@ -125,9 +137,11 @@ class RpcClient(Generic[StubT]):
         target.in_flight += 1
         self._in_flight.inc()
         try:
-            reply = await asked.method(target.stub)(asked.request, timeout=timeout_s, metadata=_metadata())
+            sent = asked.method(target.stub)(asked.request, timeout=timeout_s, metadata=_metadata())
+            reply = await sent
             outcome, code = Outcome.SUCCESS, "OK"
             target.observe_latency(time.monotonic() - started_s)
+            _observe_load(target, await sent.trailing_metadata())
             return reply
         except aio.AioRpcError as exc:
             outcome, code = self._judge(exc.code(), timeout_s), exc.code().name
@@ -139,7 +153,7 @@ class RpcClient(Generic[StubT]):
                     code=code,
                     details=exc.details(),
                 )
-            raise status.decode(exc, self.pool.service) from exc
+            raise self._error(exc, target) from exc
         except (asyncio.CancelledError, aio.UsageError) as exc:
             if is_task_cancelled():
                 raise
@@ -150,6 +164,14 @@ class RpcClient(Generic[StubT]):
             target.in_flight -= 1
             self._in_flight.dec()
             CALLS.labels(self.pool.service, asked.name, code).observe(time.monotonic() - started_s)
+
+    def _error(self, failure: aio.AioRpcError, target: Target[StubT]) -> RequestError:
+        """The error that the call ended with; what it says of the instance's load is noted."""
+        error = status.decode(failure, self.pool.service)
+        _observe_load(target, failure.trailing_metadata())
+        if isinstance(error, Overloaded):
+            target.observe_refusal(error.retry_after_s or _RETRY_AFTER_S)
+        return error
 
     def _judge(self, code: StatusCode, timeout_s: float) -> Outcome:
         """What a failed attempt says of its instance."""
@@ -164,9 +186,14 @@ class RpcClient(Generic[StubT]):
             log.warning("breaker_opened", upstream=self.pool.service, address=target.address)
 
 
+def _observe_load(target: Target[StubT], trailers: status.Trailers | None) -> None:
+    if (wait_s := status.decode_wait_s(trailers)) is not None:
+        target.observe_load(wait_s)
+
+
 def _metadata() -> aio.Metadata:
-    """Ids that tie the call to its request."""
-    metadata = aio.Metadata(*tracing.inject().items())
+    """Ids that tie the call to its request, and whom it is for."""
+    metadata = aio.Metadata(*tracing.inject().items(), *caller.current.get().metadata())
     if current := request_id.current.get():
         metadata.add(request_id.METADATA_KEY, current)
     return metadata

@@ -1,4 +1,4 @@
-"""A dialled instance of an upstream: its health as it reports it, and its recent speed."""
+"""A dialled instance of an upstream: its health and its load as it reports them, and its recent speed."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ _LATENCY_DECAY = 0.2
 _LATENCY_HALF_LIFE_S = 5.0
 _LEAST_LATENCY_S = 0.001
 """Below this instances count as equally fast; also what is assumed of a new one."""
+_REFUSAL_S = 5.0
+"""What an instance that refuses work is charged: a refusal is fast, and must not look like speed."""
+_LONGEST_REFUSAL_S = 60.0
 
 
 class Instance(Target[StubT]):
@@ -54,6 +57,7 @@ class Instance(Target[StubT]):
         self._clock = clock
         self._latency_s = 0.0
         self._measured_s = clock()
+        self._free_at_s = self._refuses_until_s = clock()
         self._problem = "not reached yet"
         self._seen_health = asyncio.Event()
 
@@ -65,9 +69,17 @@ class Instance(Target[StubT]):
     @property
     def predicted_wait_s(self) -> float:
         """Expected time to an answer, for comparing instances. Unit: seconds."""
-        # What was measured fades: an instance that was slow once would else be left alone and never measured again.
-        known_s: float = self._latency_s * 0.5 ** ((self._clock() - self._measured_s) / _LATENCY_HALF_LIFE_S)
-        return (self.in_flight + 1) * max(known_s, _LEAST_LATENCY_S)
+        now_s = self._clock()
+        # What is known fades: an instance that was slow once would else be left alone and never measured again. A
+        # reported wait passes as time does.
+        latency_s: float = self._latency_s * 0.5 ** ((now_s - self._measured_s) / _LATENCY_HALF_LIFE_S)
+        queue_s = max(0.0, self._free_at_s - now_s) + (_REFUSAL_S if self.is_refusing else 0.0)
+        return queue_s + (self.in_flight + 1) * max(latency_s, _LEAST_LATENCY_S)
+
+    @property
+    def is_refusing(self) -> bool:
+        """True until the delay of its last refusal is over."""
+        return self._clock() < self._refuses_until_s
 
     def state(self) -> InstanceState:
         """What is known now."""
@@ -82,6 +94,15 @@ class Instance(Target[StubT]):
         """Add an answered call to the running mean."""
         self._latency_s += _LATENCY_DECAY * (seconds - self._latency_s) if self._latency_s else seconds
         self._measured_s = self._clock()
+
+    def observe_load(self, predicted_wait_s: float) -> None:
+        """Remember when the work that the instance had would be done."""
+        self._free_at_s = self._clock() + predicted_wait_s
+
+    def observe_refusal(self, retry_after_s: float) -> None:
+        """Remember until when the instance refuses; answers to what it had taken before do not end that."""
+        until_s = self._clock() + min(retry_after_s, _LONGEST_REFUSAL_S)
+        self._refuses_until_s = max(self._refuses_until_s, until_s)
 
     async def health_known(self) -> None:
         """Wait until the instance answered or refused for the first time."""

@@ -55,8 +55,19 @@ class Target(Generic[StubT]):
             return ""
         return f"its calls kept failing; next try in {self.breaker.retry_after_s():.1f} s"
 
+    @property
+    def is_refusing(self) -> bool:
+        """True while it is known to refuse work for its load."""
+        return False
+
     def observe_latency(self, seconds: float) -> None:
         """Take note of how long an answered call took."""
+
+    def observe_load(self, predicted_wait_s: float) -> None:
+        """Take note of the wait that an answer or a refusal says a request would have now."""
+
+    def observe_refusal(self, retry_after_s: float) -> None:
+        """Take note that a call was refused for load, and after which time one may be taken."""
 
     async def aclose(self, grace_s: float) -> None:
         """Let calls in progress finish for `grace_s`, then close the channel."""

@@ -1,12 +1,17 @@
-"""The call being answered: its deadline, and what it has to say in the log line, span and metrics."""
+"""The call being answered: its deadline, whom it is for, and what it has to say in the log line, span and metrics."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
 
+from services.common import caller
+from services.common.caller import Caller, Priority
 from services.common.deadline import Deadline
 
 Field = str | int | float | bool
+
+DERIVED = ("ip-", "key-")
+"""How the ids begin that the gateway makes for callers who give none."""
 
 _deadline: ContextVar[Deadline] = ContextVar("isolane_call_deadline")
 _fields: ContextVar[dict[str, Field]] = ContextVar("isolane_call_fields")
@@ -18,6 +23,20 @@ def begin(deadline: Deadline) -> dict[str, Field]:
     fields: dict[str, Field] = {}
     _fields.set(fields)
     return fields
+
+
+def identify(asking: Caller) -> None:
+    """Work for `asking` from here on. For the edges, once they know who asks.
+
+    The log line gets the id that a client gave itself. An id that the gateway made of an address or of a key is none of
+    the log's business: an address is personal data, and a short key could be found by its digest.
+    """
+    caller.current.set(asking)
+    fields = _fields.get()
+    if asking.client and not asking.client.startswith(DERIVED):
+        fields["client"] = asking.client
+    if asking.priority is not Priority.INTERACTIVE:
+        fields["priority"] = asking.priority.value
 
 
 def deadline() -> Deadline:

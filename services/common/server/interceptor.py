@@ -1,17 +1,18 @@
-"""The edge of a gRPC server: ids, deadline, errors, one log line, span and metrics for every call."""
+"""The edge of a gRPC server: ids, caller, deadline, errors, load, one log line, span and metrics for every call."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NoReturn, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import grpc
 from grpc import aio
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-from services.common import status
+from services.common import caller, status
+from services.common.batching.base import Backlog
 from services.common.deadline import Deadline, is_task_cancelled
 from services.common.errors import BackendFailed, Cancelled, DeadlineExceeded, RequestError, Unavailable
 from services.common.server import call
@@ -32,11 +33,13 @@ class EdgeInterceptor(aio.ServerInterceptor):
     Args:
         service: name of the service.
         max_deadline_s: longest time for a call, and the time of a call that brings no deadline.
+        load: says how much work waits; None where nothing is queued.
     """
 
-    def __init__(self, service: str, *, max_deadline_s: float) -> None:
+    def __init__(self, service: str, *, max_deadline_s: float, load: Callable[[], Backlog] | None = None) -> None:
         self._service = service
         self._max_deadline_s = max_deadline_s
+        self._load = load
         self._is_started = False
 
     def start(self) -> None:
@@ -67,11 +70,13 @@ class EdgeInterceptor(aio.ServerInterceptor):
             headers = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
             request_id.current.set(request_id.accept(headers.get(request_id.METADATA_KEY)))
             with tracing.span(f"{self._service}/{method}", SpanKind.SERVER, headers):
-                return await self._observe(method, behaviour, request, context)
+                return await self._observe(method, behaviour, request, context, headers)
 
         return answer
 
-    async def _observe(self, method: str, behaviour: Unary, request: Any, context: Context) -> Any:
+    async def _observe(
+        self, method: str, behaviour: Unary, request: Any, context: Context, headers: Mapping[str, str]
+    ) -> Any:
         """Answer, then record the outcome once for log, span and metrics."""
         started_s = time.monotonic()
         remaining_s = context.time_remaining()
@@ -81,10 +86,15 @@ class EdgeInterceptor(aio.ServerInterceptor):
         fields = call.begin(deadline)
         error: RequestError | None = None
         try:
-            return await self._run(method, behaviour, request, context, deadline)
+            call.identify(caller.accept(headers.get(caller.CLIENT_KEY), headers.get(caller.PRIORITY_KEY)))
+            reply = await self._run(method, behaviour, request, context, deadline)
+            if trailers := self._trailers():
+                context.set_trailing_metadata(trailers)
+            return reply
         except RequestError as exc:
             error = exc
-            await _abort(context, exc)
+            code, message, details = status.encode(exc)
+            await context.abort(code, message, (*details, *self._trailers()))
         except asyncio.CancelledError:
             # gRPC cancels the handler when the caller goes and when the caller's deadline passes.
             is_late = deadline.is_over
@@ -92,6 +102,13 @@ class EdgeInterceptor(aio.ServerInterceptor):
             raise
         finally:
             self._record(method, error, time.monotonic() - started_s, fields)
+
+    def _trailers(self) -> tuple[tuple[str, str], ...]:
+        """The load, which every answer and refusal carries; before the start there is no engine that could be asked."""
+        if self._load is None or not self._is_started:
+            return ()
+        backlog = self._load()
+        return status.encode_load(backlog.queued_cost, backlog.predicted_wait_s)
 
     async def _run(self, method: str, behaviour: Unary, request: Any, context: Context, deadline: Deadline) -> Any:
         """Answer within the deadline; anything unforeseen becomes BackendFailed, its cause only logged."""
@@ -121,14 +138,10 @@ class EdgeInterceptor(aio.ServerInterceptor):
         code = "ok" if error is None else error.code
         RPCS.labels(self._service, method, code).observe(seconds)
         span = tracing.current_span()
-        span.set_attributes(dict(fields))
+        if span.is_recording():
+            span.set_attributes(dict(fields))
         if error is not None:
             span.set_status(Status(StatusCode.ERROR, code))
             fields = {**fields, "error": error.message}
         write = log.warning if isinstance(error, (BackendFailed, DeadlineExceeded)) else log.info
         write("rpc", method=method, code=code, duration_ms=round(seconds * 1000, 3), **fields)
-
-
-async def _abort(context: Context, error: RequestError) -> NoReturn:
-    code, message, trailers = status.encode(error)
-    await context.abort(code, message, trailers)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from isolane.common.v1 import item_pb2, model_pb2, reply_pb2
 
 from services.common.batching.base import Backlog
-from services.common.errors import InvalidRequest, RequestError
-from services.common.models import ModelInfo, Timings, Tokens
+from services.common.errors import InvalidRequest
+from services.common.models import Item, ModelInfo, Timings, Tokens
 
 
 def model(info: ModelInfo) -> model_pb2.Model:
@@ -24,21 +24,25 @@ def model(info: ModelInfo) -> model_pb2.Model:
         matryoshka_dimensions=info.matryoshka_dimensions,
         development_only=info.development_only,
         fake=info.fake,
+        backend=info.backend,
     )
 
 
-def item_status(item: Tokens | RequestError) -> item_pb2.ItemStatus:
-    """What became of one item."""
-    if isinstance(item, Tokens):
-        return item_pb2.ItemStatus(outcome=item_pb2.OUTCOME_OK, token_count=len(item.ids), truncated=item.truncated)
-    is_callers = isinstance(item, InvalidRequest)
-    outcome = item_pb2.OUTCOME_INVALID if is_callers else item_pb2.OUTCOME_FAILED
-    return item_pb2.ItemStatus(outcome=outcome, error=item.message)
+def item_statuses(items: Sequence[Item], shared: Sequence[int] = ()) -> list[item_pb2.ItemStatus]:
+    """What became of each item; those at `shared` were not computed for this request."""
+    statuses = [_status(item) for item in items]
+    for index in shared:
+        statuses[index].cached = True
+    return statuses
 
 
-def usage(items: Sequence[Tokens | RequestError]) -> reply_pb2.Usage:
-    """What a request cost."""
-    return reply_pb2.Usage(items=len(items), tokens=sum(len(item.ids) for item in items if isinstance(item, Tokens)))
+def usage(items: Sequence[Item], shared: Sequence[int] = ()) -> reply_pb2.Usage:
+    """What a request cost; those at `shared` were not computed for it."""
+    costs = [len(item.ids) if isinstance(item, Tokens) else 0 for item in items]
+    tokens = sum(costs)
+    return reply_pb2.Usage(
+        items=len(items), tokens=tokens, computed_tokens=tokens - sum(costs[index] for index in shared)
+    )
 
 
 def timings(spent: Timings, started_s: float) -> reply_pb2.Timings:
@@ -54,3 +58,16 @@ def timings(spent: Timings, started_s: float) -> reply_pb2.Timings:
 def load(backlog: Backlog) -> reply_pb2.Load:
     """The server's load."""
     return reply_pb2.Load(queued_cost=backlog.queued_cost, predicted_wait_us=round(backlog.predicted_wait_s * 1e6))
+
+
+def _status(item: Item) -> item_pb2.ItemStatus:
+    if isinstance(item, Tokens):
+        return item_pb2.ItemStatus(
+            outcome=item_pb2.OUTCOME_OK,
+            token_count=len(item.ids),
+            truncated=item.truncated,
+            dropped_token_count=item.dropped,
+        )
+    is_callers = isinstance(item, InvalidRequest)
+    outcome = item_pb2.OUTCOME_INVALID if is_callers else item_pb2.OUTCOME_FAILED
+    return item_pb2.ItemStatus(outcome=outcome, error=item.message)

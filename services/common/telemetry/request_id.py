@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 import re
-import uuid
 from contextvars import ContextVar
 
 METADATA_KEY = "x-request-id"
@@ -19,4 +19,4 @@ def accept(candidate: str | None) -> str:
     """The caller's id if it is harmless (1 to 128 of A-Z a-z 0-9 . _ -), else a new one."""
     if candidate is not None and _ACCEPTED.fullmatch(candidate):
         return candidate
-    return uuid.uuid4().hex
+    return f"{random.getrandbits(128):032x}"

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from services.common.backend import ModelBackend
 from services.common.errors import InvalidRequest
-from services.common.models import ModelInfo, Tokens
+from services.common.models import Tokens
 
 Text = str | Sequence[int]
 """One input: text, or token ids of the model's own vocabulary."""
 
 
-class EmbeddingBackend(Protocol):
-    """A loaded model. Its methods block; `embed` is called from one thread at a time, `tokenize` from any."""
+class InputType(Enum):
+    """What a text is for; models may have a prompt of their own for each."""
 
-    @property
-    def model(self) -> ModelInfo:
-        """What the model is."""
-        ...
+    PLAIN = ""
+    QUERY = "query"
+    DOCUMENT = "document"
 
-    def tokenize(self, inputs: Sequence[Text]) -> list[Tokens | InvalidRequest]:
-        """Each input as the model computes it, or why it cannot be one."""
-        ...
 
-    def embed(self, batch: Sequence[Tokens]) -> npt.NDArray[np.float32]:
-        """One vector per input, shape (len(batch), dimensions), as the model's own pipeline gives it."""
+class EmbeddingBackend(ModelBackend, Protocol):
+    """A loaded bi-encoder; `compute` gives vectors of shape (items, dimensions) as the model's own pipeline does."""
+
+    def tokenize(self, inputs: Sequence[Text], input_type: InputType) -> list[Tokens | InvalidRequest]:
+        """Each input as the model computes it, or why it cannot be one.
+
+        Args:
+            inputs: texts, before which the model's prompt for `input_type` goes, or token ids, which get none.
+            input_type: what the texts are for.
+        """
         ...

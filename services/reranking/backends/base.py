@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from services.common.models import ModelInfo, Tokens
+from services.common.backend import ModelBackend
+from services.common.models import Tokens
 
 
-class RerankingBackend(Protocol):
-    """A loaded model. Its methods block; `score` is called from one thread at a time, `tokenize` from any."""
+class RerankingBackend(ModelBackend, Protocol):
+    """A loaded cross-encoder; `compute` gives raw scores (logits) of shape (items,), higher is more relevant."""
 
-    @property
-    def model(self) -> ModelInfo:
-        """What the model is."""
-        ...
+    def tokenize(
+        self, query: str, documents: Sequence[str], *, max_document_tokens: int, max_passages: int
+    ) -> list[list[Tokens]]:
+        """For each document the pairs of the query with its passages; one pair for a document that fits into one.
 
-    def tokenize(self, query: str, documents: Sequence[str]) -> list[Tokens]:
-        """The query joined with each document, as the model computes them."""
-        ...
-
-    def score(self, batch: Sequence[Tokens]) -> npt.NDArray[np.float32]:
-        """One raw score (logit) per pair, shape (len(batch),); higher is more relevant."""
+        Args:
+            query: what the documents may answer; a long one is cut to half of what a pair takes.
+            documents: texts.
+            max_document_tokens: cut each document to so many tokens first; 0 for no limit.
+            max_passages: most passages of a document, 1 or more. What is left out counts as `dropped` of the last pair.
+        """
         ...

@@ -9,7 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from services.common.devices.fake_cost import FREE, FakeCost
+from services.common.devices.passages import covered, passages
 from services.common.models import ModelInfo, Tokens
+from services.reranking.settings import RerankingModelSettings, RerankingSettings
 
 _MAX_TOKENS = 512
 _SEPARATOR = 0
@@ -20,11 +23,18 @@ class FakeRerankingBackend:
 
     Args:
         model_id: name that requests use.
+        max_tokens: longest pair; 4 or more.
+        cost: time that a batch takes.
+        replicas: batches at once.
     """
 
-    def __init__(self, *, model_id: str) -> None:
+    def __init__(
+        self, *, model_id: str, max_tokens: int = _MAX_TOKENS, cost: FakeCost = FREE, replicas: int = 1
+    ) -> None:
+        self._cost = cost
+        self._replicas = replicas
         self._model = ModelInfo(
-            id=model_id, revision="fake", max_tokens=_MAX_TOKENS, dtype="float32", device="cpu", fake=True
+            id=model_id, revision="fake", max_tokens=max(4, max_tokens), dtype="float32", device="cpu", fake=True
         )
 
     @property
@@ -32,14 +42,49 @@ class FakeRerankingBackend:
         """What the fake claims to be."""
         return self._model
 
-    def tokenize(self, query: str, documents: Sequence[str]) -> list[Tokens]:
-        """One id per word, a separator between query and document; what is too long loses the document's end."""
-        head = [*_words(query)[: _MAX_TOKENS // 2], _SEPARATOR]
-        return [_pair(head, _words(document)) for document in documents]
+    @property
+    def replicas(self) -> int:
+        """Batches at once."""
+        return self._replicas
 
-    def score(self, batch: Sequence[Tokens]) -> npt.NDArray[np.float32]:
+    def tokenize(
+        self, query: str, documents: Sequence[str], *, max_document_tokens: int, max_passages: int
+    ) -> list[list[Tokens]]:
+        """One id per word, a separator between query and passage."""
+        words = _words(query)
+        kept = words[: (self._model.max_tokens - 1) // 2]
+        head, lost = [*kept, _SEPARATOR], len(words) - len(kept)
+        return [self._pairs(head, lost, _words(document), max_document_tokens, max_passages) for document in documents]
+
+    def prepare(self, batch: Sequence[Tokens]) -> Sequence[Tokens]:
+        """The batch itself."""
+        return batch
+
+    def compute(self, prepared: Sequence[Tokens], *, alone: bool) -> npt.NDArray[np.float32]:  # noqa: ARG002 - the port's
         """From -4 for no word of the query to 4 for all of them; of equal ones the shorter document wins."""
-        return np.array([_score(tokens) for tokens in batch], dtype=np.float32)
+        self._cost.spend(prepared)
+        return np.array([_score(tokens) for tokens in prepared], dtype=np.float32)
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def _pairs(
+        self, head: list[int], lost: int, document: list[int], max_document_tokens: int, max_passages: int
+    ) -> list[Tokens]:
+        kept = document[: max_document_tokens or None]
+        places = passages(len(kept), room=self._model.max_tokens - len(head), most=max_passages)
+        dropped = lost + len(document) - covered(places)
+        return [_pair(head, kept[place.start : place.stop], dropped if place == places[-1] else 0) for place in places]
+
+
+def fake_of(settings: RerankingSettings, model: RerankingModelSettings) -> FakeRerankingBackend:
+    """The fake in place of a model that the settings name."""
+    return FakeRerankingBackend(
+        model_id=model.id,
+        max_tokens=model.max_tokens or _MAX_TOKENS,
+        cost=FakeCost(token_us=settings.fake_token_us, batch_us=settings.fake_batch_us),
+        replicas=settings.replicas or 1,
+    )
 
 
 def _words(text: str) -> list[int]:
@@ -48,10 +93,9 @@ def _words(text: str) -> list[int]:
     return [1 + int.from_bytes(digest[:4], "little") for digest in digests]
 
 
-def _pair(head: list[int], document: list[int]) -> Tokens:
-    ids = [*head, *document]
+def _pair(head: list[int], document: list[int], dropped: int) -> Tokens:
     types = [0] * len(head) + [1] * len(document)
-    return Tokens(ids=tuple(ids[:_MAX_TOKENS]), type_ids=tuple(types[:_MAX_TOKENS]), truncated=len(ids) > _MAX_TOKENS)
+    return Tokens(ids=(*head, *document), type_ids=tuple(types), dropped=dropped)
 
 
 def _score(tokens: Tokens) -> float:

@@ -9,9 +9,9 @@ from services.common.config import models_dir
 from services.common.errors import StartupError
 from services.common.models import locate
 from services.reranking.backends.development import location
-from services.reranking.settings import DEVELOPMENT
+from services.reranking.settings import DEVELOPMENT, DEVELOPMENT_ID, RerankingModelSettings
 
-_TAG = "development-only"
+_CARD, _TAG = "README.md", "development-only"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,27 +23,27 @@ class FoundModel:
     """Its model card carries the tag development-only."""
 
 
-def find_model(source: str) -> FoundModel:
-    """Look where a model source points.
-
-    Args:
-        source: `development`, or as `services.common.models.locate` takes it.
+def find_model(model: RerankingModelSettings) -> FoundModel:
+    """Look where a model's source points.
 
     Raises:
-        StartupError: there is no model; the message says what to do.
+        StartupError: there is no model, or another goes by the development model's name; the message says what to do.
     """
-    folder = _development() if source == DEVELOPMENT else locate(source)
-    return FoundModel(folder=folder, development_only=_has_tag(folder / "README.md"))
+    folder = _development(model) if model.source == DEVELOPMENT else locate(model.source, wanted=model.revision)
+    found = FoundModel(folder=folder, development_only=_has_tag(folder / _CARD))
+    if model.id == DEVELOPMENT_ID and not found.development_only:
+        raise StartupError(f"model {DEVELOPMENT_ID}: {model.source} is another model; give it an id of its own")
+    return found
 
 
-def _development() -> Path:
+def _development(model: RerankingModelSettings) -> Path:
     folder = location.model_folder(models_dir())
     if not location.is_complete(folder):
         raise StartupError(
-            f"the development reranker is not in {folder}: run `just models` to make it, or set "
-            "ISOLANE_RERANKING_MODEL_SOURCE (and _MODEL_ID) to a cross-encoder of your own"
+            f"the development reranker is not in {folder}: run `just models` to make it, or name a cross-encoder of "
+            "your own in the settings (models)"
         )
-    return folder
+    return locate(f"path:{folder}", wanted=model.revision)
 
 
 def _has_tag(card: Path) -> bool:

@@ -20,6 +20,8 @@ from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
 from opentelemetry.trace import SpanKind
 from prometheus_client import REGISTRY
 
+from services.common import caller, status
+from services.common.caller import ANYONE, Caller, Priority
 from services.common.config import ServerSettings
 from services.common.deadline import Deadline
 from services.common.discovery.base import Endpoint, Resolution, Resolver
@@ -42,6 +44,7 @@ from services.common.server.health import SERVING
 from services.common.server.server import GrpcServer, Registration
 from services.common.telemetry import request_id, tracing
 from services.common.testing.breakers import AlwaysClosed
+from services.common.testing.clock import FakeClock
 from services.common.testing.logs import CapturedLogs, captured_logs
 from services.common.testing.ports import free_port
 from services.common.testing.resolvers import ChangingResolver
@@ -69,6 +72,8 @@ class Upstream(pb_grpc.EmbeddingServiceServicer):
         self.calls = 0
         self.answer: Answer = self.at_once
         self.address = ""
+        self.wait_s: float | None = None
+        """Predicted wait that its answers report."""
         self.server: GrpcServer
 
     async def start(self, port: int = 0, *, is_serving: bool = True) -> None:
@@ -92,6 +97,8 @@ class Upstream(pb_grpc.EmbeddingServiceServicer):
 
     async def Embed(self, request: pb.EmbedRequest, context: Any) -> pb.EmbedResponse:  # noqa: N802 - gRPC's name
         self.calls += 1
+        if self.wait_s is not None:
+            context.set_trailing_metadata(status.encode_load(0, self.wait_s))
         return await self.answer(request)
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:  # noqa: N802 - gRPC's
@@ -470,7 +477,7 @@ async def test_an_instance_that_only_answers_unavailable_costs_no_request(upstre
     assert other.calls == 50
 
 
-@pytest.mark.parametrize("error", [InvalidRequest("wrong"), Overloaded("full"), BackendFailed("bug")], ids=repr)
+@pytest.mark.parametrize("error", [InvalidRequest("wrong"), BackendFailed("bug")], ids=repr)
 async def test_other_answers_are_final(upstreams: Start, error: RequestError) -> None:
     one, other = await upstreams(), await upstreams()
     one.fail(error)
@@ -479,6 +486,115 @@ async def test_other_answers_are_final(upstreams: Start, error: RequestError) ->
         assert type(await failure(client)) is type(error)
 
     assert one.calls + other.calls == 1
+
+
+async def test_what_one_instance_has_no_room_for_another_may_take(upstreams: Start) -> None:
+    full, free = await upstreams(), await upstreams()
+    full.fail(Overloaded("full", retry_after_s=30.0))
+    async with client_of(full.address, free.address) as client:
+        for _ in range(50):
+            await embed(client)
+
+    # A refusal is the fastest answer there is; it attracts no calls all the same.
+    assert (full.calls, free.calls) == (1, 50)
+
+
+async def test_a_service_that_is_full_is_asked_once_for_each_call(upstreams: Start) -> None:
+    one, other = await upstreams(), await upstreams()
+    one.fail(Overloaded("full", retry_after_s=30.0))
+    other.fail(Overloaded("full too", retry_after_s=7.5))
+    async with client_of(one.address, other.address) as client:
+        errors = [await failure(client) for _ in range(100)]
+
+    assert {type(error) for error in errors} == {Overloaded}
+    assert {error.retry_after_s for error in errors} == {30.0, 7.5}
+    assert one.calls + other.calls == 101
+
+
+async def test_calls_that_are_refused_now_and_then_are_retried_within_the_budget(upstreams: Start) -> None:
+    one, other = await upstreams(), await upstreams()
+    for each in (one, other):
+        each.fail(Overloaded("full", retry_after_s=0.0))
+    async with client_of(one.address, other.address) as client:
+        for _ in range(200):
+            await failure(client)
+
+    assert 200 < one.calls + other.calls <= 200 * 1.1 + 5
+
+
+async def test_a_refusal_at_the_end_of_the_deadline_is_final(upstreams: Start) -> None:
+    one, other = await upstreams(), await upstreams()
+    clock = FakeClock()
+
+    async def late(_request: pb.EmbedRequest) -> pb.EmbedResponse:
+        clock.advance(10.0)
+        raise Overloaded("full", retry_after_s=1.0)
+
+    one.answer = other.answer = late
+    deadline = Deadline.after(10.0, clock=clock)
+    async with client_of(one.address, other.address) as client:
+        with pytest.raises(Overloaded):
+            await client.call("Embed", lambda stub: stub.Embed, pb.EmbedRequest(), deadline=deadline)
+
+    assert one.calls + other.calls == 1
+
+
+async def test_a_slower_instance_gets_the_smaller_share(upstreams: Start) -> None:
+    fast, slow = await upstreams(), await upstreams()
+
+    def after(seconds: float) -> Answer:
+        async def answer(_request: pb.EmbedRequest) -> pb.EmbedResponse:
+            await asyncio.sleep(seconds)
+            return pb.EmbedResponse()
+
+        return answer
+
+    fast.answer, slow.answer = after(0.01), after(0.03)
+    async with client_of(fast.address, slow.address) as client:
+
+        async def load() -> None:
+            for _ in range(40):
+                await embed(client)
+
+        await asyncio.gather(*(load() for _ in range(8)))
+
+    assert fast.calls + slow.calls == 320
+    assert 0 < slow.calls <= 320 / 3
+
+
+async def test_the_wait_that_an_instance_reports_steers_calls_away_until_it_has_passed(upstreams: Start) -> None:
+    queued, free = await upstreams(), await upstreams()
+    queued.wait_s, free.wait_s = 0.5, 0.0
+    async with client_of(queued.address, free.address) as client:
+        while not (queued.calls and free.calls):
+            await embed(client)
+        queued.wait_s, calls = 0.0, queued.calls
+        await asyncio.gather(*(embed(client) for _ in range(20)))
+        meanwhile = queued.calls - calls
+        await asyncio.sleep(0.5)
+        await asyncio.gather(*(embed(client) for _ in range(20)))
+
+    assert meanwhile == 0
+    assert queued.calls > calls
+
+
+async def test_a_call_carries_for_whom_it_is(upstreams: Start) -> None:
+    one = await upstreams()
+    seen = []
+
+    async def answer(_request: pb.EmbedRequest) -> pb.EmbedResponse:
+        seen.append(caller.current.get())
+        return pb.EmbedResponse()
+
+    one.answer = answer
+    team = Caller(client="team-a", priority=Priority.BULK)
+    async with client_of(one.address) as client:
+        await embed(client)
+        token = caller.current.set(team)
+        await embed(client)
+        caller.current.reset(token)
+
+    assert seen == [ANYONE, team]
 
 
 async def test_retries_do_not_keep_an_outage_alive(upstreams: Start) -> None:

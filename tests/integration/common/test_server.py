@@ -15,13 +15,16 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from isolane.embedding.v1 import embedding_service_pb2 as pb
 from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
 
-from services.common import status
+from services.common import caller, status
+from services.common.batching.base import Backlog
+from services.common.caller import Caller, Priority
 from services.common.config import ServerSettings
 from services.common.deadline import Deadline
 from services.common.errors import (
     GRPC_STATUS,
     BackendFailed,
     DeadlineExceeded,
+    InvalidRequest,
     Overloaded,
     RequestError,
     StartupError,
@@ -29,6 +32,7 @@ from services.common.errors import (
     Unavailable,
 )
 from services.common.server import call
+from services.common.server.interceptor import EdgeInterceptor
 from services.common.server.server import GrpcServer, Registration
 from services.common.telemetry import request_id, tracing
 from services.common.telemetry.metrics import RPCS
@@ -182,6 +186,87 @@ async def test_what_the_handler_notes_is_in_the_log_line(server: Server, logs: C
     await server.embed()
 
     assert (await rpc_line(logs))["items"] == 3
+
+
+async def test_the_handler_and_the_log_know_for_whom_a_call_is(server: Server, logs: CapturedLogs) -> None:
+    seen = []
+
+    async def answer(_request: pb.EmbedRequest) -> pb.EmbedResponse:
+        seen.append(caller.current.get())
+        return pb.EmbedResponse()
+
+    server.scripted.answer = answer
+    await server.embed(x_isolane_client="team-a", x_isolane_priority="bulk")
+
+    line = await rpc_line(logs)
+    assert seen == [Caller(client="team-a", priority=Priority.BULK)]
+    assert (line["client"], line["priority"]) == ("team-a", "bulk")
+
+
+@pytest.mark.parametrize("client", ["ip-10.0.0.7", "key-0123456789abcdef"])
+async def test_ids_made_of_addresses_and_keys_are_not_logged(server: Server, logs: CapturedLogs, client: str) -> None:
+    await server.embed(x_isolane_client=client)
+
+    assert not {"client", "priority"} & (await rpc_line(logs)).keys()
+
+
+@pytest.mark.parametrize("headers", [{"x_isolane_client": "a b"}, {"x_isolane_priority": "now"}], ids=str)
+async def test_a_caller_that_cannot_be_read_is_refused_and_reaches_no_handler(
+    server: Server, logs: CapturedLogs, headers: dict[str, str]
+) -> None:
+    async def answer(_request: pb.EmbedRequest) -> pb.EmbedResponse:
+        raise AssertionError("called")
+
+    server.scripted.answer = answer
+    error = await server.failure(**headers)
+
+    assert type(error) is InvalidRequest
+    assert error.param == next(iter(headers)).replace("_", "-")
+    assert (await rpc_line(logs))["code"] == "invalid_request"
+
+
+@contextlib.asynccontextmanager
+async def loaded(scripted: Scripted, backlog: Backlog, *, is_started: bool = True) -> AsyncIterator[Raw]:
+    """A server whose edge knows a load; yields its method Embed."""
+    edge = EdgeInterceptor("tryout", max_deadline_s=10.0, load=lambda: backlog)
+    if is_started:
+        edge.start()
+    server = aio.server(interceptors=[edge])
+    pb_grpc.add_EmbeddingServiceServicer_to_server(scripted, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield channel.unary_unary(f"/{NAME}/Embed")
+    await server.stop(None)
+
+
+async def test_answers_and_refusals_carry_the_load() -> None:
+    scripted = Scripted()
+    async with loaded(scripted, Backlog(queued_cost=700, predicted_wait_s=0.125)) as embed:
+        answered = embed(b"", timeout=10)
+        await answered
+        trailers = [await answered.trailing_metadata()]
+
+        async def refuse(_request: pb.EmbedRequest) -> pb.EmbedResponse:
+            raise Overloaded("full", retry_after_s=3.0)
+
+        scripted.answer = refuse
+        with pytest.raises(aio.AioRpcError) as caught:
+            await embed(b"", timeout=10)
+        trailers.append(caught.value.trailing_metadata() or aio.Metadata())
+
+    for each in trailers:
+        assert (each["x-isolane-queued-cost"], each["x-isolane-predicted-wait-us"]) == ("700", "125000")
+    assert status.decode(caught.value, "tryout").retry_after_s == 3.0
+
+
+async def test_a_server_that_has_not_started_is_not_asked_for_its_load() -> None:
+    async with loaded(Scripted(), Backlog(queued_cost=0, predicted_wait_s=0.0), is_started=False) as embed:
+        with pytest.raises(aio.AioRpcError) as caught:
+            await embed(b"", timeout=10)
+
+    assert type(status.decode(caught.value, "tryout")) is Unavailable
+    assert status.decode_wait_s(caught.value.trailing_metadata()) is None
 
 
 @pytest.mark.parametrize("cls", GRPC_STATUS, ids=lambda cls: cls.__name__)

@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY
 
 from services.common.config import ServerSettings
 from services.common.deadline import Deadline
-from services.common.errors import DeadlineExceeded, RequestError, Unavailable
+from services.common.errors import DeadlineExceeded, Overloaded, RequestError, Unavailable
 from services.common.rpc.client import RpcClient
 from services.common.rpc.upstream_pool import UpstreamPool
 from services.common.server.server import GrpcServer, Registration
@@ -43,11 +43,14 @@ class Sidecar(pb_grpc.EmbeddingServiceServicer):
     def __init__(self, *, holds: int) -> None:
         self.calls = 0
         self.holds = holds
+        self.is_full = False
         self.die = asyncio.Event()
         self.finish = asyncio.Event()
 
     async def Embed(self, request: pb.EmbedRequest, context: Any) -> pb.EmbedResponse:  # noqa: N802 - gRPC's name
         self.calls += 1
+        if self.is_full:
+            raise Overloaded("full", retry_after_s=2.5)
         if self.calls <= self.holds:
             await self._told()
             if not self.die.is_set():
@@ -112,6 +115,17 @@ async def test_calls_that_an_instance_held_when_it_died_all_succeed_through_the_
     assert sidecar.calls == 120
     assert retries() == before + 60
     assert not any(state.is_breaker_open for state in states)
+
+
+async def test_a_refusal_for_load_is_final_for_the_sidecar_might_pick_the_same_instance_again() -> None:
+    sidecar = Sidecar(holds=0)
+    sidecar.is_full = True
+    async with client_of(sidecar, ChangingResolver({"sidecar": INSTANCES})) as client:
+        with pytest.raises(Overloaded) as caught:
+            await embed(client)
+
+    assert caught.value.retry_after_s == 2.5
+    assert sidecar.calls == 1
 
 
 async def test_a_frozen_instance_is_left_in_time_for_another() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import cast
 
+import pytest
 from grpc import aio
 
 from services.common.discovery.base import Endpoint
@@ -71,6 +72,69 @@ def test_a_new_instance_and_a_very_fast_one_are_equals() -> None:
     fast.observe_latency(0.0001)
 
     assert new.predicted_wait_s == fast.predicted_wait_s
+
+
+def test_an_instance_that_reports_a_longer_wait_is_expected_to_take_longer() -> None:
+    clock = FakeClock()
+    free, queued = instance(clock), instance(clock)
+    for one in (free, queued):
+        one.observe_latency(0.010)
+
+    free.observe_load(0.0)
+    queued.observe_load(0.5)
+
+    assert queued.predicted_wait_s == pytest.approx(free.predicted_wait_s + 0.5)
+
+
+def test_a_reported_wait_passes_as_time_does_and_the_newest_report_counts() -> None:
+    clock = FakeClock()
+    one, other = instance(clock), instance(clock)
+    one.observe_load(3.0)
+    one.observe_load(2.0)
+
+    clock.advance(1.5)
+    waits = [one.predicted_wait_s - other.predicted_wait_s]
+    clock.advance(1.0)
+    waits.append(one.predicted_wait_s - other.predicted_wait_s)
+
+    assert waits == pytest.approx([0.5, 0.0])
+
+
+def test_a_refusal_counts_as_a_long_wait_for_as_long_as_it_says_and_however_fast_it_was() -> None:
+    clock = FakeClock()
+    slow, refusing = instance(clock), instance(clock)
+    slow.observe_latency(2.0)
+
+    refusing.observe_refusal(3.0)
+    clock.advance(2.9)
+    slow.observe_latency(2.0)
+    during = (refusing.is_refusing, refusing.predicted_wait_s > slow.predicted_wait_s)
+    clock.advance(0.2)
+
+    assert during == (True, True)
+    assert (refusing.is_refusing, refusing.predicted_wait_s < slow.predicted_wait_s) == (False, True)
+
+
+def test_answers_to_what_was_taken_before_do_not_end_a_refusal() -> None:
+    one = instance(FakeClock())
+    one.observe_refusal(3.0)
+
+    one.observe_latency(0.001)
+    one.observe_load(0.0)
+    one.observe_refusal(0.1)
+
+    assert one.is_refusing
+    assert one.predicted_wait_s > 1.0
+
+
+def test_no_refusal_keeps_an_instance_away_for_ever() -> None:
+    clock = FakeClock()
+    one = instance(clock)
+    one.observe_refusal(86_400.0)
+
+    clock.advance(61.0)
+
+    assert not one.is_refusing
 
 
 def test_the_busiest_of_several_is_picked_least_and_every_other_sometimes() -> None:

@@ -159,3 +159,18 @@ def test_a_lone_surrogate_does_not_keep_the_error_from_arriving() -> None:
     arrived = over_the_wire(InvalidRequest("text \ud800: wrong", param="\udfff"))
 
     assert (arrived.message, arrived.param) == ("text ?: wrong", "?")
+
+
+def test_the_load_arrives_as_it_was_sent() -> None:
+    assert status.decode_wait_s(Metadata(*status.encode_load(4096, 1.25))) == 1.25
+    assert dict(status.encode_load(4096, 1.25))[status.QUEUED_COST_KEY] == "4096"
+
+
+@pytest.mark.parametrize("value", ["", "soon", "-5", "1.5", "٣", "9" * 13, b"5"])
+def test_a_load_that_cannot_be_read_is_none(value: str | bytes) -> None:
+    assert status.decode_wait_s([("other", "1"), (status.PREDICTED_WAIT_KEY, value)]) is None
+
+
+@pytest.mark.parametrize("trailers", [None, Metadata(), Metadata(("other", "1"))])
+def test_an_end_without_a_load_says_nothing_of_it(trailers: Metadata | None) -> None:
+    assert status.decode_wait_s(trailers) is None

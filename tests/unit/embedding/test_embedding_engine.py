@@ -9,10 +9,24 @@ import numpy.typing as npt
 import pytest
 from prometheus_client import REGISTRY
 
+from services.common.caller import Caller
 from services.common.deadline import Deadline
-from services.common.errors import BackendFailed, InvalidRequest, RequestError, TooLarge, UnknownModel
-from services.common.lifecycle import supervise
+from services.common.devices.fake_cost import FakeCost
+from services.common.errors import (
+    BackendFailed,
+    DeviceLost,
+    InvalidRequest,
+    Overloaded,
+    RequestError,
+    StartupError,
+    TooLarge,
+    Unavailable,
+    UnknownModel,
+)
+from services.common.lifecycle import TaskDied, supervise
 from services.common.models import Tokens
+from services.common.testing.waiting import eventually
+from services.embedding.backends.base import InputType, Text
 from services.embedding.backends.fake import FakeEmbeddingBackend
 from services.embedding.engine import EmbeddingEngine
 from services.embedding.settings import EmbeddingSettings
@@ -24,16 +38,16 @@ POISON = 13
 class PoisonedBackend(FakeEmbeddingBackend):
     """Fails on every batch that holds the token POISON."""
 
-    def embed(self, batch: Sequence[Tokens]) -> npt.NDArray[np.float32]:
-        if any(POISON in tokens.ids for tokens in batch):
+    def compute(self, prepared: Sequence[Tokens], *, alone: bool) -> npt.NDArray[np.float32]:
+        if any(POISON in tokens.ids for tokens in prepared):
             raise ValueError("poison")
-        return super().embed(batch)
+        return super().compute(prepared, alone=alone)
 
 
 @asynccontextmanager
-async def entered(backend: FakeEmbeddingBackend | None = None, **settings: int) -> AsyncIterator[EmbeddingEngine]:
+async def entered(backend: FakeEmbeddingBackend | None = None, **settings: object) -> AsyncIterator[EmbeddingEngine]:
     chosen = backend or FakeEmbeddingBackend(model_id=MODEL, dimensions=8)
-    engine = EmbeddingEngine(EmbeddingSettings(backend="fake", **settings), lambda: chosen)  # type: ignore[arg-type]
+    engine = EmbeddingEngine(EmbeddingSettings(backend="fake", **settings), lambda _model: chosen)  # type: ignore[arg-type]
     async with engine, supervise([engine.run], asyncio.Event()):
         yield engine
 
@@ -49,8 +63,8 @@ def error_of(item: Tokens | RequestError) -> RequestError:
 
 async def test_each_row_is_the_vector_of_its_own_text() -> None:
     async with entered(max_batch_tokens=2) as engine:
-        together = await engine.embed(MODEL, ["red", "green", "blue"], 0, soon())
-        alone = [(await engine.embed(MODEL, [text], 0, soon())).matrix[0] for text in ("red", "green", "blue")]
+        together = await engine.embed(MODEL, ["red", "green", "blue"], deadline=soon())
+        alone = [(await engine.embed(MODEL, [text], deadline=soon())).matrix[0] for text in ("red", "green", "blue")]
 
     assert together.matrix.dtype == np.dtype("<f4")
     assert np.array_equal(together.matrix, np.stack(alone))
@@ -59,7 +73,7 @@ async def test_each_row_is_the_vector_of_its_own_text() -> None:
 
 async def test_items_that_are_wrong_alone_leave_zeros_and_the_others_their_vectors() -> None:
     async with entered(max_input_bytes=10) as engine:
-        embedded = await engine.embed(MODEL, ["", "good", "x" * 11, [1, 99_999]], 0, soon())
+        embedded = await engine.embed(MODEL, ["", "good", "x" * 11, [1, 99_999]], deadline=soon())
 
     assert [error_of(embedded.items[index]).code for index in (0, 2, 3)] == [
         "invalid_request",
@@ -73,7 +87,7 @@ async def test_items_that_are_wrong_alone_leave_zeros_and_the_others_their_vecto
 async def test_an_item_that_breaks_the_model_fails_alone() -> None:
     backend = PoisonedBackend(model_id=MODEL, dimensions=8)
     async with entered(backend) as engine:
-        embedded = await engine.embed(MODEL, [[1], [POISON], [2]], 0, soon())
+        embedded = await engine.embed(MODEL, [[1], [POISON], [2]], deadline=soon())
 
     assert isinstance(embedded.items[1], BackendFailed)
     assert [bool(row.any()) for row in embedded.matrix] == [True, False, True]
@@ -81,7 +95,7 @@ async def test_an_item_that_breaks_the_model_fails_alone() -> None:
 
 async def test_a_text_over_the_models_limit_is_flagged_as_truncated() -> None:
     async with entered() as engine:
-        embedded = await engine.embed(MODEL, ["word " * 256, "word " * 257], 0, soon())
+        embedded = await engine.embed(MODEL, ["word " * 256, "word " * 257], deadline=soon())
 
     assert [(len(item.ids), item.truncated) for item in embedded.items if isinstance(item, Tokens)] == [
         (256, False),
@@ -103,7 +117,7 @@ async def test_a_request_that_is_wrong_as_a_whole_names_the_field_at_fault(
 ) -> None:
     async with entered(max_inputs=3) as engine:
         with pytest.raises(error) as raised:
-            await engine.embed(model, inputs, dimensions, soon())
+            await engine.embed(model, inputs, dimensions=dimensions, deadline=soon())
 
     assert type(raised.value) is error
     assert raised.value.param == param
@@ -113,7 +127,151 @@ async def test_tokens_and_outcomes_are_counted() -> None:
     def count(name: str, **labels: str) -> float:
         return REGISTRY.get_sample_value(f"isolane_embedding_{name}_total", {"model": "counted", **labels}) or 0
 
-    async with entered(FakeEmbeddingBackend(model_id="counted")) as engine:
-        await engine.embed("counted", ["one two three", ""], 0, soon())
+    models = [{"id": "counted", "source": "path:/none"}]
+    async with entered(FakeEmbeddingBackend(model_id="counted"), models=models) as engine:
+        before = count("tokens"), count("padded_tokens")
+        await engine.embed("counted", ["one two three", "", "one two three"], deadline=soon())
 
-    assert (count("tokens"), count("items", outcome="ok"), count("items", outcome="invalid_request")) == (3, 1, 1)
+    assert (count("tokens") - before[0], count("padded_tokens") - before[1]) == (3, 3)
+    assert (count("items", outcome="ok"), count("items", outcome="invalid_request")) == (2, 1)
+    assert count("shared_tokens") == 3
+
+
+async def test_equal_texts_are_computed_once_and_their_vectors_kept() -> None:
+    async with entered() as engine:
+        first = await engine.embed(MODEL, ["red", "blue", "red"], deadline=soon())
+        again = await engine.embed(MODEL, ["blue", "green"], deadline=soon())
+
+    assert (list(first.shared), list(again.shared)) == ([2], [0])
+    assert np.array_equal(first.matrix[0], first.matrix[2])
+    assert np.array_equal(first.matrix[1], again.matrix[0])
+
+
+@pytest.mark.parametrize(("scope", "shared"), [("shared", [0]), ("client", [])])
+async def test_results_go_to_other_clients_only_where_they_may(scope: str, shared: list[int]) -> None:
+    async with entered(cache_scope=scope) as engine:
+        await engine.embed(MODEL, ["red"], deadline=soon(), caller=Caller(client="a"))
+        other = await engine.embed(MODEL, ["red"], deadline=soon(), caller=Caller(client="b"))
+        same = await engine.embed(MODEL, ["red"], deadline=soon(), caller=Caller(client="a"))
+
+    assert list(other.shared) == shared
+    assert list(same.shared) == [0]
+
+
+async def test_a_cache_of_no_bytes_keeps_nothing() -> None:
+    async with entered(cache_bytes=0) as engine:
+        await engine.embed(MODEL, ["red"], deadline=soon())
+        again = await engine.embed(MODEL, ["red"], deadline=soon())
+
+    assert list(again.shared) == []
+
+
+async def test_declared_dimensions_cut_the_vector_and_make_it_unit_length_again() -> None:
+    backend = FakeEmbeddingBackend(model_id=MODEL, dimensions=8, matryoshka_dimensions=(4,))
+    async with entered(backend) as engine:
+        whole = await engine.embed(MODEL, ["red"], deadline=soon())
+        cut = await engine.embed(MODEL, ["red"], dimensions=4, deadline=soon())
+
+    assert cut.matrix.shape == (1, 4)
+    assert np.linalg.norm(cut.matrix) == pytest.approx(1)
+    assert np.allclose(cut.matrix[0], whole.matrix[0, :4] / np.linalg.norm(whole.matrix[0, :4]))
+
+
+async def test_a_prompt_changes_the_vector_and_is_no_other_texts_cached_one() -> None:
+    backend = FakeEmbeddingBackend(model_id=MODEL, dimensions=8, prompts={InputType.QUERY: "query: "})
+    async with entered(backend) as engine:
+        plain = await engine.embed(MODEL, ["red"], deadline=soon())
+        query = await engine.embed(MODEL, ["red"], input_type=InputType.QUERY, deadline=soon())
+        same = await engine.embed(MODEL, ["query: red"], deadline=soon())
+
+    assert not np.array_equal(plain.matrix, query.matrix)
+    assert np.array_equal(query.matrix, same.matrix)
+
+
+async def test_overload_is_refused_before_anything_is_tokenised() -> None:
+    class Counting(FakeEmbeddingBackend):
+        tokenized = 0
+
+        def tokenize(self, inputs: Sequence[Text], input_type: InputType) -> list[Tokens | InvalidRequest]:
+            self.tokenized += len(inputs)
+            return super().tokenize(inputs, input_type)
+
+    backend = Counting(model_id=MODEL, dimensions=8, cost=FakeCost(token_us=10_000))
+    async with entered(backend, max_queued_tokens=300, cache_bytes=0) as engine:
+        first = [asyncio.create_task(engine.embed(MODEL, ["word " * 100], deadline=soon())) for _ in range(3)]
+        await eventually(lambda: engine.backlog().queued_cost > 0)
+        before = backend.tokenized
+        with pytest.raises(Overloaded) as refused:
+            await engine.embed(MODEL, ["word " * 250] * 4, deadline=soon())
+        assert backend.tokenized == before
+        for task in first:
+            task.cancel()
+        await asyncio.gather(*first, return_exceptions=True)
+
+    assert refused.value.retry_after_s
+
+
+async def test_models_are_loaded_and_unloaded_while_it_runs() -> None:
+    async with entered() as engine:
+        engine._load = lambda model: FakeEmbeddingBackend(model_id=model.id, dimensions=4)
+        await engine.load_model('{"id": "second", "source": "path:/none"}')
+        both = [model.id for model in engine.models]
+        second = await engine.embed("second", ["red"], deadline=soon())
+        await engine.unload_model(MODEL)
+
+        with pytest.raises(UnknownModel):
+            await engine.embed(MODEL, ["red"], deadline=soon())
+        with pytest.raises(InvalidRequest, match="the only one"):
+            await engine.unload_model("second")
+
+    assert both == [MODEL, "second"]
+    assert second.matrix.shape == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("settings_json", "problem"),
+    [
+        ("{", "settings_json: it: Invalid JSON"),
+        ('{"id": "x"}', "source: Field required"),
+        ('{"id": "x", "source": "path:/none", "colour": "red"}', "colour: Extra inputs"),
+        (f'{{"id": "{MODEL}", "source": "path:/none"}}', "is loaded already"),
+        ('{"id": "x", "source": "path:/none"}', "no model there"),
+    ],
+)
+async def test_a_model_that_cannot_be_loaded_changes_nothing(settings_json: str, problem: str) -> None:
+    def missing(_model: object) -> FakeEmbeddingBackend:
+        raise StartupError("model source path:/none: no model there")
+
+    async with entered() as engine:
+        engine._load = missing
+        with pytest.raises(InvalidRequest, match=problem):
+            await engine.load_model(settings_json)
+        embedded = await engine.embed(MODEL, ["red"], deadline=soon())
+
+    assert [model.id for model in engine.models] == [MODEL]
+    assert embedded.matrix.any()
+
+
+async def test_a_lost_device_ends_what_runs_the_engine() -> None:
+    class Lost(FakeEmbeddingBackend):
+        is_lost = False
+
+        def compute(self, prepared: Sequence[Tokens], *, alone: bool) -> npt.NDArray[np.float32]:
+            if self.is_lost:
+                raise DeviceLost("CUDA error")
+            return super().compute(prepared, alone=alone)
+
+    backend = Lost(model_id=MODEL, dimensions=8)
+    stopping = asyncio.Event()
+    engine = EmbeddingEngine(EmbeddingSettings(backend="fake"), lambda _model: backend)
+
+    async def serve() -> None:
+        async with engine, supervise([engine.run], stopping):
+            await engine.embed(MODEL, ["red"], deadline=soon())
+            backend.is_lost = True
+            with pytest.raises(Unavailable):
+                await engine.embed(MODEL, ["blue"], deadline=soon())
+            await asyncio.wait_for(stopping.wait(), 5)
+
+    with pytest.raises(TaskDied):
+        await serve()

@@ -47,7 +47,7 @@ def test_little_memory_is_a_warning(monkeypatch: pytest.MonkeyPatch, available: 
 @pytest.mark.parametrize(
     "environ",
     [
-        {"ISOLANE_RERANKING_MODEL_SOURCE": "path:/models/x"},
+        {"ISOLANE_RERANKING_MODELS": '[{"id": "x", "source": "path:/models/x"}]'},
         {"ISOLANE_RERANKING_CONFIG": "reranking.toml"},
         {"ISOLANE_RERANKING_BACKEND": "fake"},
     ],

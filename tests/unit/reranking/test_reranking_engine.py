@@ -14,39 +14,42 @@ from services.common.errors import BackendFailed, InvalidRequest, RequestError, 
 from services.common.lifecycle import supervise
 from services.common.models import Tokens
 from services.reranking.backends.fake import FakeRerankingBackend
-from services.reranking.engine import Reranked, RerankingEngine, probability
+from services.reranking.engine import Query, Reranked, RerankingEngine, probability
 from services.reranking.settings import RerankingSettings
 
 MODEL = "development-reranker"
 
 
 class ScriptedBackend(FakeRerankingBackend):
-    """Gives the scores of a script by the document, which is a number."""
+    """Gives the scores of a script by the passages of a document, which are numbers."""
 
     def __init__(self, scores: Sequence[float]) -> None:
         super().__init__(model_id=MODEL)
         self._scores = scores
 
-    def tokenize(self, query: str, documents: Sequence[str]) -> list[Tokens]:
-        return [Tokens(ids=(int(document),), truncated=False) for document in documents if document.isdigit()]
+    def tokenize(
+        self, query: str, documents: Sequence[str], *, max_document_tokens: int, max_passages: int
+    ) -> list[list[Tokens]]:
+        self.asked = (max_document_tokens, max_passages)
+        return [[Tokens(ids=(int(number),)) for number in document.split()] for document in documents]
 
-    def score(self, batch: Sequence[Tokens]) -> npt.NDArray[np.float32]:
-        return np.array([self._scores[tokens.ids[0]] for tokens in batch], dtype=np.float32)
+    def compute(self, prepared: Sequence[Tokens], *, alone: bool) -> npt.NDArray[np.float32]:
+        return np.array([self._scores[tokens.ids[0]] for tokens in prepared], dtype=np.float32)
 
 
 class PoisonedBackend(ScriptedBackend):
     """Fails on every batch that holds document 1."""
 
-    def score(self, batch: Sequence[Tokens]) -> npt.NDArray[np.float32]:
-        if any(tokens.ids == (1,) for tokens in batch):
+    def compute(self, prepared: Sequence[Tokens], *, alone: bool) -> npt.NDArray[np.float32]:
+        if any(tokens.ids == (1,) for tokens in prepared):
             raise ValueError("poison")
-        return super().score(batch)
+        return super().compute(prepared, alone=alone)
 
 
 @asynccontextmanager
 async def entered(backend: FakeRerankingBackend | None = None, **settings: int) -> AsyncIterator[RerankingEngine]:
     chosen = backend or FakeRerankingBackend(model_id=MODEL)
-    engine = RerankingEngine(RerankingSettings(backend="fake", **settings), lambda: chosen)  # type: ignore[arg-type]
+    engine = RerankingEngine(RerankingSettings(backend="fake", **settings), lambda _model: chosen)  # type: ignore[arg-type]
     async with engine, supervise([engine.run], asyncio.Event()):
         yield engine
 
@@ -57,10 +60,11 @@ async def rerank(
     *,
     query: str = "query",
     model: str = MODEL,
-    top_n: int = 0,
     raw_scores: bool = True,
+    **options: int,
 ) -> Reranked:
-    return await engine.rerank(model, query, documents, top_n=top_n, raw_scores=raw_scores, deadline=Deadline.after(10))
+    asked = Query(text=query, raw_scores=raw_scores, **options)
+    return await engine.rerank(model, asked, documents, deadline=Deadline.after(10))
 
 
 def order(reranked: Reranked) -> list[int]:
@@ -70,7 +74,7 @@ def order(reranked: Reranked) -> list[int]:
 @pytest.fixture
 def example_free(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scripted backends know no words, so there is nothing to warm up with."""
-    monkeypatch.setattr(RerankingEngine, "_example", lambda _self: [])
+    monkeypatch.setattr(RerankingEngine, "_example", lambda _self, _backend, _words: Tokens(ids=(0,)))
 
 
 @pytest.mark.usefixtures("example_free")
@@ -88,7 +92,7 @@ async def test_top_n_keeps_the_best_and_zero_keeps_all(top_n: int, expected: lis
         reranked = await rerank(engine, ["0", "1", "2"], top_n=top_n)
 
     assert order(reranked) == expected
-    assert len(reranked.items) == 3
+    assert len(reranked.documents) == 3
 
 
 @pytest.mark.usefixtures("example_free")
@@ -101,6 +105,56 @@ async def test_scores_are_probabilities_unless_raw_ones_are_asked_for() -> None:
     assert [result.score for result in default.results] == pytest.approx([0.5, 1 / (1 + math.exp(2))])
 
 
+@pytest.mark.usefixtures("example_free")
+async def test_a_long_document_has_the_score_of_its_best_passage() -> None:
+    async with entered(ScriptedBackend([1.0, 9.0, 2.0, 5.0])) as engine:
+        reranked = await rerank(engine, ["0 2", "1 0", "3"])
+
+    assert [(result.index, result.score) for result in reranked.results] == [(1, 9.0), (2, 5.0), (0, 2.0)]
+    assert [document.tokens for document in reranked.documents] == [2, 2, 1]
+
+
+@pytest.mark.usefixtures("example_free")
+async def test_a_document_with_one_broken_passage_fails_as_a_whole_and_alone() -> None:
+    async with entered(PoisonedBackend([1.0, 9.0, 2.0, 5.0])) as engine:
+        reranked = await rerank(engine, ["0 2", "1 0", "3"])
+
+    assert order(reranked) == [2, 0]
+    assert isinstance(reranked.documents[1].error, BackendFailed)
+
+
+@pytest.mark.usefixtures("example_free")
+async def test_limits_of_the_request_go_before_those_of_the_settings() -> None:
+    backend = ScriptedBackend([1.0])
+    async with entered(backend, max_passages=7) as engine:
+        await rerank(engine, ["0"])
+        default = backend.asked
+        await rerank(engine, ["0"], max_document_tokens=30, max_passages=2)
+
+    assert (default, backend.asked) == ((0, 7), (30, 2))
+
+
+@pytest.mark.usefixtures("example_free")
+async def test_equal_pairs_are_scored_once_and_kept() -> None:
+    async with entered(ScriptedBackend([1.0, 2.0])) as engine:
+        first = await rerank(engine, ["0", "1", "0"])
+        again = await rerank(engine, ["1", "0"])
+
+    assert [document.shared for document in first.documents] == [False, False, True]
+    assert [document.shared for document in again.documents] == [True, True]
+    assert order(again) == [0, 1]
+
+
+async def test_the_fakes_long_document_is_cut_into_passages_and_what_is_left_out_is_counted() -> None:
+    long = " ".join(f"word{number}" for number in range(5000))
+    async with entered() as engine:
+        one = await rerank(engine, [long], max_passages=1)
+        ten = await rerank(engine, [long], max_passages=10)
+
+    assert one.documents[0].dropped > ten.documents[0].dropped > 0
+    assert len(ten.documents[0].pairs) == 10
+
+
 @pytest.mark.parametrize(("logit", "expected"), [(-1e9, 0.0), (0.0, 0.5), (1e9, 1.0)])
 def test_probability_overflows_for_no_logit(logit: float, expected: float) -> None:
     assert probability(logit) == expected
@@ -111,8 +165,8 @@ async def test_empty_and_oversized_documents_are_their_own_error_and_the_others_
         reranked = await rerank(engine, ["", "query it is", "x" * 21, "no"])
 
     assert order(reranked) == [1, 3]
-    assert [type(reranked.items[index]) for index in (0, 2)] == [InvalidRequest, TooLarge]
-    assert all(isinstance(reranked.items[index], Tokens) for index in (1, 3))
+    assert [type(reranked.documents[index].error) for index in (0, 2)] == [InvalidRequest, TooLarge]
+    assert all(reranked.documents[index].error is None for index in (1, 3))
 
 
 async def test_only_documents_that_are_wrong_give_no_results_and_no_error_of_the_call() -> None:
@@ -120,7 +174,7 @@ async def test_only_documents_that_are_wrong_give_no_results_and_no_error_of_the
         reranked = await rerank(engine, ["", ""])
 
     assert order(reranked) == []
-    assert [type(item) for item in reranked.items] == [InvalidRequest, InvalidRequest]
+    assert [type(document.error) for document in reranked.documents] == [InvalidRequest, InvalidRequest]
 
 
 @pytest.mark.usefixtures("example_free")
@@ -129,7 +183,7 @@ async def test_a_document_that_breaks_the_model_fails_alone() -> None:
         reranked = await rerank(engine, ["0", "1", "2"])
 
     assert order(reranked) == [2, 0]
-    assert isinstance(reranked.items[1], BackendFailed)
+    assert isinstance(reranked.documents[1].error, BackendFailed)
 
 
 @pytest.mark.usefixtures("example_free")
@@ -139,7 +193,7 @@ async def test_a_score_that_is_no_number_fails_its_item_and_keeps_the_order_of_t
         reranked = await rerank(engine, ["0", "1", "2", "3"])
 
     assert order(reranked) == [2, 3, 0]
-    assert isinstance(reranked.items[1], BackendFailed)
+    assert isinstance(reranked.documents[1].error, BackendFailed)
 
 
 @pytest.mark.parametrize(

@@ -36,11 +36,10 @@ class SeparateTransformer(Transformer):
         """Split the pairs by `token_type_ids` and read each side."""
         ids, mask, types = (features[name] for name in ("input_ids", "attention_mask", "token_type_ids"))
         is_query = (mask == 1) & (types == 0)
-        features["query"] = self._read(ids, is_query)
-        features["query_mask"] = is_query
-        passage, is_passage = _passage_alone(ids, mask, is_query)
-        features["passage"] = self._read(passage, is_passage)
-        features["passage_mask"] = is_passage
+        alone = {"query": _query_alone(ids, is_query), "passage": _passage_alone(ids, mask, is_query)}
+        for name, (text, is_text) in alone.items():
+            features[name] = self._read(text, is_text)
+            features[f"{name}_mask"] = is_text
         return features
 
     def _read(self, ids: Tensor, mask: Tensor) -> Tensor:
@@ -73,7 +72,8 @@ class Interaction(Module):
 
     def score(self, query: Tensor, query_mask: Tensor, passage: Tensor, passage_mask: Tensor) -> Tensor:
         """One logit per pair of token vectors and masks, as `SeparateTransformer` writes them."""
-        cosine = functional.cosine_similarity(_mean(query, query_mask), _mean(passage, passage_mask))
+        sides = functional.normalize(_mean(query, query_mask)), functional.normalize(_mean(passage, passage_mask))
+        cosine = (sides[0] * sides[1]).sum(1)
         tokens = torch.cat([self.norm(query) + self.side[0], self.norm(passage) + self.side[1]], 1)
         mask = torch.cat([query_mask, passage_mask], 1)
         states = self.layers(tokens, src_key_padding_mask=~mask)
@@ -130,20 +130,28 @@ def is_ours(folder: Path) -> bool:
 
 def load(folder: Path, *, device: str) -> CrossEncoder:
     """A saved development reranker."""
-    head = next(path.parent for path in sorted(folder.glob("*_Interaction/config.json")))
+    (head, *_) = [path.parent for path in sorted(folder.glob("*_Interaction/config.json"))]
     return assemble(read_base(folder), Interaction.load(str(head), local_files_only=True), device=device)
+
+
+# `longest` stays a tensor in these two, so that a trace of them holds for other batches than the traced one.
+
+
+def _query_alone(ids: Tensor, is_query: Tensor) -> tuple[Tensor, Tensor]:
+    """The columns that the longest query needs."""
+    longest = is_query.sum(1).max()
+    return ids[:, :longest], is_query[:, :longest]
 
 
 def _passage_alone(ids: Tensor, mask: Tensor, is_query: Tensor) -> tuple[Tensor, Tensor]:
     """Move the passages to the front, behind the first special token, as the tokenizer writes a text alone."""
     # The query's closing token gives its place to the passage's opening one.
     shift = is_query.sum(1, keepdim=True) - 1
-    places = torch.arange(ids.shape[1], device=ids.device)[None, :] + shift
-    alone = ids.gather(1, places.clamp(max=ids.shape[1] - 1))
-    alone[:, 0] = ids[:, 0]
-    is_passage = places < mask.sum(1, keepdim=True)
-    longest = int(is_passage.sum(1).max())
-    return alone[:, :longest], is_passage[:, :longest]
+    length = mask.sum(1, keepdim=True)
+    longest = (length - shift).max()
+    places = torch.arange(ids.shape[1], device=ids.device)[None, :longest] + shift
+    moved = ids.gather(1, places.clamp(max=ids.shape[1] - 1))
+    return torch.cat([ids[:, :1], moved[:, 1:]], 1), places < length
 
 
 def _mean(states: Tensor, mask: Tensor) -> Tensor:

@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cisolane/common/v1/item.proto\x12\x11isolane.common.v1\"p\n\nItemStatus\x12+\n\x07outcome\x18\x01 \x01(\x0e\x32\x1a.isolane.common.v1.Outcome\x12\x13\n\x0btoken_count\x18\x02 \x01(\r\x12\x11\n\ttruncated\x18\x03 \x01(\x08\x12\r\n\x05\x65rror\x18\x04 \x01(\t*[\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x13\n\x0fOUTCOME_INVALID\x10\x02\x12\x12\n\x0eOUTCOME_FAILED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cisolane/common/v1/item.proto\x12\x11isolane.common.v1\"\x9d\x01\n\nItemStatus\x12+\n\x07outcome\x18\x01 \x01(\x0e\x32\x1a.isolane.common.v1.Outcome\x12\x13\n\x0btoken_count\x18\x02 \x01(\r\x12\x11\n\ttruncated\x18\x03 \x01(\x08\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12\x1b\n\x13\x64ropped_token_count\x18\x05 \x01(\r\x12\x0e\n\x06\x63\x61\x63hed\x18\x06 \x01(\x08*[\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x13\n\x0fOUTCOME_INVALID\x10\x02\x12\x12\n\x0eOUTCOME_FAILED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'isolane.common.v1.item_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=165
-  _globals['_OUTCOME']._serialized_end=256
-  _globals['_ITEMSTATUS']._serialized_start=51
-  _globals['_ITEMSTATUS']._serialized_end=163
+  _globals['_OUTCOME']._serialized_start=211
+  _globals['_OUTCOME']._serialized_end=302
+  _globals['_ITEMSTATUS']._serialized_start=52
+  _globals['_ITEMSTATUS']._serialized_end=209
 # @@protoc_insertion_point(module_scope)

@@ -55,14 +55,20 @@ class ItemStatus(_message.Message):
     TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    DROPPED_TOKEN_COUNT_FIELD_NUMBER: _builtins.int
+    CACHED_FIELD_NUMBER: _builtins.int
     outcome: Global___Outcome.ValueType
     """Always set."""
     token_count: _builtins.int
     """Tokens computed for this item after truncation, special tokens included. 0 unless outcome is OK."""
     truncated: _builtins.bool
-    """True when the item was longer than the model's limit and its end was left out."""
+    """True when the item was longer than what is computed of it, and its end was left out."""
     error: _builtins.str
     """What was wrong and what to do, in one sentence. Empty when outcome is OK."""
+    dropped_token_count: _builtins.int
+    """Tokens that were left out of a truncated item. 0 for others."""
+    cached: _builtins.bool
+    """True when nothing was computed for this item: its result was in the cache, or came with an equal item."""
     def __init__(
         self,
         *,
@@ -70,10 +76,12 @@ class ItemStatus(_message.Message):
         token_count: _builtins.int = ...,
         truncated: _builtins.bool = ...,
         error: _builtins.str = ...,
+        dropped_token_count: _builtins.int = ...,
+        cached: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "token_count", b"token_count", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached", b"cached", "dropped_token_count", b"dropped_token_count", "error", b"error", "outcome", b"outcome", "token_count", b"token_count", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

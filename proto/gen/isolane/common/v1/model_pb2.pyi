@@ -33,6 +33,7 @@ class Model(_message.Message):
     MATRYOSHKA_DIMENSIONS_FIELD_NUMBER: _builtins.int
     DEVELOPMENT_ONLY_FIELD_NUMBER: _builtins.int
     FAKE_FIELD_NUMBER: _builtins.int
+    BACKEND_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The name that requests use. Unique within a service."""
     revision: _builtins.str
@@ -49,6 +50,8 @@ class Model(_message.Message):
     """True for a model that is made for development only and must not be judged by its results."""
     fake: _builtins.bool
     """True for the deterministic fake backend."""
+    backend: _builtins.str
+    """What computes, for example "openvino", "torch" or "fake"."""
     @_builtins.property
     def matryoshka_dimensions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """The shorter vector lengths that the model declares (Matryoshka), ascending. Empty: `dimensions` cannot be changed."""
@@ -65,10 +68,11 @@ class Model(_message.Message):
         matryoshka_dimensions: _abc.Iterable[_builtins.int] | None = ...,
         development_only: _builtins.bool = ...,
         fake: _builtins.bool = ...,
+        backend: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["development_only", b"development_only", "device", b"device", "dimensions", b"dimensions", "dtype", b"dtype", "fake", b"fake", "id", b"id", "matryoshka_dimensions", b"matryoshka_dimensions", "max_tokens", b"max_tokens", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "development_only", b"development_only", "device", b"device", "dimensions", b"dimensions", "dtype", b"dtype", "fake", b"fake", "id", b"id", "matryoshka_dimensions", b"matryoshka_dimensions", "max_tokens", b"max_tokens", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1disolane/common/v1/reply.proto\x12\x11isolane.common.v1\"&\n\x05Usage\x12\r\n\x05items\x18\x01 \x01(\r\x12\x0e\n\x06tokens\x18\x02 \x01(\x04\"V\n\x07Timings\x12\x10\n\x08total_us\x18\x01 \x01(\x04\x12\x10\n\x08queue_us\x18\x02 \x01(\x04\x12\x13\n\x0btokenize_us\x18\x03 \x01(\x04\x12\x12\n\ncompute_us\x18\x04 \x01(\x04\"6\n\x04Load\x12\x13\n\x0bqueued_cost\x18\x01 \x01(\x04\x12\x19\n\x11predicted_wait_us\x18\x02 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1disolane/common/v1/reply.proto\x12\x11isolane.common.v1\"?\n\x05Usage\x12\r\n\x05items\x18\x01 \x01(\r\x12\x0e\n\x06tokens\x18\x02 \x01(\x04\x12\x17\n\x0f\x63omputed_tokens\x18\x03 \x01(\x04\"V\n\x07Timings\x12\x10\n\x08total_us\x18\x01 \x01(\x04\x12\x10\n\x08queue_us\x18\x02 \x01(\x04\x12\x13\n\x0btokenize_us\x18\x03 \x01(\x04\x12\x12\n\ncompute_us\x18\x04 \x01(\x04\"6\n\x04Load\x12\x13\n\x0bqueued_cost\x18\x01 \x01(\x04\x12\x19\n\x11predicted_wait_us\x18\x02 \x01(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,9 +32,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'isolane.common.v1.reply_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_USAGE']._serialized_start=52
-  _globals['_USAGE']._serialized_end=90
-  _globals['_TIMINGS']._serialized_start=92
-  _globals['_TIMINGS']._serialized_end=178
-  _globals['_LOAD']._serialized_start=180
-  _globals['_LOAD']._serialized_end=234
+  _globals['_USAGE']._serialized_end=115
+  _globals['_TIMINGS']._serialized_start=117
+  _globals['_TIMINGS']._serialized_end=203
+  _globals['_LOAD']._serialized_start=205
+  _globals['_LOAD']._serialized_end=259
 # @@protoc_insertion_point(module_scope)

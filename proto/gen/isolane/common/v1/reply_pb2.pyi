@@ -24,19 +24,23 @@ class Usage(_message.Message):
 
     ITEMS_FIELD_NUMBER: _builtins.int
     TOKENS_FIELD_NUMBER: _builtins.int
+    COMPUTED_TOKENS_FIELD_NUMBER: _builtins.int
     items: _builtins.int
     """Items received."""
     tokens: _builtins.int
-    """Tokens computed over all items, after truncation, special tokens included. 0 where the service counts no tokens."""
+    """Tokens of all items, after truncation, special tokens included. 0 where the service counts no tokens."""
+    computed_tokens: _builtins.int
+    """Those of `tokens` that were computed for this request, rather than taken from the cache or from an equal item."""
     def __init__(
         self,
         *,
         items: _builtins.int = ...,
         tokens: _builtins.int = ...,
+        computed_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["computed_tokens", b"computed_tokens", "items", b"items", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -59,7 +63,9 @@ class Timings(_message.Message):
     tokenize_us: _builtins.int
     """Turning text into token ids."""
     compute_us: _builtins.int
-    """In the model, or in the parser. Batches that several requests share count in full for each."""
+    """In the model, or in the parser: from the start of the first batch that held an item to the end of the last, less
+    the time in which none ran.
+    """
     def __init__(
         self,
         *,
@@ -78,7 +84,9 @@ Global___Timings: _TypeAlias = Timings  # noqa: Y015
 
 @_typing.final
 class Load(_message.Message):
-    """Load is the server's state when it replied. Callers that pick among instances use it."""
+    """Load is the server's state when it replied. Callers that pick among instances use it. It also stands in the trailing
+    metadata of every call, answered or refused: x-isolane-queued-cost and x-isolane-predicted-wait-us.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -32,6 +32,12 @@ class _VectorTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VectorType
     """In a request: float32. Never in a reply."""
     VECTOR_TYPE_FLOAT32: _VectorType.ValueType  # 1
     """IEEE 754 binary32, little-endian."""
+    VECTOR_TYPE_FLOAT16: _VectorType.ValueType  # 2
+    """IEEE 754 binary16, little-endian."""
+    VECTOR_TYPE_INT8: _VectorType.ValueType  # 3
+    """Signed bytes: each row is scaled so that its largest magnitude becomes 127; see Vectors.scales."""
+    VECTOR_TYPE_BINARY: _VectorType.ValueType  # 4
+    """One bit per dimension, 1 where the element is above 0; eight to a byte, the first in the highest bit."""
 
 class VectorType(_VectorType, metaclass=_VectorTypeEnumTypeWrapper):
     """Element type of a vector matrix."""
@@ -40,7 +46,37 @@ VECTOR_TYPE_UNSPECIFIED: VectorType.ValueType  # 0
 """In a request: float32. Never in a reply."""
 VECTOR_TYPE_FLOAT32: VectorType.ValueType  # 1
 """IEEE 754 binary32, little-endian."""
+VECTOR_TYPE_FLOAT16: VectorType.ValueType  # 2
+"""IEEE 754 binary16, little-endian."""
+VECTOR_TYPE_INT8: VectorType.ValueType  # 3
+"""Signed bytes: each row is scaled so that its largest magnitude becomes 127; see Vectors.scales."""
+VECTOR_TYPE_BINARY: VectorType.ValueType  # 4
+"""One bit per dimension, 1 where the element is above 0; eight to a byte, the first in the highest bit."""
 Global___VectorType: _TypeAlias = VectorType  # noqa: Y015
+
+class _InputType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _InputTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InputType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    INPUT_TYPE_UNSPECIFIED: _InputType.ValueType  # 0
+    """No prompt."""
+    INPUT_TYPE_QUERY: _InputType.ValueType  # 1
+    """A search query."""
+    INPUT_TYPE_DOCUMENT: _InputType.ValueType  # 2
+    """A text to be found."""
+
+class InputType(_InputType, metaclass=_InputTypeEnumTypeWrapper):
+    """What a text is for: models that tell questions from passages put their own prompt before it."""
+
+INPUT_TYPE_UNSPECIFIED: InputType.ValueType  # 0
+"""No prompt."""
+INPUT_TYPE_QUERY: InputType.ValueType  # 1
+"""A search query."""
+INPUT_TYPE_DOCUMENT: InputType.ValueType  # 2
+"""A text to be found."""
+Global___InputType: _TypeAlias = InputType  # noqa: Y015
 
 @_typing.final
 class Input(_message.Message):
@@ -106,12 +142,15 @@ class EmbedRequest(_message.Message):
     INPUTS_FIELD_NUMBER: _builtins.int
     DIMENSIONS_FIELD_NUMBER: _builtins.int
     VECTOR_TYPE_FIELD_NUMBER: _builtins.int
+    INPUT_TYPE_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Required. A model's id from ListModels."""
     dimensions: _builtins.int
     """Optional; default 0, the model's own length. Otherwise one of the model's matryoshka_dimensions."""
     vector_type: Global___VectorType.ValueType
     """Optional; default float32."""
+    input_type: Global___InputType.ValueType
+    """Optional; default no prompt. Models without prompts take every type. Not for token ids."""
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Input]:
         """Required. Limit: 1 to 2,048 inputs."""
@@ -123,10 +162,11 @@ class EmbedRequest(_message.Message):
         inputs: _abc.Iterable[Global___Input] | None = ...,
         dimensions: _builtins.int = ...,
         vector_type: Global___VectorType.ValueType = ...,
+        input_type: Global___InputType.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "inputs", b"inputs", "model", b"model", "vector_type", b"vector_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "input_type", b"input_type", "inputs", b"inputs", "model", b"model", "vector_type", b"vector_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -142,14 +182,21 @@ class Vectors(_message.Message):
     VECTOR_TYPE_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
     DIMENSIONS_FIELD_NUMBER: _builtins.int
+    SCALES_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
-    """rows * dimensions elements of vector_type, little-endian. Rows whose item is not OK are zeros."""
+    """rows * dimensions elements of vector_type, little-endian; for BINARY each row ends with a whole byte. Rows whose item
+    is not OK are zeros.
+    """
     vector_type: Global___VectorType.ValueType
     """Element type of data."""
     rows: _builtins.int
     """Equals the number of inputs."""
     dimensions: _builtins.int
     """Elements in a row."""
+    @_builtins.property
+    def scales(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """For INT8 one factor per row: element times factor gives back the number. Empty for other types."""
+
     def __init__(
         self,
         *,
@@ -157,10 +204,11 @@ class Vectors(_message.Message):
         vector_type: Global___VectorType.ValueType = ...,
         rows: _builtins.int = ...,
         dimensions: _builtins.int = ...,
+        scales: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "dimensions", b"dimensions", "rows", b"rows", "vector_type", b"vector_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "dimensions", b"dimensions", "rows", b"rows", "scales", b"scales", "vector_type", b"vector_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -228,8 +276,11 @@ class TokenizeRequest(_message.Message):
 
     MODEL_FIELD_NUMBER: _builtins.int
     INPUTS_FIELD_NUMBER: _builtins.int
+    INPUT_TYPE_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Required. A model's id from ListModels."""
+    input_type: Global___InputType.ValueType
+    """Optional; default no prompt. As in EmbedRequest."""
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Input]:
         """Required. Limit: 1 to 2,048 inputs."""
@@ -239,10 +290,11 @@ class TokenizeRequest(_message.Message):
         *,
         model: _builtins.str = ...,
         inputs: _abc.Iterable[Global___Input] | None = ...,
+        input_type: Global___InputType.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "model", b"model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["input_type", b"input_type", "inputs", b"inputs", "model", b"model"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

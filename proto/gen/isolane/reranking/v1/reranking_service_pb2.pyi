@@ -32,6 +32,8 @@ class RerankRequest(_message.Message):
     DOCUMENTS_FIELD_NUMBER: _builtins.int
     TOP_N_FIELD_NUMBER: _builtins.int
     RAW_SCORES_FIELD_NUMBER: _builtins.int
+    MAX_DOCUMENT_TOKENS_FIELD_NUMBER: _builtins.int
+    MAX_PASSAGES_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Required. A model's id from ListModels."""
     query: _builtins.str
@@ -40,6 +42,12 @@ class RerankRequest(_message.Message):
     """Optional; default 0, all. The number of results to return."""
     raw_scores: _builtins.bool
     """Optional; default false: scores are probabilities in 0..1 (sigmoid). True: the model's raw scores."""
+    max_document_tokens: _builtins.int
+    """Optional; default 0, no limit. Each document is cut to so many tokens before anything else."""
+    max_passages: _builtins.int
+    """Optional; default 0, the server's own number. A document too long for one pair is scored by passages, at most so
+    many, and the best counts; what does not fit into them is left out. 1 cuts documents to what one pair takes.
+    """
     @_builtins.property
     def documents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Required. Limit: 1 to 1,000 documents, each 1 to 1,000,000 bytes of UTF-8."""
@@ -52,10 +60,12 @@ class RerankRequest(_message.Message):
         documents: _abc.Iterable[_builtins.str] | None = ...,
         top_n: _builtins.int = ...,
         raw_scores: _builtins.bool = ...,
+        max_document_tokens: _builtins.int = ...,
+        max_passages: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "model", b"model", "query", b"query", "raw_scores", b"raw_scores", "top_n", b"top_n"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "max_document_tokens", b"max_document_tokens", "max_passages", b"max_passages", "model", b"model", "query", b"query", "raw_scores", b"raw_scores", "top_n", b"top_n"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -109,7 +119,7 @@ class RerankResponse(_message.Message):
 
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[_item_pb2.ItemStatus]:
-        """One status per document, in the request's order. token_count is that of the pair (query and document)."""
+        """One status per document, in the request's order. token_count is that of its pairs: query and passage."""
 
     @_builtins.property
     def usage(self) -> _reply_pb2.Usage:

@@ -1,0 +1,159 @@
+"""Embedding: throughput, latency and padding of Isolane through its gateway, beside infinity and sentence-transformers.
+
+The same weights, texts and threads for all; the servers take turns, and all but one are halted. The loop of
+sentence-transformers runs in process, over the same texts, and sorts them by length itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from bench import peers
+from bench.calibration import calibrate
+from bench.inprocess import Task, isolane_forward, sentence_transformers_loop, worker
+from bench.load import Generator
+from bench.quality import cosines, embed
+from bench.report import Figure, parser, publish, say
+from bench.results import Results
+from bench.serving import Served, post
+from bench.shapes import MODEL, SHAPES, SINGLE, Shape, embed_body, embed_requests
+from bench.stack import local_stack, running_mesh
+from bench.texts import MIXES, MODEL_SOURCE, Texts
+from bench.tokens import TokenCounter
+from bench.turns import Turns
+from bench.vegeta import vegeta
+from ops.progress import Progress
+
+_TEXTS_PER_S = 600
+"""More than any of these servers computes in a second: a turn must not run out of texts."""
+_LOOP_TEXTS = 1024
+_COMPARED_TEXTS = 256
+_SINGLE_S = 6.0
+"""A turn of one caller needs less time for as many answers."""
+_BARE = "isolane, bare forward"
+_LOOP = "sentence-transformers loop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Systems:
+    """What is measured."""
+
+    servers: Sequence[Served]
+    loop: Task | None
+    forward: Task | None
+
+
+def measure(options: Namespace, seed: int) -> list[Figure]:
+    """All figures."""
+    progress = Progress()
+    generator = Generator(program=vegeta(progress))
+    texts, counter = Texts(seed), TokenCounter.of_embedding()
+    results = Results()
+    with systems(options, progress) as found:
+        figures = quality(found, texts)
+        for mix in options.mix:
+            for shape in options.shape:
+                turns = Turns(
+                    generator=generator,
+                    seconds=min(options.seconds, _SINGLE_S) if shape == SINGLE else options.seconds,
+                    deadline_ms=options.deadline_ms,
+                )
+                for turn in range(options.rounds):
+                    say(f"{mix}, {shape}: round {turn + 1} of {options.rounds}")
+                    _round(found, turns, results, mix, shape, texts, counter)
+    return [*figures, *results.figures()]
+
+
+@contextmanager
+def systems(options: Namespace, progress: Progress) -> Iterator[Systems]:
+    """Start everything; every server is halted until its turn."""
+    with ExitStack() as stack:
+        servers = []
+        for dtype in options.dtype:
+            say(f"starting Isolane, {dtype}")
+            name = "isolane" if dtype == "float32" else f"isolane, {dtype}"
+            servers.append(stack.enter_context(local_stack(name, **embedding_settings(dtype))))
+            servers[-1].halt()
+        if options.mesh:
+            servers.append(running_mesh())
+        if options.peers:
+            for engine in ("torch", "optimum"):
+                say(f"starting infinity, {engine}")
+                servers.append(stack.enter_context(peers.infinity(engine, MODEL, progress)))
+                servers[-1].halt()
+        loop = stack.enter_context(worker(sentence_transformers_loop)) if options.peers else None
+        forward = stack.enter_context(worker(isolane_forward)) if SINGLE in options.shape else None
+        yield Systems(servers=servers, loop=loop, forward=forward)
+
+
+def embedding_settings(dtype: str) -> dict[str, str]:
+    """Settings of a stack of which only the embedding service is measured."""
+    others = {"RERANKING_BACKEND": "fake", "DOCUMENTS_BACKEND": "fake"}
+    if dtype == "float32":
+        return others  # the default
+    return {"EMBEDDING_MODELS": json.dumps([{"id": MODEL, "source": MODEL_SOURCE, "dtype": dtype}]), **others}
+
+
+def quality(found: Systems, texts: Texts) -> list[Figure]:
+    """How near each server's vectors are to those of the first: what a number type or another engine loses."""
+    compared = texts.lognormal(_COMPARED_TEXTS)
+    vectors = {}
+    for served in found.servers:
+        with served.awake(partial(embed, served, compared[:1])):
+            vectors[served.name] = embed(served, compared)
+    if found.loop:
+        vectors[_LOOP] = found.loop(compared)[1]
+    reference, *others = vectors
+    return [
+        Figure.of(f"cosine of {name} and {reference}: {which}", "", [value], system=name, metric=f"cosine {which}")
+        for name in others
+        for which, value in cosines(vectors[reference], vectors[name]).items()
+    ]
+
+
+def _round(
+    found: Systems, turns: Turns, results: Results, mix: str, shape: Shape, texts: Texts, counter: TokenCounter
+) -> None:
+    """A turn of every system with the same texts."""
+    count = int(_TEXTS_PER_S * turns.seconds)
+    batch = MIXES[mix](texts, count)
+    tokens = counter.texts(batch)
+    requests = embed_requests(batch, tokens, shape.texts)
+    warm = [embed_body(texts.lognormal(max(8, shape.texts))) for _ in found.servers]
+    for served, body in zip(found.servers, warm, strict=True):
+        turn = turns.take(served, requests, shape, partial(post, served.target("embed").url, body))
+        results.add(mix, shape, served.name, turn)
+    if found.loop and shape.texts > 1:
+        seconds, _ = found.loop(batch[:_LOOP_TEXTS])
+        results.add_rate(mix, shape, _LOOP, sum(tokens[:_LOOP_TEXTS]) / seconds)
+    if found.forward and shape == SINGLE:
+        results.add_forward(mix, shape, _BARE, found.forward(batch[:_COMPARED_TEXTS]))
+
+
+def options() -> Namespace:
+    """The command line."""
+    arguments = parser((__doc__ or "").splitlines()[0])
+    arguments.add_argument("--rounds", type=int, default=3, help="turns of each server")
+    arguments.add_argument("--seconds", type=float, default=15.0, help="length of a turn")
+    arguments.add_argument("--deadline-ms", type=int, default=5000, help="of each request, for goodput")
+    arguments.add_argument("--seed", type=int, default=None, help="of the texts; else from the clock")
+    arguments.add_argument("--mix", nargs="+", choices=list(MIXES), default=list(MIXES))
+    arguments.add_argument("--shape", nargs="+", type=Shape.parse, default=list(SHAPES), metavar="TEXTSxCALLERS")
+    arguments.add_argument("--dtype", nargs="+", default=["float32"], help="of Isolane; the first is the reference")
+    arguments.add_argument("--mesh", action="store_true", help="also the dev mesh that runs here")
+    arguments.add_argument("--no-peers", dest="peers", action="store_false", help="Isolane alone")
+    return arguments.parse_args()
+
+
+if __name__ == "__main__":
+    chosen = options()
+    number = chosen.seed if chosen.seed is not None else time.time_ns() % 1_000_000
+    calibration = asyncio.run(calibrate())
+    publish([*calibration, *measure(chosen, number)], chosen.json, seed=number, seconds=chosen.seconds)

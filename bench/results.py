@@ -1,0 +1,113 @@
+"""All turns of a comparison, and the table that follows from them: medians, ranges, and ratios of the same round."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from bench.answers import percentile
+from bench.report import Figure
+from bench.shapes import Shape
+from bench.turns import Turn
+
+ISOLANE = "isolane"
+
+
+class Cell(NamedTuple):
+    """Where a figure belongs."""
+
+    mix: str
+    shape: Shape
+    system: str
+
+
+class Results:
+    """Collects turns, system by system, and compares those of the same round."""
+
+    def __init__(self) -> None:
+        self._turns: dict[Cell, list[Turn]] = defaultdict(list)
+        self._rates: dict[Cell, list[float]] = defaultdict(list)
+        self._forward: dict[Cell, list[float]] = defaultdict(list)
+
+    def add(self, mix: str, shape: Shape, system: str, turn: Turn) -> None:
+        """A server's turn."""
+        self._turns[Cell(mix, shape, system)].append(turn)
+        self.add_rate(mix, shape, system, turn.tokens_per_s)
+
+    def add_rate(self, mix: str, shape: Shape, system: str, tokens_per_s: float) -> None:
+        """What something without a server did in its turn."""
+        self._rates[Cell(mix, shape, system)].append(tokens_per_s)
+
+    def add_forward(self, mix: str, shape: Shape, system: str, seconds: Sequence[float]) -> None:
+        """Forward times of single texts in process; their p50 counts."""
+        self._forward[Cell(mix, shape, system)].append(percentile(seconds, 50) * 1e3)
+
+    def figures(self) -> list[Figure]:
+        """The table."""
+        groups = dict.fromkeys((cell.mix, cell.shape) for cell in self._rates)
+        return [figure for mix, shape in groups for figure in self._group(mix, shape)]
+
+    def _group(self, mix: str, shape: Shape) -> Iterator[Figure]:
+        where = f"{mix}, {shape}"
+        labels = {"mix": mix, "shape": str(shape)}
+        rates = {cell.system: values for cell, values in self._rates.items() if cell[:2] == (mix, shape)}
+        for system, values in rates.items():
+            yield Figure.of(
+                f"{where}: {system}, real tokens", "tokens/s", values, **labels, system=system, metric="throughput"
+            )
+        for name, ratio in ratios(rates).items():
+            yield Figure.of(f"{where}: {name}", "ratio", ratio, **labels, system=name, metric="ratio")
+        for cell, turns in self._turns.items():
+            if cell[:2] == (mix, shape):
+                yield from _of_turns(where, labels, cell.system, turns)
+        yield from self._overhead(mix, shape, where, labels)
+
+    def _overhead(self, mix: str, shape: Shape, where: str, labels: Mapping[str, str]) -> Iterator[Figure]:
+        turns = self._turns.get(Cell(mix, shape, ISOLANE), ())
+        for cell, forward in self._forward.items():
+            if cell[:2] == (mix, shape):
+                yield Figure.of(f"{where}: {cell.system}, p50", "ms", forward, **labels, metric="forward")
+                added = [turn.latency_ms(50) - alone for turn, alone in zip(turns, forward, strict=False)]
+                if added:
+                    name = f"{where}: added to the forward time, p50"
+                    yield Figure.of(name, "ms", added, **labels, metric="overhead")
+
+
+def ratios(rates: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    """Ratios, round by round: Isolane to the best of infinity's engines and to the loop, its variants to itself."""
+    found = {}
+    own = rates.get(ISOLANE)
+    engines = [values for system, values in rates.items() if system.startswith("infinity")]
+    if own and engines:
+        best = [max(of_round) for of_round in zip(*engines, strict=True)]
+        found["isolane / best of infinity"] = _divide(own, best)
+    for system, values in rates.items():
+        if own and system.startswith("sentence-transformers"):
+            found[f"isolane / {system}"] = _divide(own, values)
+        if own and system.startswith(f"{ISOLANE}, "):
+            found[f"{system} / isolane"] = _divide(values, own)
+    return found
+
+
+def _divide(above: Sequence[float], below: Sequence[float]) -> list[float]:
+    return [a / b for a, b in zip(above, below, strict=True)]
+
+
+def _of_turns(where: str, labels: Mapping[str, str], system: str, turns: Sequence[Turn]) -> Iterator[Figure]:
+    columns: dict[str, tuple[str, list[float | None]]] = {
+        "latency p50": ("ms", [turn.latency_ms(50) for turn in turns]),
+        "latency p99": ("ms", [turn.latency_ms(99) for turn in turns]),
+        "answered within the deadline": ("requests/s", [turn.goodput for turn in turns]),
+        "queue wait p50": ("ms", [percentile(turn.queue_ms, 50) if turn.queue_ms else None for turn in turns]),
+        "queue wait p99": ("ms", [percentile(turn.queue_ms, 99) if turn.queue_ms else None for turn in turns]),
+        "queue wait of an item, mean": ("ms", [turn.mean_queue_ms for turn in turns]),
+        "compute of a batch, mean": ("ms", [turn.mean_compute_ms for turn in turns]),
+        "padding waste": ("%", [turn.padding_percent for turn in turns]),
+        "failed or refused": ("requests", [float(turn.failed) for turn in turns]),
+        "generator": ("cores", [turn.generator_cores for turn in turns]),
+    }
+    for name, (unit, values) in columns.items():
+        known = [value for value in values if value is not None]
+        if known:
+            yield Figure.of(f"{where}: {system}, {name}", unit, known, **labels, system=system, metric=name)

@@ -1,0 +1,115 @@
+"""Whether a request is taken, and if not, when it may come back."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from services.common.batching.fair_queue import FairQueue
+from services.common.batching.pace import Pace
+from services.common.caller import Caller, Priority
+from services.common.deadline import Clock, Deadline
+from services.common.errors import DeadlineExceeded, Overloaded, RequestError
+
+_MARGIN = 1.15
+"""A prediction may be short by so much; what is admitted and late is computed for nothing."""
+_HOPELESS = 2.0
+"""Items that alone need so many times what the deadline leaves are not tried."""
+_CLIENT_FACTOR = 4
+"""A client may queue so many times what is free: one alone four fifths, so that others always find room (dynamic
+thresholds, Choudhury and Hahne 1998)."""
+_BULK_SHARE = 0.5
+"""Part of the queue that bulk work may take."""
+_MOST_DELAY_S = 30.0
+_MOST_PROMISES = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a request is not taken."""
+
+    reason: str
+    """`full`, `late` or `too_long`."""
+    error: RequestError
+
+
+class Admission:
+    """Decides from the queue and the pace. Not thread-safe.
+
+    Args:
+        queue: what waits.
+        pace: how fast it goes.
+        max_queued_cost: tokens that may wait.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, queue: FairQueue, pace: Pace, *, max_queued_cost: int, clock: Clock) -> None:
+        self._queue = queue
+        self._pace = pace
+        self._max_queued_cost = max_queued_cost
+        self._clock = clock
+        self._promised: OrderedDict[str, float] = OrderedDict()
+        self.reserved = 0
+        """Tokens of requests that were let in and are not in the queue yet."""
+        self.in_progress = 0
+        """Tokens that are computed now or next."""
+
+    def refusal(self, cost: int, caller: Caller, deadline: Deadline) -> Refusal | None:
+        """Why `cost` more tokens of a caller are not taken; None when they are."""
+        if (excess := self._excess(cost, caller)) > 0:
+            return self._full(cost, caller, excess)
+        ahead_s = self._pace.seconds(self._queue.ahead(caller, cost) + self.reserved + self.in_progress)
+        late_s = _MARGIN * ahead_s - deadline.remaining_s()
+        if late_s <= 0:
+            return None
+        alone_s = self._pace.seconds(cost)
+        if alone_s > _HOPELESS * deadline.remaining_s():
+            return Refusal(
+                reason="too_long",
+                error=DeadlineExceeded(
+                    f"{cost} tokens need about {alone_s:.1f} s and the deadline leaves {deadline.remaining_s():.1f} s; "
+                    "allow more time or send less at once"
+                ),
+            )
+        if not (self._queue.cost or self.reserved or self.in_progress):
+            return None  # nobody is before it, and the prediction may be wrong
+        delay_s = self._delay(caller, late_s, alone_s)
+        return Refusal(
+            reason="late",
+            error=Overloaded(
+                f"{self._queue.cost} tokens are waiting, and the answer would come in about {ahead_s:.1f} s, after the "
+                f"deadline; try again in {delay_s:.1f} s or allow more time",
+                retry_after_s=delay_s,
+            ),
+        )
+
+    def _excess(self, cost: int, caller: Caller) -> float:
+        """Tokens that have to go before `cost` more of a caller have room; 0 or less when there is room."""
+        queued = self._queue.cost + self.reserved
+        if not queued:
+            return 0.0  # a request larger than the whole queue would else never be taken
+        free = self._max_queued_cost - queued
+        excess: list[float] = [cost - free, self._queue.cost_of(caller) + cost - _CLIENT_FACTOR * free]
+        if caller.priority is Priority.BULK:
+            excess.append(self._queue.cost_of_class(Priority.BULK) + cost - _BULK_SHARE * self._max_queued_cost)
+        return max(excess)
+
+    def _full(self, cost: int, caller: Caller, excess: float) -> Refusal:
+        delay_s = self._delay(caller, self._pace.seconds(excess), self._pace.seconds(cost))
+        return Refusal(
+            reason="full",
+            error=Overloaded(
+                f"{self._queue.cost} tokens are waiting and {cost} more do not fit (limit {self._max_queued_cost}); "
+                f"try again in {delay_s:.1f} s or send less at once",
+                retry_after_s=delay_s,
+            ),
+        )
+
+    def _delay(self, caller: Caller, until_room_s: float, work_s: float) -> float:
+        """When to come back: each who is told to gets a time of his own, so that those who obey do not meet."""
+        now_s = self._clock()
+        at_s = min(max(now_s + until_room_s, self._promised.pop(caller.client, now_s)), now_s + _MOST_DELAY_S)
+        self._promised[caller.client] = at_s + work_s
+        if len(self._promised) > _MOST_PROMISES:
+            self._promised.popitem(last=False)
+        return max(0.001, at_s - now_s)

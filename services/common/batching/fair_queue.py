@@ -1,0 +1,210 @@
+"""Whose turn it is: deficit round robin over clients, in two classes of priority.
+
+Deficit round robin (Shreedhar and Varghese 1995) over the clients of a class, in tokens. A client that was idle goes
+first until its share of the round is used up, as in FQ-CoDel (RFC 8290), so that one who asks little waits for no more
+than the batches in progress. What is left of a share is kept while the round lasts, so that coming and going gains
+nothing. Entries of other clients that fill up a batch are charged to them.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from services.common.batching.entry import Entry
+from services.common.batching.length_index import BatchLimits, Draft, LengthIndex
+from services.common.caller import Caller, Priority
+
+INTERACTIVE_TO_BULK = 9
+"""Tokens of interactive work for one of bulk work, while both wait."""
+
+_MOST_IDLE = 4096
+"""Clients without work whose share of the round is remembered."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Flow:
+    """What one client has waiting in one class."""
+
+    client: str
+    share: int
+    """Tokens that are left of this round; negative when a batch took more."""
+    entries: OrderedDict[Entry, None] = field(default_factory=OrderedDict)
+    lengths: LengthIndex = field(default_factory=LengthIndex)
+    cost: int = 0
+
+    def add(self, entry: Entry) -> None:
+        self.entries[entry] = None
+        self.lengths.add(entry)
+        self.cost += entry.cost
+
+    def discard(self, entry: Entry) -> None:
+        del self.entries[entry]
+        self.lengths.discard(entry)
+        self.cost -= entry.cost
+
+
+class _Class:
+    """The clients of one class of priority.
+
+    Args:
+        quantum: tokens of each client in a round.
+    """
+
+    def __init__(self, quantum: int) -> None:
+        self.cost = 0
+        self.count = 0
+        self.flows: dict[str, _Flow] = {}
+        self._quantum = quantum
+        self._lengths = LengthIndex()
+        self._fresh: OrderedDict[_Flow, None] = OrderedDict()
+        self._ring: OrderedDict[_Flow, None] = OrderedDict()
+
+    def add(self, entry: Entry) -> None:
+        """Queue an entry behind those of its client."""
+        flow = self.flows.get(entry.caller.client)
+        if flow is None:
+            flow = self.flows[entry.caller.client] = _Flow(client=entry.caller.client, share=self._quantum)
+        if not flow.entries:
+            (self._fresh if flow.share > 0 else self._ring)[flow] = None
+        flow.add(entry)
+        self._lengths.add(entry)
+        self.cost += entry.cost
+        self.count += 1
+
+    def discard(self, entry: Entry) -> None:
+        """Take an entry out."""
+        flow = self.flows[entry.caller.client]
+        flow.discard(entry)
+        self._lengths.discard(entry)
+        self.cost -= entry.cost
+        self.count -= 1
+        if not flow.entries:
+            self._fresh.pop(flow, None)
+            self._ring.pop(flow, None)
+            self._forget_idle()
+
+    def take(self, limits: BatchLimits) -> list[Entry]:
+        """A batch around the oldest entry of the client whose turn it is; there must be one."""
+        flow = self._turn()
+        draft = Draft(limits=limits)
+        oldest = next(iter(flow.entries))
+        draft.add(oldest)
+        self._charge(oldest)
+        for index, limit in ((flow.lengths, limits.own), (self._lengths, limits.shared)):
+            for entry in draft.fill(index, limit):
+                self._charge(entry)
+        return draft.entries
+
+    def _charge(self, entry: Entry) -> None:
+        self.flows[entry.caller.client].share -= entry.cost
+        self.discard(entry)
+
+    def _turn(self) -> _Flow:
+        """The client whose turn it is; begins a new round when all have used up theirs."""
+        while True:
+            for _ in range(len(self._fresh) + len(self._ring)):
+                line = self._fresh or self._ring
+                flow = next(iter(line))
+                if flow.share > 0:
+                    return flow
+                line.popitem(last=False)
+                self._ring[flow] = None
+            for flow in self.flows.values():
+                flow.share = min(self._quantum, flow.share + self._quantum)
+
+    def _forget_idle(self) -> None:
+        """A round ends when nothing waits; and what is remembered of those without work stays bounded."""
+        if not self.count:
+            self.flows.clear()
+        elif len(self.flows) > _MOST_IDLE + len(self._fresh) + len(self._ring):
+            self.flows = {name: flow for name, flow in self.flows.items() if flow.entries}
+
+    def ahead(self, client: str, cost: int) -> int:
+        """Tokens that are computed before `cost` more of a client are done, its own included: all share alike."""
+        own = (self.flows[client].cost if client in self.flows else 0) + cost
+        return own + sum(min(flow.cost, own) for flow in (*self._fresh, *self._ring) if flow.client != client)
+
+
+class FairQueue:
+    """Entries of two classes of priority. Not thread-safe.
+
+    Args:
+        quantum: tokens of each client in a round: what one who was idle may have computed in one go.
+    """
+
+    def __init__(self, quantum: int) -> None:
+        self._classes = {priority: _Class(quantum) for priority in Priority}
+        self._owed_to_bulk = 0.0
+
+    @property
+    def cost(self) -> int:
+        """Tokens that wait."""
+        return sum(line.cost for line in self._classes.values())
+
+    @property
+    def count(self) -> int:
+        """Entries that wait."""
+        return sum(line.count for line in self._classes.values())
+
+    def cost_of(self, caller: Caller) -> int:
+        """Tokens that wait for one client in one class."""
+        flow = self._classes[caller.priority].flows.get(caller.client)
+        return flow.cost if flow is not None else 0
+
+    def cost_of_class(self, priority: Priority) -> int:
+        """Tokens that wait in a class."""
+        return self._classes[priority].cost
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Queue entries behind those of their clients."""
+        for entry in entries:
+            entry.is_queued = True
+            self._classes[entry.caller.priority].add(entry)
+
+    def discard(self, entry: Entry) -> None:
+        """Take an entry out that nobody wants any more."""
+        entry.is_queued = False
+        self._classes[entry.caller.priority].discard(entry)
+
+    def move(self, entry: Entry, caller: Caller) -> None:
+        """Let an entry wait in another client's place, who wants it too and is served earlier."""
+        self.discard(entry)
+        entry.caller = caller
+        self.add([entry])
+
+    def take(self, limits: BatchLimits) -> list[Entry]:
+        """The next batch; empty when nothing waits."""
+        interactive, bulk = self._classes[Priority.INTERACTIVE], self._classes[Priority.BULK]
+        if not interactive.count and not bulk.count:
+            return []
+        is_bulk = bool(bulk.count) and (not interactive.count or self._owed_to_bulk > 0)
+        batch = (bulk if is_bulk else interactive).take(limits)
+        self._settle(sum(entry.cost for entry in batch), is_bulk=is_bulk)
+        for entry in batch:
+            entry.is_queued = False
+        return batch
+
+    def ahead(self, caller: Caller, cost: int) -> int:
+        """Tokens that are computed before `cost` more of a caller are done, its own included, if nobody else comes."""
+        own = self._classes[caller.priority].ahead(caller.client, cost)
+        if caller.priority is Priority.INTERACTIVE:
+            return own + min(self._classes[Priority.BULK].cost, own // INTERACTIVE_TO_BULK)
+        return own + min(self._classes[Priority.INTERACTIVE].cost, own * INTERACTIVE_TO_BULK)
+
+    def drop_all(self) -> list[Entry]:
+        """Every entry, which then waits no more."""
+        dropped = [entry for line in self._classes.values() for flow in line.flows.values() for entry in flow.entries]
+        for entry in dropped:
+            self.discard(entry)
+        return dropped
+
+    def _settle(self, cost: int, *, is_bulk: bool) -> None:
+        """Bulk work is owed its part of what interactive work gets while it waits."""
+        if not all(line.count for line in self._classes.values()):
+            self._owed_to_bulk = 0.0
+        elif is_bulk:
+            self._owed_to_bulk -= cost
+        else:
+            self._owed_to_bulk += cost / INTERACTIVE_TO_BULK

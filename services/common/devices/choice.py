@@ -1,0 +1,49 @@
+"""What computes a model, and where: decided before anything heavy is imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from services.common.config import ModelServerSettings, ModelSettings
+from services.common.devices.torch_device import choose_device
+from services.common.errors import StartupError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A backend and its device."""
+
+    backend: Literal["openvino", "torch"]
+    device: str
+    """cpu, cuda or cuda:N."""
+
+
+def choose(settings: ModelServerSettings, model: ModelSettings) -> Choice:
+    """What the settings ask for; `auto` is torch on a GPU and OpenVINO on the CPU.
+
+    Raises:
+        StartupError: it does not go together, or a GPU is asked for and there is none.
+    """
+    if settings.backend == "openvino" and (settings.require_gpu or settings.device.startswith("cuda")):
+        raise StartupError(
+            f"backend openvino, device {settings.device!r}, require_gpu {settings.require_gpu}: this backend runs on "
+            "the CPU; set the backend to torch or auto, or change the device"
+        )
+    if settings.backend == "openvino":
+        chosen = Choice(backend="openvino", device="cpu")
+    else:
+        device = choose_device(settings.device, require_gpu=settings.require_gpu)
+        is_torch = settings.backend == "torch" or device != "cpu"
+        chosen = Choice(backend="torch" if is_torch else "openvino", device=device)
+    _check_dtype(model, chosen)
+    return chosen
+
+
+def _check_dtype(model: ModelSettings, chosen: Choice) -> None:
+    if model.dtype == "float16" and chosen.device == "cpu":
+        raise StartupError(f"model {model.id}: float16 is for GPUs; use float32, bfloat16 or int8 on the CPU")
+    if model.dtype == "int8" and chosen.backend == "torch":
+        raise StartupError(
+            f"model {model.id}: int8 is for the CPU with backend openvino; use bfloat16 or float16 with torch"
+        )

@@ -1,0 +1,1 @@
+"""What the engines of model services share: models, their batchers, metrics."""

@@ -1,0 +1,188 @@
+"""The models of a service: loaded at its start, and in local mode also while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from pydantic import ValidationError
+
+from services.common.backend import ModelBackend
+from services.common.batching.base import Backlog
+from services.common.batching.cache import ResultCache
+from services.common.config import ModelServerSettings, ModelSettings
+from services.common.engine.lane import Lane
+from services.common.engine.metrics import EngineMetrics
+from services.common.errors import InvalidRequest, StartupError, UnknownModel
+from services.common.models import ModelInfo, Tokens
+from services.common.telemetry.logs import get_logger
+
+BackendT = TypeVar("BackendT", bound=ModelBackend)
+ModelT = TypeVar("ModelT", bound=ModelSettings)
+
+_TOKENIZING_THREADS = 2
+
+log = get_logger()
+
+
+class ModelEngine(ABC, Generic[BackendT, ModelT]):
+    """Models behind their batchers. Enter it to load them; run `run` supervised while it serves.
+
+    Args:
+        settings: budgets.
+        models: to serve, the default first.
+        load: makes the backend of one; blocking, may raise StartupError.
+        metrics: of the service.
+    """
+
+    def __init__(
+        self,
+        settings: ModelServerSettings,
+        models: Sequence[ModelT],
+        load: Callable[[ModelT], BackendT],
+        metrics: EngineMetrics,
+    ) -> None:
+        self._common = settings
+        self._configured = models
+        self._load = load
+        self._metrics = metrics
+        self._cache = metrics.cache.cache = ResultCache(settings.cache_bytes)
+        self._lanes: dict[str, Lane[BackendT]] = {}
+        self._running: asyncio.TaskGroup | None = None
+        self._changing = asyncio.Lock()
+        self._threads = ThreadPoolExecutor(_TOKENIZING_THREADS, thread_name_prefix="tokenize")
+
+    async def __aenter__(self) -> Self:
+        """Load the models and compute with each, so that the first request is as fast as the second."""
+        for model in self._configured:
+            lane = await asyncio.to_thread(self._open, model)
+            self._lanes[model.id] = lane
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing else to free: the process ends with its models."""
+        self._threads.shutdown(wait=False)
+
+    async def run(self) -> None:
+        """Compute until cancelled; raises when one of the models cannot go on."""
+        async with asyncio.TaskGroup() as tasks:
+            self._running = tasks
+            for lane in self._lanes.values():
+                tasks.create_task(lane.run(), name=f"batches of {lane.model.id}")
+            await asyncio.Event().wait()
+
+    @property
+    def models(self) -> tuple[ModelInfo, ...]:
+        """The models served here, the default first."""
+        return tuple(lane.model for lane in self._lanes.values())
+
+    @property
+    def lanes(self) -> tuple[Lane[BackendT], ...]:
+        """The loaded models, the default first."""
+        return tuple(self._lanes.values())
+
+    def backlog(self) -> Backlog:
+        """Work that is waiting: of all models together; the wait is the longest."""
+        backlogs = [lane.backlog() for lane in self._lanes.values()]
+        return Backlog(
+            queued_cost=sum(backlog.queued_cost for backlog in backlogs),
+            predicted_wait_s=max((backlog.predicted_wait_s for backlog in backlogs), default=0.0),
+        )
+
+    def lane(self, model: str) -> Lane[BackendT]:
+        """The served model of that id.
+
+        Raises:
+            UnknownModel: there is none.
+        """
+        try:
+            return self._lanes[model]
+        except KeyError:
+            served = ", ".join(repr(name) for name in self._lanes)
+            raise UnknownModel(f"model {model!r} is not served here; use {served}", param="model") from None
+
+    async def load_model(self, settings_json: str) -> Lane[BackendT]:
+        """Load one more model, which then serves.
+
+        Args:
+            settings_json: an entry of the settings' `models`, as a JSON object.
+
+        Raises:
+            InvalidRequest: the settings are wrong, the id is taken, or the model cannot be loaded.
+        """
+        model = self._parse(settings_json)
+        async with self._changing:
+            if model.id in self._lanes:
+                raise InvalidRequest(f"model {model.id!r} is loaded already; unload it first or choose another id")
+            try:
+                lane = await asyncio.to_thread(self._open, model)
+            except StartupError as exc:
+                raise InvalidRequest(str(exc)) from exc
+            if self._running is None:
+                raise RuntimeError("models are loaded at run time before the engine runs. This is a bug.")
+            self._running.create_task(lane.run(), name=f"batches of {model.id}")
+            self._lanes[model.id] = lane
+        return lane
+
+    async def unload_model(self, model: str) -> None:
+        """Take no more requests for a model, finish those it has, free it.
+
+        Raises:
+            UnknownModel: there is none.
+            InvalidRequest: it is the only one.
+        """
+        async with self._changing:
+            lane = self.lane(model)
+            if len(self._lanes) == 1:
+                raise InvalidRequest(f"model {model!r} is the only one here; load another first", param="model")
+            del self._lanes[model]
+            await lane.unload()
+        log.info("model_unloaded", model=model)
+
+    async def warm_up_model(self, model: str) -> Lane[BackendT]:
+        """Compute with a model until its speed is known anew; UnknownModel when there is none."""
+        lane = self.lane(model)
+        await asyncio.to_thread(lane.warm_up, partial(self._example, lane.backend))
+        return lane
+
+    @abstractmethod
+    def _example(self, backend: BackendT, words: int) -> Tokens:
+        """An input of about so many words, to warm up with."""
+
+    def _parse(self, settings_json: str) -> ModelT:
+        try:
+            return type(self._configured[0]).model_validate_json(settings_json)
+        except ValidationError as exc:
+            problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in exc.errors())
+            raise InvalidRequest(f"settings_json: {problems}", param="settings_json") from None
+
+    def _open(self, model: ModelT) -> Lane[BackendT]:
+        backend = self._load(model)
+        lane = Lane(
+            backend,
+            self._common,
+            cache=self._cache,
+            metrics=self._metrics.of(model.id),
+            threads=self._threads,
+        )
+        lane.warm_up(partial(self._example, backend))
+        info = backend.model
+        log.info(
+            "model_loaded",
+            model=info.id,
+            revision=info.revision,
+            backend=info.backend,
+            dtype=info.dtype,
+            device=info.device,
+            max_tokens=info.max_tokens,
+            replicas=backend.replicas,
+            thousand_tokens_ms=round(lane.thousand_tokens_s * 1e3, 1),
+        )
+        return lane

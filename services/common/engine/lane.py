@@ -1,0 +1,212 @@
+"""One loaded model: its backend, its batcher, and how texts become work for them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from itertools import product
+from typing import Generic, TypeVar
+
+from services.common.backend import ModelBackend
+from services.common.batching.base import Backlog, Result, Work
+from services.common.batching.batcher import TokenBatcher
+from services.common.batching.cache import ResultCache
+from services.common.caller import Caller
+from services.common.config import ModelServerSettings
+from services.common.deadline import Deadline
+from services.common.engine.metrics import ModelMetrics
+from services.common.errors import RequestError
+from services.common.models import Item, ModelInfo, Tokens
+
+BackendT = TypeVar("BackendT", bound=ModelBackend)
+
+Ready = Work | RequestError
+"""One item of a request with its key, or why it is not computed."""
+
+_BYTES_PER_TOKEN = 4.0
+"""Assumed at first."""
+_DECAY = 0.05
+"""Weight of the newest request in the mean."""
+_CAUTION = 0.5
+"""Part of the expected tokens by which a request is refused before they are counted."""
+_WARM_UP_S = 1.0
+_WARM_UP_WORDS = (6, 30, 120)
+_WARM_UP_ITEMS = (1, 4, 16, 64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokenized:
+    """A request's items, and how long it took to make them."""
+
+    items: list[Ready]
+    tokenize_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computed:
+    """What came of a request's items."""
+
+    outcomes: Sequence[Result | RequestError]
+    """One per item, in order; the error of an item that was wrong before stays its outcome."""
+    items: Sequence[Item]
+    """What each item was, or why it failed."""
+    shared: Sequence[int]
+    """Positions that were not computed for this request, ascending."""
+    queue_us: int
+    compute_us: int
+
+
+class Lane(Generic[BackendT]):
+    """A loaded model behind its batcher; `run` it supervised.
+
+    Args:
+        backend: the model; closed by this object.
+        settings: budgets.
+        cache: results from before, of all lanes.
+        metrics: of this model.
+        threads: where texts are tokenised.
+    """
+
+    def __init__(
+        self,
+        backend: BackendT,
+        settings: ModelServerSettings,
+        *,
+        cache: ResultCache,
+        metrics: ModelMetrics,
+        threads: Executor,
+    ) -> None:
+        self.backend = backend
+        self.metrics = metrics
+        self._cache = cache
+        self._threads = threads
+        self._is_per_client = settings.cache_scope == "client"
+        self._salt = _digest(repr(backend.model).encode())
+        self._bytes_per_token = _BYTES_PER_TOKEN
+        self._batcher = TokenBatcher(
+            backend,
+            max_batch_tokens=settings.max_batch_tokens,
+            max_queued_tokens=settings.max_queued_tokens,
+            cache=cache,
+            observer=metrics,
+        )
+        metrics.follow(lambda: self._batcher.backlog().queued_cost)
+
+    @property
+    def model(self) -> ModelInfo:
+        """What the model is."""
+        return self.backend.model
+
+    def backlog(self) -> Backlog:
+        """Work that waits for it."""
+        return self._batcher.backlog()
+
+    @property
+    def thousand_tokens_s(self) -> float:
+        """Predicted time of one batch of 1,000 tokens in eight items. Unit: seconds."""
+        known = self._batcher.coefficients
+        return 1000 * known.per_token + 8 * known.per_item + known.per_batch
+
+    async def tokenize(
+        self, sizes: Sequence[int], make: Callable[[], list[Item]], caller: Caller, deadline: Deadline
+    ) -> Tokenized:
+        """Turn texts into work on a thread, unless they would be refused anyway.
+
+        Args:
+            sizes: bytes of each text.
+            make: tokenises them; blocking.
+            caller: who asks.
+            deadline: when the caller stops waiting.
+
+        Raises:
+            Overloaded, DeadlineExceeded, Unavailable: see `Batcher.admit`.
+        """
+        started_s = time.monotonic()
+        with self._batcher.admit(self._least_cost(sizes), caller, deadline):
+            loop = asyncio.get_running_loop()
+            items = await loop.run_in_executor(self._threads, self._work, make, caller)
+        self._learn(sizes, items)
+        return Tokenized(items=items, tokenize_us=round((time.monotonic() - started_s) * 1e6))
+
+    async def compute(self, ready: Sequence[Ready], caller: Caller, deadline: Deadline) -> Computed:
+        """Compute the items that can be; raises as `Batcher.submit` does."""
+        places = [place for place, item in enumerate(ready) if isinstance(item, Work)]
+        batched = await self._batcher.submit([w for w in ready if isinstance(w, Work)], caller, deadline)
+        outcomes: list[Result | RequestError] = list(ready)
+        for place, result in zip(places, batched.results, strict=True):
+            outcomes[place] = result
+        items = [_item(work, outcome) for work, outcome in zip(ready, outcomes, strict=True)]
+        shared = [places[at] for at in batched.shared]
+        self.metrics.count(items, shared)
+        return Computed(
+            outcomes=outcomes,
+            items=items,
+            shared=shared,
+            queue_us=batched.queue_us,
+            compute_us=batched.compute_us,
+        )
+
+    def warm_up(self, example: Callable[[int], Tokens]) -> None:
+        """Compute batches of several shapes, so that the first request is as fast as the second; blocking.
+
+        Args:
+            example: makes an input of about so many words.
+        """
+        self._batcher.warm_up(_warm_up_batches(example))
+
+    async def run(self) -> None:
+        """Compute until cancelled or unloaded: see `Batcher.run`."""
+        await self._batcher.run()
+
+    async def unload(self) -> None:
+        """Finish what is there, and free the model."""
+        await self._batcher.drain()
+        self.metrics.forget()
+        self._cache.drop_prefix(self._salt)
+        self.backend.close()
+
+    def _work(self, make: Callable[[], list[Item]], caller: Caller) -> list[Ready]:
+        salt = self._salt + (_digest(caller.client.encode()) if self._is_per_client else b"")
+        return [item if isinstance(item, RequestError) else Work(tokens=item, key=_key(salt, item)) for item in make()]
+
+    def _least_cost(self, sizes: Sequence[int]) -> int:
+        """Tokens that texts of those sizes have at least, most probably."""
+        most = self.model.max_tokens
+        return sum(min(most, 1 + int(_CAUTION * size / self._bytes_per_token)) for size in sizes)
+
+    def _learn(self, sizes: Sequence[int], items: Sequence[Ready]) -> None:
+        tokens = sum(item.cost + item.tokens.dropped for item in items if isinstance(item, Work))
+        if tokens:
+            self._bytes_per_token += _DECAY * (sum(sizes) / tokens - self._bytes_per_token)
+
+
+def _item(work: Ready, outcome: Result | RequestError) -> Item:
+    if isinstance(work, RequestError):
+        return work
+    return outcome if isinstance(outcome, RequestError) else work.tokens
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _key(salt: bytes, tokens: Tokens) -> bytes:
+    """The content's address: same model, same tokens, same key. Prompt and truncation are in the tokens; dimensions and
+    number types are taken from the whole result.
+    """
+    return salt + _digest(array("I", tokens.ids).tobytes() + b"|" + bytes(tokens.type_ids))
+
+
+def _warm_up_batches(example: Callable[[int], Tokens]) -> Iterator[list[Tokens]]:
+    """Batches of growing size, until a second has gone by."""
+    shapes = sorted(product(_WARM_UP_WORDS, _WARM_UP_ITEMS), key=lambda shape: shape[0] * shape[1])
+    ends_s = time.monotonic() + _WARM_UP_S
+    for words, items in shapes:
+        if time.monotonic() > ends_s:
+            return
+        yield [example(words)] * items

@@ -1,0 +1,62 @@
+"""Any sentence-transformers bi-encoder, on the device that the settings ask for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from services.common.devices.choice import choose
+from services.common.devices.device_model import DeviceModel, Parts, load_parts
+from services.common.devices.network import OpenPipeline, Pipeline
+from services.common.errors import InvalidRequest
+from services.common.models import Tokens, locate
+from services.embedding.backends.base import InputType, Text
+from services.embedding.backends.declared import read_declared
+from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
+
+OUTPUT = "sentence_embedding"
+"""Feature of the pipeline that holds the vectors."""
+
+
+class BiEncoder(DeviceModel):
+    """An `EmbeddingBackend` of a loaded model.
+
+    Args:
+        parts: of the model.
+        prompts: text before each input, by what the input is for.
+    """
+
+    def __init__(self, parts: Parts, prompts: Mapping[InputType, str]) -> None:
+        super().__init__(parts)
+        self._prompts = prompts
+
+    def tokenize(self, inputs: Sequence[Text], input_type: InputType) -> list[Tokens | InvalidRequest]:
+        """Each input as the model computes it, cut at its limit; token ids get no prompt."""
+        return self._parts.tokenizer.texts(inputs, prompt=self._prompts[input_type])
+
+
+def load(settings: EmbeddingSettings, model: EmbeddingModelSettings) -> BiEncoder:
+    """Load a model.
+
+    Raises:
+        StartupError: the model or the device is not there, or the settings do not fit them.
+    """
+    chosen = choose(settings, model)
+    folder = locate(model.source, wanted=model.revision)
+    parts = load_parts(settings, model, chosen, folder=folder, output=OUTPUT, open_pipeline=opener_of(model.id, folder))
+    declared = read_declared(model, folder, dimensions=parts.info.dimensions)
+    info = replace(parts.info, matryoshka_dimensions=declared.matryoshka_dimensions)
+    return BiEncoder(replace(parts, info=info), declared.prompts)
+
+
+def opener_of(model_id: str, folder: Path) -> OpenPipeline:
+    """What loads a model's files with torch, which is imported only when it does."""
+
+    def open_pipeline(*, device: str, dtype: str) -> Pipeline:
+        module = importlib.import_module("services.embedding.backends.pipeline")
+        pipeline: Pipeline = module.open_pipeline(model_id, folder, device=device, dtype=dtype)
+        return pipeline
+
+    return open_pipeline

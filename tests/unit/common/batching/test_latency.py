@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from services.common.batching.latency import LatencyModel
+from services.common.batching.pace import Pace
+
+
+def seen(model: LatencyModel, batches: int, *, token: float, item: float, batch: float, noise: float = 0.0) -> None:
+    chance = random.Random(3)
+    for _ in range(batches):
+        items = chance.choice([1, 2, 4, 8])
+        tokens = items * chance.choice([8, 32, 100])
+        seconds = token * tokens + item * items + batch
+        model.observe(tokens=tokens, items=items, seconds=seconds * (1 + chance.uniform(-noise, noise)))
+
+
+def test_nothing_is_predicted_before_anything_was_learned() -> None:
+    assert LatencyModel().predict_s(tokens=100, items=1) == 0
+    assert LatencyModel().overhead_tokens == 0
+
+
+def test_the_line_is_found_again() -> None:
+    model = LatencyModel()
+
+    seen(model, 40, token=2e-4, item=1e-4, batch=2e-3)
+
+    assert model.coefficients.per_token == pytest.approx(2e-4, rel=0.03)
+    assert model.coefficients.per_batch == pytest.approx(2e-3, rel=0.2)
+    assert model.predict_s(tokens=500, items=5) == pytest.approx(0.1025, rel=0.02)
+    assert model.overhead_tokens == pytest.approx(10, rel=0.2)
+
+
+def test_a_change_of_speed_is_followed() -> None:
+    model = LatencyModel()
+    seen(model, 100, token=2e-4, item=0, batch=1e-3)
+
+    seen(model, 200, token=6e-4, item=0, batch=1e-3)
+
+    assert model.predict_s(tokens=500, items=5) == pytest.approx(0.301, rel=0.05)
+
+
+def test_noise_gives_no_negative_coefficient() -> None:
+    model = LatencyModel()
+
+    seen(model, 100, token=1e-4, item=0, batch=0, noise=0.3)
+
+    known = model.coefficients
+    assert min(known.per_token, known.per_item, known.per_batch) >= 0
+    assert model.predict_s(tokens=500, items=5) == pytest.approx(0.05, rel=0.3)
+
+
+def test_equal_batches_are_predicted_and_leave_what_was_known_of_others() -> None:
+    model = LatencyModel()
+    seen(model, 40, token=2e-4, item=0, batch=4e-3)
+
+    for _ in range(300):
+        model.observe(tokens=100, items=1, seconds=0.024)
+
+    assert model.predict_s(tokens=100, items=1) == pytest.approx(0.024, rel=0.01)
+    assert model.predict_s(tokens=400, items=4) == pytest.approx(0.084, rel=0.15)
+
+
+def test_batches_grow_with_what_a_batch_costs_besides_its_tokens() -> None:
+    small, large = (Pace(max_batch_tokens=8192, replicas=1) for _ in range(2))
+    for pace, overhead_s in ((small, 2e-3), (large, 2e-2)):
+        for number, tokens in enumerate((64, 128, 512, 1024) * 5):
+            pace.observe(padded_tokens=tokens, items=1 + number % 3, seconds=2e-4 * tokens + overhead_s)
+
+    assert 250 < small.limits().own < 450
+    assert 2500 < large.limits().own < 4500
+    assert small.limits().shared < small.limits().own
+
+
+def test_replicas_share_the_work() -> None:
+    paces = [Pace(max_batch_tokens=8192, replicas=replicas) for replicas in (1, 2)]
+    for pace in paces:
+        for tokens in (64, 128, 512, 1024) * 5:
+            pace.observe(padded_tokens=tokens, items=4, seconds=2e-4 * tokens + 2e-3)
+
+    assert paces[1].seconds(10_000) == pytest.approx(paces[0].seconds(10_000) / 2)
