@@ -50,11 +50,11 @@ class Systems:
     forward: Task | None
 
 
-def measure(options: Namespace, seed: int) -> list[Figure]:
+def measure(options: Namespace) -> list[Figure]:
     """All figures."""
     progress = Progress()
     generator = Generator(program=vegeta(progress))
-    texts, counter = Texts(seed), TokenCounter.of_embedding()
+    texts, counter = Texts(options.seed), TokenCounter.of_embedding()
     results = Results()
     with systems(options, progress) as found:
         figures = quality(found, texts)
@@ -74,6 +74,7 @@ def measure(options: Namespace, seed: int) -> list[Figure]:
 @contextmanager
 def systems(options: Namespace, progress: Progress) -> Iterator[Systems]:
     """Start everything; every server is halted until its turn."""
+    mesh = [running_mesh()] if options.mesh else []
     with ExitStack() as stack:
         servers = []
         for dtype in options.dtype:
@@ -81,8 +82,7 @@ def systems(options: Namespace, progress: Progress) -> Iterator[Systems]:
             name = "isolane" if dtype == "float32" else f"isolane, {dtype}"
             servers.append(stack.enter_context(local_stack(name, **embedding_settings(dtype))))
             servers[-1].halt()
-        if options.mesh:
-            servers.append(running_mesh())
+        servers += mesh
         if options.peers:
             for engine in ("torch", "optimum"):
                 say(f"starting infinity, {engine}")
@@ -137,23 +137,28 @@ def _round(
         results.add_forward(mix, shape, _BARE, found.forward(batch[:_COMPARED_TEXTS]))
 
 
-def options() -> Namespace:
+def parse(arguments: Sequence[str] | None, description: str) -> Namespace:
     """The command line."""
-    arguments = parser((__doc__ or "").splitlines()[0])
-    arguments.add_argument("--rounds", type=int, default=3, help="turns of each server")
-    arguments.add_argument("--seconds", type=float, default=15.0, help="length of a turn")
-    arguments.add_argument("--deadline-ms", type=int, default=5000, help="of each request, for goodput")
-    arguments.add_argument("--seed", type=int, default=None, help="of the texts; else from the clock")
-    arguments.add_argument("--mix", nargs="+", choices=list(MIXES), default=list(MIXES))
-    arguments.add_argument("--shape", nargs="+", type=Shape.parse, default=list(SHAPES), metavar="TEXTSxCALLERS")
-    arguments.add_argument("--dtype", nargs="+", default=["float32"], help="of Isolane; the first is the reference")
-    arguments.add_argument("--mesh", action="store_true", help="also the dev mesh that runs here")
-    arguments.add_argument("--no-peers", dest="peers", action="store_false", help="Isolane alone")
-    return arguments.parse_args()
+    options = parser(description)
+    options.add_argument("--rounds", type=int, default=3, help="turns of each server")
+    options.add_argument("--seconds", type=float, default=15.0, help="length of a turn")
+    options.add_argument("--deadline-ms", type=int, default=5000, help="of each request, for goodput")
+    options.add_argument("--mix", nargs="+", choices=list(MIXES), default=list(MIXES))
+    options.add_argument("--shape", nargs="+", type=Shape.parse, default=list(SHAPES), metavar="TEXTSxCALLERS")
+    options.add_argument("--dtype", nargs="+", default=["float32"], help="of Isolane; the first is the reference")
+    options.add_argument("--mesh", action="store_true", help="also the dev mesh that runs here")
+    options.add_argument("--no-peers", dest="peers", action="store_false", help="Isolane alone")
+    # From the clock: a mesh that runs on may still know the texts of an earlier run.
+    options.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="of the texts")
+    return options.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None, description: str = (__doc__ or "").splitlines()[0]) -> None:
+    """Measure and print."""
+    options = parse(arguments, description)
+    calibration = asyncio.run(calibrate())
+    publish([*calibration, *measure(options)], options.json, seed=options.seed, seconds=options.seconds)
 
 
 if __name__ == "__main__":
-    chosen = options()
-    number = chosen.seed if chosen.seed is not None else time.time_ns() % 1_000_000
-    calibration = asyncio.run(calibrate())
-    publish([*calibration, *measure(chosen, number)], chosen.json, seed=number, seconds=chosen.seconds)
+    main()

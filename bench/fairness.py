@@ -35,17 +35,13 @@ def measure(lab: Lab, served: Served, name: str, options: Namespace) -> Iterator
     alone, flooded, floods = [], [], []
     for turn in range(options.rounds):
         say(f"{name}: round {turn + 1} of {options.rounds}")
-        alone.append(lab.overload(served, quiet_rate, X_Isolane_Client="b"))
+        alone.append(lab.load(served, quiet_rate, X_Isolane_Client="b")())
+        flood_load = lab.load(served, quiet_rate * options.times, X_Isolane_Client="a")
+        quiet_load = lab.load(served, quiet_rate, seconds=lab.seconds - 2 * _LEAD_S, X_Isolane_Client="b")
         with ThreadPoolExecutor() as pool:
-            flood = pool.submit(lab.overload, served, quiet_rate * options.times, X_Isolane_Client="a")
+            flood = pool.submit(flood_load)
             time.sleep(_LEAD_S)
-            shorter = Lab(
-                generator=lab.generator,
-                texts=lab.texts,
-                seconds=lab.seconds - 2 * _LEAD_S,
-                deadline_ms=lab.deadline_ms,
-            )
-            flooded.append(shorter.overload(served, quiet_rate, X_Isolane_Client="b"))
+            flooded.append(quiet_load())
             floods.append(flood.result())
         time.sleep(2 * lab.deadline_ms / 1e3)
     labels = {"engine": name}

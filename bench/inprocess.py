@@ -19,6 +19,8 @@ import numpy.typing as npt
 
 from bench.texts import MODEL_SOURCE
 from services.common.models import locate
+from services.embedding.backends.base import InputType
+from services.embedding.settings import EmbeddingSettings
 
 Task = Callable[..., Any]
 THREADS = 2
@@ -88,15 +90,14 @@ def cross_encoder_loop(folder: str) -> Task:
 
 def isolane_forward() -> Task:
     """`(texts) -> seconds of each`: forward passes of Isolane's own backend, one text at a time, nothing else."""
-    app = importlib.import_module("services.embedding.app")
-    settings = app.EmbeddingSettings.load()
-    backend = app.load_model(settings, settings.models[0])
-    base = importlib.import_module("services.embedding.backends.base")
+    loading = importlib.import_module("services.embedding.backends.loading")
+    settings = EmbeddingSettings.load()
+    backend = loading.load(settings, settings.models[0])
 
     def forward(texts: Sequence[str]) -> list[float]:
         taken = []
         for text in texts:
-            prepared = backend.prepare(backend.tokenize([text], base.InputType.PLAIN))
+            prepared = backend.prepare(backend.tokenize([text], InputType.PLAIN))
             started_s = time.perf_counter()
             backend.compute(prepared, alone=True)
             taken.append(time.perf_counter() - started_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.answers import rate
@@ -45,12 +46,26 @@ class Lab:
         run = self.generator.closed(served.target("embed"), self.requests(_TEXTS_PER_S * self.seconds), load)
         return rate(run.answers, lambda _answer: 1.0, callers=_CALLERS)
 
-    def overload(self, served: Served, offered: float, **headers: str) -> Overload:
-        """An open loop."""
-        load = Open(rate=offered, duration_s=self.seconds)
+    def load(
+        self, served: Served, offered: float, *, seconds: float | None = None, **headers: str
+    ) -> Callable[[], Overload]:
+        """An open loop, ready to be sent by calling it.
+
+        Args:
+            served: where to.
+            offered: requests per second.
+            seconds: how long, if not as long as all.
+            headers: of each request, besides the usual ones; underscores stand for dashes.
+        """
+        load = Open(rate=offered, duration_s=self.seconds if seconds is None else seconds)
         target = served.target("embed", **self.headers, **headers)
-        _, schedule = self.generator.open(target, self.requests(load.requests), load)
-        return Overload(schedule=schedule, deadline_s=self.deadline_ms / 1e3)
+        requests = self.requests(load.requests)
+
+        def send() -> Overload:
+            _, schedule = self.generator.open(target, requests, load)
+            return Overload(schedule=schedule, deadline_s=self.deadline_ms / 1e3)
+
+        return send
 
     def warm_up(self, served: Served) -> None:
         """Connections, and what the server learns of its own speed."""

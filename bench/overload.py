@@ -41,7 +41,7 @@ def measure(lab: Lab, served: Served, name: str, options: Namespace) -> Iterator
         peaks.append(lab.peak(served))
         for factor in options.factor:
             say(f"{name}: {factor:g} times the peak")
-            loads[factor].append(lab.overload(served, factor * peaks[-1]))
+            loads[factor].append(lab.load(served, factor * peaks[-1])())
             time.sleep(2 * lab.deadline_ms / 1e3)  # what still waits is not the next load's
     labels = {"engine": name}
     yield Figure.of(f"{name}: peak", "requests/s", peaks, **labels, metric="peak")
@@ -92,8 +92,9 @@ def obedience(lab: Lab, served: Served, name: str, peak: float) -> Iterator[Figu
     say(f"{name}: callers that obey")
     burst = _obey(lab, served, _BURST_FACTOR * peak, _BURST_S)
     time.sleep(2 * lab.deadline_ms / 1e3)
+    flood_load = lab.load(served, _BURST_FACTOR * peak, X_Isolane_Client="flood")
     with ThreadPoolExecutor() as pool:
-        flood = pool.submit(lab.overload, served, _BURST_FACTOR * peak, X_Isolane_Client="flood")
+        flood = pool.submit(flood_load)
         time.sleep(1.0)
         among = _obey(lab, served, _OBEDIENT_SHARE * peak, max(1.0, lab.seconds - 2.0), X_Isolane_Client="obedient")
         flood.result()

@@ -58,12 +58,13 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def publish(figures: Sequence[Figure], path: Path | None, **facts: object) -> None:
+def publish(figures: Sequence[Figure], path: Path | None, *, notes: Sequence[str] = (), **facts: object) -> None:
     """Print the table; write JSON when a path is given.
 
     Args:
         figures: the calibration first.
         path: of the JSON file.
+        notes: what the table cannot say.
         facts: how it was measured, for example the seed.
     """
     machine = {"python": platform.python_version(), "cores": os.cpu_count(), "load_1m": os.getloadavg()[0], **facts}
@@ -73,5 +74,8 @@ def publish(figures: Sequence[Figure], path: Path | None, **facts: object) -> No
     for figure in figures:
         numbers = f"{figure.median:>10.3f} {figure.low:>10.3f} {figure.high:>10.3f}"
         print(f"{figure.name:{width}}  {numbers}  {figure.runs:>4}  {figure.unit}")
+    for note in notes:
+        print(note)
     if path is not None:
-        path.write_text(json.dumps({"machine": machine, "figures": [asdict(f) for f in figures]}, indent=2) + "\n")
+        content = {"machine": machine, "figures": [asdict(figure) for figure in figures], "notes": notes}
+        path.write_text(json.dumps(content, indent=2) + "\n")

@@ -61,7 +61,17 @@ class Results:
         for cell, turns in self._turns.items():
             if cell[:2] == (mix, shape):
                 yield from _of_turns(where, labels, cell.system, turns)
+        yield from self._added(mix, shape, where, labels)
         yield from self._overhead(mix, shape, where, labels)
+
+    def _added(self, mix: str, shape: Shape, where: str, labels: Mapping[str, str]) -> Iterator[Figure]:
+        """What a variant of Isolane, such as the mesh, adds to a request."""
+        own = self._turns.get(Cell(mix, shape, ISOLANE), ())
+        for cell, turns in self._turns.items():
+            if own and cell[:2] == (mix, shape) and cell.system.startswith(f"{ISOLANE}, "):
+                added = [turn.latency_ms(50) - base.latency_ms(50) for turn, base in zip(turns, own, strict=True)]
+                name = f"{where}: {cell.system} - {ISOLANE}, latency p50"
+                yield Figure.of(name, "ms", added, **labels, system=cell.system, metric="added")
 
     def _overhead(self, mix: str, shape: Shape, where: str, labels: Mapping[str, str]) -> Iterator[Figure]:
         turns = self._turns.get(Cell(mix, shape, ISOLANE), ())
@@ -101,7 +111,7 @@ def _of_turns(where: str, labels: Mapping[str, str], system: str, turns: Sequenc
         "answered within the deadline": ("requests/s", [turn.goodput for turn in turns]),
         "queue wait p50": ("ms", [percentile(turn.queue_ms, 50) if turn.queue_ms else None for turn in turns]),
         "queue wait p99": ("ms", [percentile(turn.queue_ms, 99) if turn.queue_ms else None for turn in turns]),
-        "queue wait of an item, mean": ("ms", [turn.mean_queue_ms for turn in turns]),
+        "queue wait, mean": ("ms", [turn.mean_queue_ms for turn in turns]),
         "compute of a batch, mean": ("ms", [turn.mean_compute_ms for turn in turns]),
         "padding waste": ("%", [turn.padding_percent for turn in turns]),
         "failed or refused": ("requests", [float(turn.failed) for turn in turns]),

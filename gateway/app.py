@@ -19,6 +19,7 @@ from gateway.errors.failure import failure_of
 from gateway.errors.families import answer
 from gateway.middleware.edge import EdgeMiddleware
 from gateway.routes import convert, health, openai, rerank
+from gateway.routes.bounded_request import BoundedRequest
 from gateway.settings import GatewaySettings
 from services.common.discovery.base import Resolver
 from services.common.discovery.static import StaticResolver
@@ -61,6 +62,7 @@ def build(settings: GatewaySettings, *, resolver: Resolver | None = None) -> Gat
         exception_handlers={Exception: _answer_error},
         openapi_config=_openapi(),
         # The edge bounds bodies by path, before Litestar sees them.
+        request_class=BoundedRequest,
         request_max_body_size=None,
         logging_config=None,
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
@@ -17,10 +19,27 @@ from gateway.middleware.limits import TIMEOUT_HEADER, Gates
 from gateway.middleware.peers import PeerCheck
 from gateway.middleware.record import CLIENT_GONE, RequestRecord
 from gateway.settings import GatewaySettings
+from services.common import caller
 from services.common.server import call
 from services.common.telemetry import request_id, tracing
 
 Headers = dict[str, str]
+
+_READ: Mapping[bytes, str] = MappingProxyType(
+    {
+        name.encode(): name
+        for name in (
+            request_id.METADATA_KEY,
+            *tracing.CARRIED,
+            caller.CLIENT_KEY,
+            caller.PRIORITY_KEY,
+            TIMEOUT_HEADER,
+            "authorization",
+            "content-encoding",
+            "content-length",
+        )
+    }
+)
 
 
 class EdgeMiddleware:
@@ -43,7 +62,7 @@ class EdgeMiddleware:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        headers = _first_of_each(scope)
+        headers = _read(scope)
         request_id.current.set(request_id.accept(headers.get(request_id.METADATA_KEY)))
         record = RequestRecord(method=scope["method"], path=scope["path"])
         if scope["method"] == "HEAD":
@@ -112,11 +131,12 @@ async def _refuse(error: Exception, record: RequestRecord, send: Send) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def _first_of_each(scope: HTTPScope) -> Headers:
-    """Header values by name; of a header that is sent several times the first counts."""
+def _read(scope: HTTPScope) -> Headers:
+    """The headers that the edge reads; of one that is sent several times the first counts."""
     headers: Headers = {}
     for name, value in scope["headers"]:
-        headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+        if name in _READ:
+            headers.setdefault(_READ[name], value.decode("latin-1"))
     return headers
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import cache
 
 from opentelemetry.trace import Span, Status, StatusCode
 from prometheus_client import Histogram
@@ -25,6 +26,9 @@ CLIENT_GONE = 499
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET = ("/health", "/metrics")
 """Routes that machines call every few seconds; their successes are logged at debug."""
+
+_requests = cache(REQUESTS.labels)
+"""Looking a label up costs the library more than counting; there are few combinations."""
 
 log = get_logger()
 
@@ -48,7 +52,7 @@ class RequestRecord:
         duration_s = time.monotonic() - self.started_s
         route = self.route or "unmatched"
         method = self.method if self.method in _METHODS else "other"
-        REQUESTS.labels(route, method, self.status).observe(duration_s)
+        _requests(route, method, self.status).observe(duration_s)
         if span.is_recording():
             self._describe(span, route)
         is_quiet = self.status == 200 and route.startswith(_QUIET)

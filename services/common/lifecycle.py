@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from opentelemetry.sdk.trace.export import SpanExporter
 
+from services.common.batching.base import Backlog
 from services.common.config import ProcessSettings, ServerSettings, metadata_of
 from services.common.errors import ConfigInvalid, StartupError
 from services.common.server.server import GrpcServer, Registration
@@ -40,6 +41,8 @@ class ServiceApp:
     """Loads models on entry and frees them on exit; StartupError when it cannot."""
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
     """Tasks that run while it serves; when one ends, the process drains and exits 1."""
+    load: Callable[[], Backlog] | None = None
+    """Says how much work waits; None where nothing is queued."""
 
 
 def run_service(settings_type: type[ServerSettingsT], build: Callable[[ServerSettingsT], ServiceApp]) -> int:
@@ -100,7 +103,7 @@ async def serve(settings: ServerSettings, app: ServiceApp) -> None:
     stopping = stop_signal()
     async with AsyncExitStack() as stack:
         metrics_port = stack.enter_context(metrics_endpoint(settings.metrics_host, settings.metrics_port))
-        server = GrpcServer(settings, app.registrations)
+        server = GrpcServer(settings, app.registrations, app.load)
         port = await server.start()
         stack.push_async_callback(server.stop)
         log.debug("listening", host=settings.host, port=port, metrics_port=metrics_port)

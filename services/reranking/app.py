@@ -26,4 +26,5 @@ def build(settings: RerankingSettings, *, backend: RerankingBackend | None = Non
         registrations=[registration(engine), models_servicer.registration(engine, settings.admin_token)],
         engine=engine,
         background=[engine.run],
+        load=engine.backlog,
     )

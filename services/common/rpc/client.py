@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
@@ -30,6 +31,9 @@ Method = Callable[[StubT], aio.UnaryUnaryMultiCallable[Request, Reply]]
 
 _COUNTED = frozenset({StatusCode.UNAVAILABLE, StatusCode.INTERNAL, StatusCode.UNKNOWN, StatusCode.DATA_LOSS})
 """Statuses that speak against the instance itself; DEADLINE_EXCEEDED does when the attempt had a fair time."""
+
+_calls = cache(CALLS.labels)
+"""Looking a label up costs the library more than counting; there are few combinations."""
 
 _RETRY_AFTER_S = 1.0
 """How long a refusal counts that does not say when to come back."""
@@ -163,7 +167,7 @@ class RpcClient(Generic[StubT]):
             self._settle(target, permit, outcome)
             target.in_flight -= 1
             self._in_flight.dec()
-            CALLS.labels(self.pool.service, asked.name, code).observe(time.monotonic() - started_s)
+            _calls(self.pool.service, asked.name, code).observe(time.monotonic() - started_s)
 
     def _error(self, failure: aio.AioRpcError, target: Target[StubT]) -> RequestError:
         """The error that the call ended with; what it says of the instance's load is noted."""

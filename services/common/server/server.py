@@ -12,6 +12,7 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from services.common.batching.base import Backlog
 from services.common.config import ServerSettings
 from services.common.errors import StartupError
 from services.common.server.health import NOT_SERVING, SERVING, DrainingHealth
@@ -35,12 +36,18 @@ class GrpcServer:
     Args:
         settings: addresses and limits.
         registrations: the gRPC services.
+        load: says how much work waits; every answer tells it.
     """
 
-    def __init__(self, settings: ServerSettings, registrations: Sequence[Registration]) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        registrations: Sequence[Registration],
+        load: Callable[[], Backlog] | None = None,
+    ) -> None:
         self._settings = settings
         self._names = [registration.name for registration in registrations]
-        self._edge = EdgeInterceptor(settings.service, max_deadline_s=settings.max_deadline_s)
+        self._edge = EdgeInterceptor(settings.service, max_deadline_s=settings.max_deadline_s, load=load)
         self._health = DrainingHealth()
         self._has_served = False
         self._is_stopped = False

@@ -18,7 +18,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from services.common.errors import RequestError
 
 _PROPAGATOR = TraceContextTextMapPropagator()
-_PARENT_KEY = "traceparent"
+_PARENT_KEY, _STATE_KEY = CARRIED = ("traceparent", "tracestate")
+"""Headers that carry a span from one process to the next."""
 _IDS = RandomIdGenerator()
 _SAMPLED = trace.TraceFlags(trace.TraceFlags.SAMPLED)
 
@@ -174,7 +175,7 @@ def inject() -> dict[str, str]:
     ids = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
     if not context.trace_state:
         return {_PARENT_KEY: ids}
-    return {_PARENT_KEY: ids, "tracestate": context.trace_state.to_header()}
+    return {_PARENT_KEY: ids, _STATE_KEY: context.trace_state.to_header()}
 
 
 def current_trace_id() -> str:

@@ -31,7 +31,7 @@ async def running(app: ServiceApp, settings: ServerSettings) -> AsyncIterator[in
         StartupError: it could not start.
         TaskDied: a background task ended while it served.
     """
-    server = GrpcServer(settings, app.registrations)
+    server = GrpcServer(settings, app.registrations, app.load)
     port = await server.start()
     try:
         async with app.engine, supervise(app.background, asyncio.Event()):

@@ -68,6 +68,43 @@ async def test_each_input_has_its_status_and_a_wrong_one_a_row_of_zeros(client: 
     assert (reply.usage.items, reply.usage.tokens) == (4, 5)
 
 
+@pytest.mark.parametrize(
+    ("vector_type", "dtype", "size"),
+    [
+        (pb.VECTOR_TYPE_FLOAT16, "<f2", 384),
+        (pb.VECTOR_TYPE_INT8, "i1", 384),
+        (pb.VECTOR_TYPE_BINARY, "u1", 48),
+    ],
+)
+async def test_vectors_come_in_the_number_type_that_is_asked_for(
+    client: Client, vector_type: pb.VectorType.ValueType, dtype: str, size: int
+) -> None:
+    exact = np.frombuffer((await embed(client, inputs=texts("red", "blue"))).vectors.data, dtype="<f4").reshape(2, 384)
+    reply = await embed(client, inputs=texts("red", "blue"), vector_type=vector_type)
+
+    packed = np.frombuffer(reply.vectors.data, dtype=dtype).reshape(2, size)
+    assert (reply.vectors.vector_type, reply.vectors.dimensions, reply.vectors.rows) == (vector_type, 384, 2)
+    if vector_type == pb.VECTOR_TYPE_BINARY:
+        assert np.array_equal(np.unpackbits(packed, axis=1).astype(bool), exact > 0)
+    else:
+        scales = np.array(reply.vectors.scales or [1, 1])[:, None]
+        assert np.allclose(packed * scales, exact, atol=0.002)
+
+
+async def test_what_was_computed_before_is_marked_and_not_computed_again(client: Client) -> None:
+    await embed(client, inputs=texts("one two"))
+    reply = await embed(client, inputs=texts("one two", "three four five", "three four five"))
+
+    assert [item.cached for item in reply.items] == [True, False, True]
+    assert (reply.usage.tokens, reply.usage.computed_tokens) == (8, 3)
+
+
+async def test_what_was_cut_off_is_counted(client: Client) -> None:
+    reply = await embed(client, inputs=texts("word " * 300))
+
+    assert (reply.items[0].truncated, reply.items[0].dropped_token_count, reply.items[0].token_count) == (True, 44, 256)
+
+
 async def test_tokenize_gives_the_ids_that_embed_counts(client: Client) -> None:
     message = pb.TokenizeRequest(model=MODEL, inputs=texts("one two three", ""))
     reply = await client.call("Tokenize", lambda stub: stub.Tokenize, message, deadline=Deadline.after(10))
@@ -84,6 +121,7 @@ async def test_tokenize_gives_the_ids_that_embed_counts(client: Client) -> None:
         ({"inputs": texts("a"), "model": "x"}, UnknownModel, "model"),
         ({"inputs": texts("a"), "dimensions": 5}, InvalidRequest, "dimensions"),
         ({"inputs": texts("a"), "vector_type": 9}, InvalidRequest, "vector_type"),
+        ({"inputs": texts("a"), "input_type": 9}, InvalidRequest, "input_type"),
     ],
 )
 async def test_a_wrong_request_is_a_clear_error_with_the_field_at_fault(

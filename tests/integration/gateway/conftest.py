@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,12 @@ def gateway(services: dict[str, Running], tmp_path_factory: pytest.TempPathFacto
         running = launch("gateway", **gateway_settings(services))
         wait_until(lambda: httpx.get(f"{running.url}/health/ready").status_code == 200)
         yield running
+
+
+@pytest.fixture(scope="session")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], AbstractContextManager[Launch]]:
+    """Makes what `launch` is, for processes that outlive a test."""
+    return lambda: _launcher(tmp_path_factory.mktemp("launched"))
 
 
 @pytest.fixture

@@ -108,6 +108,40 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
     raise AssertionError(f"it ended before it wrote {text!r}:\n{output}")
 
 
+def test_models_are_listed_loaded_and_unloaded_while_the_stack_runs(running: Stack) -> None:
+    settings = '{"id": "second", "source": "path:/none"}'
+
+    loaded, said = running.run("models", "load", "embedding", settings)
+    listed, table = running.run("models", "list")
+    warmed, _ = running.run("models", "warm-up", "embedding", "second")
+    code, answer = running.run("embed", "--model", "second", "hello")
+    unloaded, _ = running.run("models", "unload", "embedding", "second")
+    again, problem = running.run("models", "unload", "embedding", "second")
+
+    assert (loaded, listed, warmed, code, unloaded) == (0, 0, 0, 0, 0), (said, table, answer)
+    rows = [line.split()[:2] for line in table.splitlines()[1:]]
+    assert rows == [["embedding", "all-MiniLM-L6-v2"], ["embedding", "second"], ["reranking", "development-reranker"]]
+    assert again == 1
+    assert "model 'second' is not served here; use 'all-MiniLM-L6-v2'" in problem
+
+
+def test_the_admin_tokens_are_readable_by_their_user_alone(running: Stack) -> None:
+    folder = running.state / "secrets"
+
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()} == {
+        "isolane_embedding_admin_token": 0o600,
+        "isolane_reranking_admin_token": 0o600,
+    }
+
+
+def test_models_need_a_stack(fresh: Stack) -> None:
+    code, output = fresh.run("models", "list")
+
+    assert code == 1
+    assert "no local stack runs here; start one with `just local`" in output
+
+
 def test_shown_line_gets_the_shown_answer(running: Stack) -> None:
     output = (running.state / "supervisor.log").read_text().splitlines()
     line = next(text for text in output if text.startswith("  curl"))

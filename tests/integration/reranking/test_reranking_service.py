@@ -55,17 +55,40 @@ async def test_raw_scores_are_not_probabilities(client: Client) -> None:
 
 
 async def test_each_document_has_its_status_in_the_requests_order(client: Client) -> None:
-    reply = await rerank(client, query="red", documents=["red", "", "word " * 600, "blue"], top_n=1)
+    documents = ["red", "", "word " * 600, "blue"]
+    reply = await rerank(client, query="red", documents=documents, top_n=1, max_passages=1)
 
-    assert [(item.outcome, item.token_count, item.truncated) for item in reply.items] == [
-        (item_pb2.OUTCOME_OK, 3, False),
-        (item_pb2.OUTCOME_INVALID, 0, False),
-        (item_pb2.OUTCOME_OK, 512, True),
-        (item_pb2.OUTCOME_OK, 3, False),
+    assert [(i.outcome, i.token_count, i.truncated, i.dropped_token_count) for i in reply.items] == [
+        (item_pb2.OUTCOME_OK, 3, False, 0),
+        (item_pb2.OUTCOME_INVALID, 0, False, 0),
+        (item_pb2.OUTCOME_OK, 512, True, 90),
+        (item_pb2.OUTCOME_OK, 3, False, 0),
     ]
     assert reply.items[1].error == "the document is empty; leave it out"
     assert [result.index for result in reply.results] == [0]
-    assert (reply.usage.items, reply.usage.tokens) == (4, 518)
+    assert (reply.usage.items, reply.usage.tokens, reply.usage.computed_tokens) == (4, 518, 518)
+
+
+async def test_a_long_document_is_scored_by_passages_and_nothing_of_it_is_left_out(client: Client) -> None:
+    reply = await rerank(client, query="red apple", documents=["word " * 600 + "red apple", "red"], raw_scores=True)
+
+    assert [result.index for result in reply.results] == [0, 1]
+    assert reply.items[0].truncated is False
+    assert reply.items[0].token_count > 602
+
+
+async def test_a_limit_of_tokens_cuts_documents_first(client: Client) -> None:
+    reply = await rerank(client, query="red", documents=["word " * 20 + "red", "blue"], max_document_tokens=10)
+
+    assert (reply.items[0].truncated, reply.items[0].dropped_token_count) == (True, 11)
+
+
+async def test_pairs_that_were_scored_before_are_not_computed_again(client: Client) -> None:
+    await rerank(client, documents=["a", "b"])
+    again = await rerank(client, documents=["b", "c", "c"])
+
+    assert [item.cached for item in again.items] == [True, False, True]
+    assert (again.usage.tokens, again.usage.computed_tokens) == (9, 3)
 
 
 async def test_every_reply_tells_its_model_and_where_the_time_went(client: Client) -> None:

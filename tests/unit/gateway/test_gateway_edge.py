@@ -11,10 +11,12 @@ import pytest
 from litestar.exceptions import HTTPException
 
 from gateway.middleware.body import Body
+from gateway.middleware.callers import caller_of
 from gateway.middleware.hosts import HostCheck
 from gateway.middleware.limits import Gate, Gates
 from gateway.middleware.peers import PeerCheck
 from gateway.settings import GatewaySettings, Limits
+from services.common.caller import Caller, Priority
 from services.common.errors import Cancelled, ForbiddenHost, ForbiddenPeer, InvalidRequest, Overloaded, TooLarge
 
 LOCAL = HostCheck(("127.0.0.1", "localhost", "[::1]"))
@@ -62,6 +64,49 @@ def test_connections_from_elsewhere_are_refused(peer: str) -> None:
 
 def test_without_allowed_networks_every_connection_is_served() -> None:
     PeerCheck(()).check(("203.0.113.1", 1))
+
+
+PEER = ("10.1.2.3", 5555)
+
+
+@pytest.mark.parametrize(
+    ("headers", "peer", "client"),
+    [
+        ({"x-isolane-client": "team-a", "authorization": "Bearer s3cret"}, PEER, "team-a"),
+        ({"authorization": "Bearer s3cret"}, PEER, "key-0c9ae6066b41d371"),
+        ({"authorization": "Bearer s\xfc"}, PEER, "key-f45c0344fa1f5d7f"),
+        ({"x-isolane-client": "", "authorization": ""}, PEER, "ip-10.1.2.3"),
+        ({}, ("fe80::1%eth0", 5555), "ip-fe80::1"),
+        ({}, None, ""),
+    ],
+    ids=["named", "key", "odd key", "empty", "link-local", "nobody"],
+)
+def test_a_caller_is_known_by_its_own_word_else_by_its_key_else_by_its_address(
+    headers: dict[str, str], peer: tuple[str, int] | None, client: str
+) -> None:
+    assert caller_of(headers, peer) == Caller(client=client)
+
+
+def test_equal_keys_are_one_client_and_others_are_not() -> None:
+    ids = [caller_of({"authorization": key}, PEER).client for key in ("Bearer a", "Bearer a", "Bearer b")]
+
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_priority_is_interactive_unless_the_caller_says_bulk() -> None:
+    assert caller_of({}, PEER).priority is Priority.INTERACTIVE
+    assert caller_of({"x-isolane-priority": "interactive"}, PEER).priority is Priority.INTERACTIVE
+    assert caller_of({"x-isolane-priority": "bulk"}, PEER).priority is Priority.BULK
+
+
+@pytest.mark.parametrize(
+    "headers", [{"x-isolane-client": "a b"}, {"x-isolane-client": "x" * 129}, {"x-isolane-priority": "Bulk"}], ids=str
+)
+def test_a_caller_that_cannot_be_read_is_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        caller_of(headers, PEER)
+
+    assert refused.value.param == next(iter(headers))
 
 
 @pytest.mark.parametrize(("header", "expected_s"), [(None, 30.0), ("1", 0.001), ("2500", 2.5), ("999999999", 300.0)])

@@ -8,8 +8,7 @@ import msgspec
 import pytest
 from isolane.common.v1 import item_pb2
 
-from gateway.clients.embedding import Embedded
-from gateway.clients.items import Timings, check_items
+from gateway.clients.items import Outcomes, Timings, read_items
 from gateway.routes.headers import ranges, result_headers
 from gateway.routes.json_body import decode
 from gateway.schemas.convert import convert_options
@@ -71,6 +70,22 @@ def test_value_outside_the_choices_is_answered_with_the_choices() -> None:
         embeddings(encoding_format="int8")
 
     assert refused.value.param == "encoding_format"
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        ("input_type", "query or document"),
+        ("output_dtype", "float32 or float16 or int8 or binary"),
+        ("item_errors", "fail or report"),
+    ],
+)
+def test_extensions_take_their_choices_or_null_and_nothing_else(name: str, choices: str) -> None:
+    accepted = [getattr(embeddings(**{name: value}), name) for value in (*choices.split(" or "), None)]
+    with pytest.raises(InvalidRequest, match=f"use {choices}"):
+        embeddings(**{name: "passage"})
+
+    assert accepted == [*choices.split(" or "), None]
 
 
 @pytest.mark.parametrize(
@@ -146,42 +161,70 @@ def test_positions_are_written_as_ranges(positions: list[int], text: str) -> Non
     assert ranges(positions) == text
 
 
-def test_truncation_header_is_left_out_when_nothing_was_cut() -> None:
-    timings = Timings(total_us=10, queue_us=1500, tokenize_us=2, compute_us=3)
+def outcomes(**found: Any) -> Outcomes:
+    return Outcomes(**{"truncated": {}, "cached": (), "failures": {}, **found})
 
-    headers = result_headers(timings, ())
+
+TIMINGS = Timings(total_us=10, queue_us=1500, tokenize_us=2, compute_us=3)
+
+
+def test_headers_of_items_are_left_out_when_there_is_nothing_to_say() -> None:
+    headers = result_headers(TIMINGS, outcomes())
 
     assert headers == {"server-timing": "queue;dur=1.500, tokenize;dur=0.002, compute;dur=0.003"}
 
 
-def test_item_that_is_wrong_fails_the_request_by_its_position() -> None:
-    items = [
-        item_pb2.ItemStatus(outcome=item_pb2.OUTCOME_OK),
-        item_pb2.ItemStatus(outcome=item_pb2.OUTCOME_INVALID, error="it is empty"),
-    ]
+def test_headers_say_which_items_were_cut_by_how_much_and_which_were_there_already() -> None:
+    headers = result_headers(TIMINGS, outcomes(truncated={0: 12, 3: 400, 4: 1}, cached=[1, 2, 5]))
 
-    with pytest.raises(InvalidRequest, match=r"input\[1\]: it is empty") as refused:
-        check_items(items, "input", expected=2)
+    assert headers["x-isolane-truncated"] == "0,3-4"
+    assert headers["x-isolane-dropped-tokens"] == "0=12,3=400,4=1"
+    assert headers["x-isolane-cached"] == "1-2,5"
+
+
+def test_a_list_that_is_too_long_for_a_header_ends_visibly_and_at_a_whole_entry() -> None:
+    every_other = range(0, 2048, 2)
+
+    headers = result_headers(TIMINGS, outcomes(truncated=dict.fromkeys(every_other, 100_000), cached=every_other))
+
+    for name in ("x-isolane-truncated", "x-isolane-dropped-tokens", "x-isolane-cached"):
+        *entries, last = headers[name].split(",")
+        assert len(headers[name]) <= 2004
+        assert last == "..."
+        assert [int(entry.partition("=")[0]) for entry in entries] == list(every_other)[: len(entries)]
+
+
+OK, WRONG, FAILED = item_pb2.OUTCOME_OK, item_pb2.OUTCOME_INVALID, item_pb2.OUTCOME_FAILED
+ITEMS = [
+    item_pb2.ItemStatus(outcome=OK, truncated=True, dropped_token_count=7),
+    item_pb2.ItemStatus(outcome=WRONG, error="it is empty"),
+    item_pb2.ItemStatus(outcome=FAILED),
+    item_pb2.ItemStatus(outcome=OK, cached=True),
+]
+
+
+def test_item_that_is_wrong_fails_the_request_by_its_position() -> None:
+    with pytest.raises(InvalidRequest, match=r"^input\[1\]: it is empty$") as refused:
+        read_items(ITEMS, "input", expected=4, keeps_failures=False)
 
     assert refused.value.param == "input[1]"
 
 
 def test_item_that_the_model_failed_on_is_the_backends_fault() -> None:
-    with pytest.raises(BackendFailed, match=r"input\[0\]"):
-        check_items([item_pb2.ItemStatus(outcome=item_pb2.OUTCOME_FAILED)], "input", expected=1)
+    with pytest.raises(BackendFailed, match=r"input\[0\]: the model failed on it"):
+        read_items(ITEMS[2:3], "input", expected=1, keeps_failures=False)
 
 
-def test_reply_with_fewer_items_than_sent_is_refused() -> None:
+def test_failures_of_items_are_kept_on_request() -> None:
+    found = read_items(ITEMS, "input", expected=4, keeps_failures=True)
+
+    assert (found.truncated, found.cached) == ({0: 7}, [3])
+    assert {index: type(error) for index, error in found.failures.items()} == {1: InvalidRequest, 2: BackendFailed}
+    assert found.failures[1].message == "it is empty"
+    assert found.notes() == {"truncated": 1, "cached": 1, "failed": 2}
+
+
+@pytest.mark.parametrize("keeps_failures", [True, False])
+def test_reply_with_fewer_items_than_sent_is_refused(keeps_failures: bool) -> None:
     with pytest.raises(BackendFailed):
-        check_items([item_pb2.ItemStatus(outcome=item_pb2.OUTCOME_OK)], "input", expected=2)
-
-
-def test_vectors_are_read_row_by_row_without_copying() -> None:
-    timings = Timings(total_us=0, queue_us=0, tokenize_us=0, compute_us=0)
-    data = b"\x00\x00\x80\x3f\x00\x00\x00\xc0\x00\x00\x00\x3f\x00\x00\x00\x00"
-    embedded = Embedded(model="m", data=data, rows=2, dimensions=2, tokens=2, truncated=(), timings=timings)
-
-    assert embedded.vector(0) == (1.0, -2.0)
-    assert embedded.vector(1) == (0.5, 0.0)
-    assert embedded.vector_bytes(1).obj is data
-    assert bytes(embedded.vector_bytes(1)) == data[8:]
+        read_items(ITEMS[:1], "input", expected=2, keeps_failures=keeps_failures)
