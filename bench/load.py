@@ -20,6 +20,8 @@ from bench.answers import NUMBER, Answer, Schedule, parse
 _TIMEOUT_S = 60
 _SLACK_S = 120
 _POLL_S = 0.05
+_FIRST = ("nice", "-n", "-10")
+"""Real callers are elsewhere: what is measured must not slow these. Only root may ask; else it changes nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +101,7 @@ class Generator:
             # -max-body=0: what answers hold is read and thrown away.
             fixed = ["-lazy", "-format=json", "-http2=false", "-max-body=0", f"-timeout={_TIMEOUT_S}s"]
             files = [f"-targets={targets}", f"-output={results}"]
-            command = [str(self.program), "attack", *fixed, *pace, f"-duration={duration_s}s", *files]
+            command = [*_FIRST, str(self.program), "attack", *fixed, *pace, f"-duration={duration_s}s", *files]
             with errors.open("wb") as file:
                 process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=file)
             cpu_s = _wait(process, duration_s + _TIMEOUT_S + _SLACK_S)

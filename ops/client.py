@@ -39,13 +39,13 @@ class Gateway:
     def __exit__(self, *_exc: object) -> None:
         self._client.close()
 
-    def embeddings(self, body: dict[str, Any]) -> httpx.Response:
+    def embeddings(self, body: dict[str, Any], *, priority: str | None = None) -> httpx.Response:
         """POST /v1/embeddings in OpenAI's shape."""
-        return self._ok("POST", "/v1/embeddings", json=body)
+        return self._ok("POST", "/v1/embeddings", json=body, headers=_priority(priority))
 
-    def rerank(self, body: dict[str, Any]) -> httpx.Response:
+    def rerank(self, body: dict[str, Any], *, priority: str | None = None) -> httpx.Response:
         """POST /v1/rerank in Cohere's shape."""
-        return self._ok("POST", "/v1/rerank", json=body)
+        return self._ok("POST", "/v1/rerank", json=body, headers=_priority(priority))
 
     def convert(self, file: Path, to: str) -> httpx.Response:
         """POST /v1/convert/file in docling-serve's shape."""
@@ -91,6 +91,10 @@ class Gateway:
             ) from exc
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
             raise GatewayFailed(f"{self.url}{path}: {str(exc) or type(exc).__name__}; check the address") from exc
+
+
+def _priority(priority: str | None) -> dict[str, str]:
+    return {"x-isolane-priority": priority} if priority else {}
 
 
 def _checked(reply: httpx.Response) -> httpx.Response:

@@ -88,8 +88,9 @@ class EdgeMiddleware:
             body.check_encoding(headers.get("content-encoding", ""))
             body.check_announced(headers.get("content-length"))
             record.fields = call.begin(gate.deadline(headers.get(TIMEOUT_HEADER)))
-            call.identify(caller_of(headers, scope["client"]))
-            with gate.admit():
+            asking = caller_of(headers, scope["client"])
+            call.identify(asking)
+            with gate.admit(asking.priority):
                 await self._app(scope, body.receive, reply)
         except asyncio.CancelledError:
             if not body.is_abandoned:

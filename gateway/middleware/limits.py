@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 
 from gateway.settings import GatewaySettings, Limits
+from services.common.caller import Priority
 from services.common.deadline import Deadline
 from services.common.errors import InvalidRequest, Overloaded
 
 TIMEOUT_HEADER = "x-request-timeout-ms"
+
+_BULK_SHARE = 0.75
+"""Share of the places that bulk requests may take, so that interactive ones find one."""
 
 _SMALL = Limits(timeout_s=10.0, max_timeout_s=60.0, max_body_bytes=64 * 1024)
 """For paths that take no bodies: models, health, metrics, the schema, and paths that do not exist."""
@@ -25,6 +30,10 @@ class Gate:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._in_flight = 0
+        self._places = {
+            Priority.INTERACTIVE: limits.max_in_flight,
+            Priority.BULK: math.ceil(limits.max_in_flight * _BULK_SHARE),
+        }
 
     def deadline(self, timeout_ms: str | None) -> Deadline:
         """The request's deadline from its X-Request-Timeout-Ms; the longest allowed caps it."""
@@ -38,11 +47,12 @@ class Gate:
         return Deadline.after(min(int(timeout_ms) / 1000, self.limits.max_timeout_s))
 
     @contextlib.contextmanager
-    def admit(self) -> Iterator[None]:
-        """Hold a place while the body runs; Overloaded when there is none."""
-        if self._in_flight >= self.limits.max_in_flight:
+    def admit(self, priority: Priority = Priority.INTERACTIVE) -> Iterator[None]:
+        """Hold a place while the body runs; Overloaded when there is none. Some places are not for bulk."""
+        if self._in_flight >= self._places[priority]:
             raise Overloaded(
-                f"{self._in_flight} requests of this kind are in progress, which is the limit; try again in 1 s",
+                f"{self._in_flight} requests are in progress, which is the limit for {priority.value} ones; "
+                "try again in 1 s",
                 retry_after_s=1.0,
             )
         self._in_flight += 1

@@ -16,17 +16,35 @@ _FIELDS = {"md": "md_content", "html": "html_content", "text": "text_content", "
 """Where docling-serve's answer has each format."""
 
 model_option = click.option("--model", help="Id of the model; without it the first that is served.")
+priority_option = click.option(
+    "--priority", type=click.Choice(["interactive", "bulk"]), help="Bulk work waits for interactive work."
+)
 
 
 @click.command()
 @click.argument("texts", metavar="TEXT...", nargs=-1, required=True)
 @model_option
+@click.option(
+    "--input-type", type=click.Choice(["query", "document"]), help="What the texts are for, where the model asks."
+)
+@priority_option
 @url_option
 @json_option
-def embed(*, texts: tuple[str, ...], model: str | None, url: str | None, as_json: bool) -> None:
+def embed(
+    *,
+    texts: tuple[str, ...],
+    model: str | None,
+    input_type: str | None,
+    priority: str | None,
+    url: str | None,
+    as_json: bool,
+) -> None:
     """Turn texts into vectors; prints the beginning of each."""
     with open_gateway(url) as gateway:
-        reply = gateway.embeddings({"model": model or gateway.default_model("embedding"), "input": list(texts)})
+        body: dict[str, Any] = {"model": model or gateway.default_model("embedding"), "input": list(texts)}
+        if input_type:
+            body["input_type"] = input_type
+        reply = gateway.embeddings(body, priority=priority)
     _warn_of_cuts(reply, "text")
     if as_json:
         click.echo(reply.text)
@@ -41,13 +59,23 @@ def embed(*, texts: tuple[str, ...], model: str | None, url: str | None, as_json
 @click.argument("query")
 @click.argument("documents", metavar="DOCUMENT...", nargs=-1, required=True)
 @model_option
+@priority_option
 @url_option
 @json_option
-def rerank(*, query: str, documents: tuple[str, ...], model: str | None, url: str | None, as_json: bool) -> None:
+def rerank(
+    *,
+    query: str,
+    documents: tuple[str, ...],
+    model: str | None,
+    priority: str | None,
+    url: str | None,
+    as_json: bool,
+) -> None:
     """Sort documents by how well they answer a query; prints score, position and text, the best first."""
     with open_gateway(url) as gateway:
         chosen = model or gateway.default_model("reranking")
-        reply = gateway.rerank({"model": chosen, "query": query, "documents": list(documents)})
+        body = {"model": chosen, "query": query, "documents": list(documents)}
+        reply = gateway.rerank(body, priority=priority)
     _warn_of_cuts(reply, "document")
     if as_json:
         click.echo(reply.text)
@@ -78,7 +106,7 @@ def parse(*, file: Path, form: str, url: str | None, as_json: bool) -> None:
 
 
 def _warn_of_cuts(reply: httpx.Response, noun: str) -> None:
-    """Say on standard error which inputs were longer than the model takes."""
+    """Say on standard error of which inputs a part was left out."""
     positions = reply.headers.get("x-isolane-truncated", "")
     if positions.isdigit():
         click.echo(f"warning: {noun} {positions} was cut at the model's limit", err=True)

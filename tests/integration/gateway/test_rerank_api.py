@@ -57,11 +57,11 @@ def test_usage_is_counted_as_jina_does(gateway: Any) -> None:
 
 
 def test_truncation_is_told_in_header_and_warnings(gateway: Any) -> None:
-    answer = rerank(gateway, documents=["short", "word " * 1000], rank_fields=["text"], max_chunks_per_doc=10)
+    answer = rerank(gateway, documents=["short", "word " * 10_000], rank_fields=["text"], max_chunks_per_doc=2)
 
     assert answer.headers["x-isolane-truncated"] == "1"
-    warning = answer.json()["meta"]["warnings"][0]
-    assert "documents 1: each with the query is longer than the model takes" in warning
+    assert answer.headers["x-isolane-dropped-tokens"].startswith("1=")
+    assert "documents 1: longer than what is scored of them" in answer.json()["meta"]["warnings"][0]
 
 
 async def test_cohere_v1_client_works(gateway: Any) -> None:

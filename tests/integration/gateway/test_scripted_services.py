@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - gRPC names the methods of a servicer
 """What the gateway asks of the services, and what it makes of their answers."""
 
 from __future__ import annotations
@@ -60,8 +59,10 @@ class Scripted:
             context.set_trailing_metadata(details)
             context.abort(code, message)
 
+    Embed = Rerank = Tokenize = ListModels = call
 
-class Embedding(Scripted, pb_grpc.EmbeddingServiceServicer):
+
+class Embedding(Scripted):
     def reply(self, *items: item_pb2.ItemStatus, tokens: int = 6, **vectors: Any) -> None:
         """Answer with these vectors, of which MATRIX is the default, and outcomes of the items."""
         rows = len(items)
@@ -80,11 +81,8 @@ class Embedding(Scripted, pb_grpc.EmbeddingServiceServicer):
         )
         self.answer = lambda _request: reply
 
-    def Embed(self, request: pb.EmbedRequest, context: Any) -> Any:
-        return self.call(request, context)
 
-
-class Reranking(Scripted, rerank_pb_grpc.RerankingServiceServicer):
+class Reranking(Scripted):
     def reply(self, *items: item_pb2.ItemStatus, scores: Mapping[int, float]) -> None:
         """Answer with these scores, best first, and outcomes of the items."""
         reply = rerank_pb.RerankResponse(
@@ -94,9 +92,6 @@ class Reranking(Scripted, rerank_pb_grpc.RerankingServiceServicer):
             usage=reply_pb2.Usage(items=len(items), tokens=9),
         )
         self.answer = lambda _request: reply
-
-    def Rerank(self, request: rerank_pb.RerankRequest, context: Any) -> Any:
-        return self.call(request, context)
 
 
 class World:
@@ -118,7 +113,7 @@ class World:
 
 
 @contextmanager
-def serving(servicer: Any, add: Callable[[Any, grpc.Server], None], name: str) -> Iterator[int]:
+def serving(servicer: Scripted, add: Callable[..., None], name: str) -> Iterator[int]:
     server = grpc.server(ThreadPoolExecutor(4))
     add(servicer, server)
     healthy = health.HealthServicer()
@@ -197,7 +192,7 @@ def test_options_reach_the_reranking_service_and_are_off_by_default(world: World
     world.rerank(path, top_n=2, raw_scores=True, max_chunks_per_doc=4, max_tokens_per_doc=100)
     full = world.reranking.request
 
-    documents = {"model": "cross", "query": "q", "documents": ["a", "b", "c"]}
+    documents: Any = {"model": "cross", "query": "q", "documents": ["a", "b", "c"]}
     assert plain == rerank_pb.RerankRequest(**documents)
     assert full == rerank_pb.RerankRequest(
         **documents, top_n=2, raw_scores=True, max_passages=4, max_document_tokens=100

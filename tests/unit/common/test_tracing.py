@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 
@@ -74,6 +75,59 @@ def test_an_error_of_ours_marks_its_span_with_its_code(spans: InMemorySpanExport
 
     status = spans.get_finished_spans()[0].status
     assert (status.status_code, status.description) == (trace.StatusCode.ERROR, "too_large")
+
+
+@pytest.fixture
+def unheard(monkeypatch: pytest.MonkeyPatch) -> Iterator[tracing.Tracing]:
+    """The tracing of a process that has no collector, for this test alone."""
+    own = tracing.Tracing("test")
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: own.provider)
+    yield own
+    own.shutdown()
+
+
+@pytest.mark.parametrize("flags", ["00", "01"])
+def test_without_a_collector_a_trace_goes_on_as_it_came(unheard: tracing.Tracing, flags: str) -> None:
+    carrier = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-{flags}", "tracestate": "vendor=1"}
+
+    with tracing.span("request", SpanKind.SERVER, carrier) as outer:
+        carried = [tracing.inject()]
+        with tracing.span("embedding/Embed", SpanKind.CLIENT) as inner:
+            carried.append(tracing.inject())
+        carried.append(tracing.inject())
+
+    ids = [f"{span.get_span_context().span_id:016x}" for span in (outer, inner, outer)]
+    assert [each["traceparent"] for each in carried] == [f"00-{TRACE}-{span_id}-{flags}" for span_id in ids]
+    assert {each["tracestate"] for each in carried} == {"vendor=1"}
+    assert len({*ids, "b7ad6b7169203331"}) == 3
+    assert not outer.is_recording()
+    assert tracing.inject() == {}
+
+
+@pytest.mark.parametrize("carrier", [{}, {"traceparent": "garbage"}, None])
+def test_without_a_collector_a_trace_begins_where_none_is_known(
+    unheard: tracing.Tracing, carrier: dict[str, str] | None
+) -> None:
+    ids = []
+    for _ in range(2):
+        with contextlib.suppress(TooLarge), tracing.span("request", SpanKind.SERVER, carrier):
+            ids.append(tracing.current_trace_id())
+            raise TooLarge("input: 3000 texts; at most 2048 per request")
+
+    assert [len(each) for each in ids] == [32, 32]
+    assert ids[0] != ids[1]
+    assert tracing.current_trace_id() == ""
+
+
+def test_spans_are_recorded_from_when_there_is_a_collector_until_there_is_none(unheard: tracing.Tracing) -> None:
+    collector = InMemorySpanExporter()
+    for name, exporter in (("before", None), ("meanwhile", collector), ("after", None)):
+        unheard.export_to(exporter)
+        with tracing.span(name, SpanKind.SERVER):
+            pass
+        unheard.provider.force_flush()
+
+    assert [span.name for span in collector.get_finished_spans()] == ["meanwhile"]
 
 
 class Stuck(SpanExporter):

@@ -198,8 +198,9 @@ async def test_overload_is_refused_before_anything_is_tokenised() -> None:
 
     backend = Counting(model_id=MODEL, dimensions=8, cost=FakeCost(token_us=10_000))
     async with entered(backend, max_queued_tokens=300, cache_bytes=0) as engine:
-        first = [asyncio.create_task(engine.embed(MODEL, ["word " * 100], deadline=soon())) for _ in range(3)]
-        await eventually(lambda: engine.backlog().queued_cost > 0)
+        after = backend.tokenized + 3
+        first = [asyncio.create_task(engine.embed(MODEL, [f"{n} " * 100], deadline=soon())) for n in range(3)]
+        await eventually(lambda: engine.backlog().queued_cost > 0 and backend.tokenized == after)
         before = backend.tokenized
         with pytest.raises(Overloaded) as refused:
             await engine.embed(MODEL, ["word " * 250] * 4, deadline=soon())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from ipaddress import ip_network
 from typing import Any
@@ -132,6 +133,25 @@ def test_gate_admits_up_to_its_cap_and_again_after() -> None:
         assert refused.value.retry_after_s == 1.0
 
     with gate.admit():
+        pass
+
+
+def test_gate_keeps_places_free_of_bulk() -> None:
+    gate = Gate(Limits(max_in_flight=8))
+
+    with contextlib.ExitStack() as held:
+        for _ in range(6):
+            held.enter_context(gate.admit(Priority.BULK))
+        with pytest.raises(Overloaded, match=r"6 requests .* limit for bulk"), gate.admit(Priority.BULK):
+            raise AssertionError("admitted")
+        for _ in range(2):
+            held.enter_context(gate.admit(Priority.INTERACTIVE))
+        with pytest.raises(Overloaded, match="8 requests"), gate.admit(Priority.INTERACTIVE):
+            raise AssertionError("admitted")
+
+
+def test_the_smallest_gate_admits_bulk_too() -> None:
+    with Gate(Limits(max_in_flight=1)).admit(Priority.BULK):
         pass
 
 

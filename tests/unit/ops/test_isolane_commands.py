@@ -91,6 +91,20 @@ def test_embed_json_is_the_answer_itself(isolane: Isolane) -> None:
     assert json.loads(result.stdout) == VECTORS
 
 
+@pytest.mark.parametrize("command", [("embed", "--input-type", "query", "text"), ("rerank", "query", "document")])
+def test_options_of_a_request_reach_the_gateway(isolane: Isolane, command: tuple[str, ...]) -> None:
+    seen: list[tuple[str | None, Any]] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            seen.append((request.headers.get("x-isolane-priority"), json.loads(request.content).get("input_type")))
+        return answers(embeddings=VECTORS, rerank=SCORES)(request)
+
+    isolane(handle, *command, "--priority", "bulk")
+
+    assert seen == [("bulk", "query" if command[0] == "embed" else None)]
+
+
 def test_rerank_prints_the_best_first(isolane: Isolane) -> None:
     result = isolane(answers(rerank=SCORES), "rerank", "query", "bad", "good")
 

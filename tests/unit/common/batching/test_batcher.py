@@ -5,7 +5,7 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
 import pytest
@@ -199,6 +199,33 @@ async def test_as_many_batches_are_computed_at_once_as_there_are_replicas() -> N
         await asyncio.gather(*waiting)
 
     assert model.most_at_once == 2
+
+
+async def test_batches_are_computed_in_the_order_in_which_they_were_taken() -> None:
+    class SlowToPrepare(DoublingModel):
+        prepared = threading.Event()
+
+        def prepare(self, batch: Sequence[Tokens]) -> list[Tokens]:
+            if batch[0].ids[0] == 2:
+                self.prepared.wait(10)
+            return super().prepare(batch)
+
+    model = SlowToPrepare()
+    batcher = batcher_of(model, max_batch_tokens=1)
+    model.gate.clear()
+
+    async with running(batcher):
+        waiting = [await queued(batcher, work(1))]
+        await eventually(model.started.is_set)
+        waiting += [await queued(batcher, work(2)), await queued(batcher, work(3))]
+        await eventually(lambda: len(batcher._board._taken) == 2)
+        model.gate.set()
+        await eventually(lambda: len(batcher._board._taken) == 2 and not batcher._board._queue.count)
+        await asyncio.sleep(0.05)
+        model.prepared.set()
+        await asyncio.gather(*waiting)
+
+    assert model.computed == [1, 2, 3]
 
 
 async def test_a_batch_has_the_device_for_itself_only_when_nothing_else_is_there() -> None:

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+from bench.plot import draw, read
+from bench.report import Figure, publish
+
+
+def figures() -> list[Figure]:
+    where = {"mix": "lognormal", "shape": "1 x 32", "metric": "throughput"}
+    return [
+        Figure.of("a", "tokens/s", [900.0, 1000.0, 1100.0], **where, system="isolane"),
+        Figure.of("b", "tokens/s", [400.0], **where, system="infinity, <torch>"),
+        Figure.of("c", "tokens/s", [400.0], **{**where, "mix": "equal"}, system="isolane"),
+        Figure.of("d", "%", [95.0], engine="fixed cost", factor="10", metric="goodput / peak"),
+    ]
+
+
+def test_figures_survive_their_file(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+
+    publish(figures(), path, seed=1, notes=["noted"])
+
+    assert read(path) == figures()
+    assert json.loads(path.read_text())["notes"] == ["noted"]
+
+
+def test_a_picture_is_drawn_for_what_was_measured_and_its_bars_are_to_scale(tmp_path: Path) -> None:
+    drawn = draw(figures(), tmp_path)
+
+    assert sorted(path.name for path in drawn) == ["benchmarks-embedding.svg", "benchmarks-overload.svg"]
+    root = ElementTree.fromstring((tmp_path / "benchmarks-embedding.svg").read_text())
+    texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    widths = [float(element.get("width", "")) for element in root.iter("{http://www.w3.org/2000/svg}rect")][1:]
+    assert {"isolane", "infinity, <torch>", "1,000", "400"} <= set(texts)
+    assert len(widths) == 2
+    assert 400 < widths[0] < 470
+    assert round(widths[0] / widths[1], 2) == 2.5
