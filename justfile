@@ -59,6 +59,13 @@ token AGENT:
 models: (_environment "local")
     @exec {{ python }} -m services.reranking.backends.development
 
+# Convert the services' models for OpenVINO and print what each number type loses: --dtype float32, bfloat16, int8
+[group('run')]
+[no-exit-message]
+export *OPTIONS: (_environment "local")
+    @{{ python }} -m services.embedding.backends.export "$@"
+    @{{ python }} -m services.reranking.backends.export "$@"
+
 # Install what developers need into .venv; nothing to do takes no time
 [group('work')]
 setup: (_environment "dev")

@@ -111,6 +111,9 @@ def _figures(where: str, turns: Sequence[Turn], shape: Shape) -> Iterator[Figure
         "answered tokens of repeated texts": ("%", [turn.repeated_percent for turn in turns]),
         "answered tokens that were not computed": ("%", [turn.saved_percent for turn in turns]),
     }
+    if all(turn.repeated for turn in turns):
+        shares = [turn.saved_percent / turn.repeated_percent * 100 for turn in turns]
+        rows["of the repeated tokens, not computed"] = ("%", shares)
     for name, (unit, values) in rows.items():
         yield Figure.of(f"{where}: {name}", unit, values, shape=str(shape), metric=name)
 

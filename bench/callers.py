@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import httpx
+import numpy as np
 
 from bench.load import Target
 
 ResultT = TypeVar("ResultT")
 _LIMIT_S = 60.0
+_LEAD_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,18 +42,28 @@ class Visit(Generic[ResultT]):
         return self.done_s - self.intended_s
 
 
-async def open_loop(
-    rate: float, duration_s: float, visit: Callable[[int], Awaitable[ResultT]]
-) -> Sequence[Visit[ResultT]]:
-    """Start visits at a fixed rate, whatever becomes of them; they get their number."""
-    start_s = time.perf_counter() + 1 / rate
+def evenly(rate: float, duration_s: float) -> list[float]:
+    """Moments at equal distances, so many a second."""
+    return [number / rate for number in range(int(rate * duration_s))]
 
-    async def one(number: int) -> Visit[ResultT]:
-        intended_s = start_s + number / rate
+
+def randomly(rate: float, duration_s: float, seed: int) -> list[float]:
+    """Moments of a Poisson process: as callers come who do not know of each other; as many as `evenly` gives."""
+    count = int(rate * duration_s)
+    moments: list[float] = np.cumsum(np.random.default_rng(seed).exponential(1 / rate, count)).tolist()
+    return moments
+
+
+async def open_loop(moments_s: Sequence[float], visit: Callable[[int], Awaitable[ResultT]]) -> Sequence[Visit[ResultT]]:
+    """Start visits at their moments, whatever becomes of them; they get their number."""
+    start_s = time.perf_counter() + _LEAD_S
+
+    async def one(number: int, moment_s: float) -> Visit[ResultT]:
+        intended_s = start_s + moment_s
         await asyncio.sleep(intended_s - time.perf_counter())
         return await _timed(intended_s, visit(number))
 
-    return await asyncio.gather(*(one(number) for number in range(int(rate * duration_s))))
+    return await asyncio.gather(*(one(number, moment_s) for number, moment_s in enumerate(moments_s)))
 
 
 async def closed_loop(

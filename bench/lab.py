@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bench.answers import rate
 from bench.load import Closed, Generator, Open, Request
 from bench.refusals import Overload
+from bench.report import say
 from bench.serving import Served, post
 from bench.shapes import embed_body
 from bench.texts import Texts
@@ -63,7 +64,9 @@ class Lab:
 
         def send() -> Overload:
             _, schedule = self.generator.open(target, requests, load)
-            return Overload(schedule=schedule, deadline_s=self.deadline_ms / 1e3)
+            found = Overload(schedule=schedule, deadline_s=self.deadline_ms / 1e3)
+            say(f"  {offered:.1f} requests/s for {load.duration_s:g} s: {found.outcome}")
+            return found
 
         return send
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.callers import Client, Visit, open_loop
+from bench.callers import Client, Visit, evenly, open_loop
 from bench.load import Target
 from bench.refusals import REFUSED, RETRY_AFTER_MS
 
@@ -64,4 +64,4 @@ async def obey(target: Target, bodies: Sequence[bytes], *, rate: float, duration
                 await asyncio.sleep(float(reply.headers[RETRY_AFTER_MS]) / 1e3)
             return Tries(statuses=statuses)
 
-        return Obedience(visits=await open_loop(rate, duration_s, one))
+        return Obedience(visits=await open_loop(evenly(rate, duration_s), one))

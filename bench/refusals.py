@@ -44,6 +44,11 @@ class Overload:
         """How many of each status; 0 for no answer."""
         return Counter(answer.status for answer in self.schedule.answers)
 
+    @property
+    def outcome(self) -> str:
+        """How many of each status, in words."""
+        return ", ".join(f"{count} x {status or 'no answer'}" for status, count in sorted(self.statuses.items()))
+
     def latency_ms(self, percent: float) -> float:
         """A percentile of the good answers' latency, from their intended moments."""
         good = [self.schedule.latency_s(answer) for answer in self.schedule.answers if answer.is_ok]

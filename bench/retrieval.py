@@ -1,7 +1,8 @@
 """Retrieval: embed a query, then rerank 50 passages of about 64 tokens, at 60 % of what the machine can do.
 
-Capacity is found by a closed loop; the loop that is measured is open: visits come at their rate whatever happens, and
-latency counts from the moment at which a visit was to begin. Every text is new, so that no cache helps.
+Capacity is found by a closed loop; the loop that is measured is open: visits come at their rate whatever happens, at
+equal distances or at random ones, and latency counts from the moment at which a visit was to begin. Every text is new,
+so that no cache helps.
 """
 
 from __future__ import annotations
@@ -10,17 +11,20 @@ import asyncio
 import json
 import time
 from argparse import Namespace
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from bench.answers import percentile
 from bench.calibration import calibrate
-from bench.callers import Client, Visit, closed_loop, open_loop, visits_per_s
+from bench.callers import Client, Visit, closed_loop, evenly, open_loop, randomly, visits_per_s
 from bench.report import Figure, parser, publish, say
 from bench.reranking import Question, questions, reranking_settings
 from bench.serving import Served, post
 from bench.shapes import MODEL, embed_body
 from bench.stack import local_stack
 from bench.texts import MODEL_SOURCE, Texts
+
+Visits = Sequence[Visit[tuple[float, float]]]
+"""With the seconds of embedding and of reranking."""
 
 _CALLERS = 4
 _VISITS_PER_S = 20
@@ -37,13 +41,20 @@ async def measure(served: Served, texts: Texts, options: Namespace, dtype: str) 
             asked = questions(texts, count)
             return lambda number: visit(embedding, reranking, asked[number])
 
-        capacities, loads = [], []
+        capacities: list[float] = []
+        loads: dict[str, list[Visits]] = {"even": [], "random": []}
         for turn in range(options.rounds):
             say(f"{dtype}: round {turn + 1} of {options.rounds}")
             done = await closed_loop(_CALLERS, options.seconds, visits(int(_VISITS_PER_S * options.seconds)))
             capacities.append(visits_per_s(done, _CALLERS))
             rate = options.load * capacities[-1]
-            loads.append(await open_loop(rate, options.seconds, visits(int(rate * options.seconds) + 1)))
+            for arrivals, found in loads.items():
+                moments = (
+                    evenly(rate, options.seconds)
+                    if arrivals == "even"
+                    else randomly(rate, options.seconds, options.seed + turn)
+                )
+                found.append(await open_loop(moments, visits(len(moments))))
     return list(_figures(dtype, capacities, loads, options.load))
 
 
@@ -64,23 +75,23 @@ async def visit(embedding: Client, reranking: Client, question: Question) -> tup
 
 
 def _figures(
-    dtype: str, capacities: Sequence[float], loads: Sequence[Sequence[Visit[tuple[float, float]]]], load: float
+    dtype: str, capacities: Sequence[float], loads: Mapping[str, Sequence[Visits]], load: float
 ) -> Iterator[Figure]:
-    labels = {"dtype": dtype}
-    yield Figure.of(f"{dtype}: capacity, {_CALLERS} callers", "visits/s", capacities, **labels, metric="capacity")
-    where = f"{dtype}: at {load:.0%} of it"
-    for percent in (50, 95, 99):
-        values = [percentile([one.latency_s * 1e3 for one in visits], percent) for visits in loads]
-        yield Figure.of(f"{where}, p{percent}", "ms", values, **labels, metric=f"p{percent}")
-    pooled = [one.latency_s * 1e3 for visits in loads for one in visits]
-    yield Figure.of(
-        f"{where}, p95 of all {len(pooled)} visits", "ms", [percentile(pooled, 95)], **labels, metric="p95 of all"
-    )
-    for place, part in enumerate(("embedding", "reranking")):
-        values = [percentile([one.result[place] * 1e3 for one in visits], 50) for visits in loads]
-        yield Figure.of(f"{where}, {part} p50", "ms", values, **labels, metric=part)
-    lags = [max(one.lag_s * 1e3 for one in visits) for visits in loads]
-    yield Figure.of(f"{where}, begun behind schedule, most", "ms", lags, **labels, metric="lag")
+    yield Figure.of(f"{dtype}: capacity, {_CALLERS} callers", "visits/s", capacities, dtype=dtype, metric="capacity")
+    for arrivals, rounds in loads.items():
+        labels = {"dtype": dtype, "arrivals": arrivals}
+        where = f"{dtype}: at {load:.0%} of it, {arrivals} arrivals"
+        for percent in (50, 95, 99):
+            values = [percentile([one.latency_s * 1e3 for one in visits], percent) for visits in rounds]
+            yield Figure.of(f"{where}, p{percent}", "ms", values, **labels, metric=f"p{percent}")
+        every = [one.latency_s * 1e3 for visits in rounds for one in visits]
+        name = f"{where}, p95 of all {len(every)} visits"
+        yield Figure.of(name, "ms", [percentile(every, 95)], **labels, metric="p95 of all")
+        for place, part in enumerate(("embedding", "reranking")):
+            values = [percentile([one.result[place] * 1e3 for one in visits], 50) for visits in rounds]
+            yield Figure.of(f"{where}, {part} p50", "ms", values, **labels, metric=part)
+        lags = [max(one.lag_s * 1e3 for one in visits) for visits in rounds]
+        yield Figure.of(f"{where}, begun behind schedule, most", "ms", lags, **labels, metric="lag")
 
 
 def settings(dtype: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from litestar.exceptions import HTTPException
@@ -11,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.errors.failure import failure_of
 from gateway.errors.families import answer
+from gateway.middleware.body import CONNECTION
 from gateway.middleware.record import RequestRecord
 from gateway.settings import GatewaySettings
 from services.common.telemetry import request_id, tracing
@@ -32,6 +34,8 @@ class BoundedProtocol(HttpToolsProtocol):
     head_timeout_s: float
     max_head_bytes: int
 
+    on_lost: Callable[[], None] | None = None
+
     _head_bytes = 0
     _is_in_head = True
     _is_begun = False
@@ -46,21 +50,31 @@ class BoundedProtocol(HttpToolsProtocol):
         """The connection is gone."""
         self._stop_head_timer()
         super().connection_lost(exc)
+        if self.on_lost is not None:
+            self.on_lost()
+
+    @property
+    def is_body_here(self) -> bool:
+        """Whether the whole body of the newest request has arrived."""
+        return not self.cycle.more_body
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a head, a body, or of both."""
         if self._is_in_head:
             self._head_bytes += len(data)
         super().data_received(data)
-        if self._is_in_head and self._head_bytes > self.max_head_bytes and not self.transport.is_closing():
+        if not self._is_in_head or self.transport.is_closing():
+            return
+        if self._head_bytes > self.max_head_bytes:
             self._refuse(431, f"the request line and headers are larger than {self.max_head_bytes} bytes; send less")
+        elif self._is_begun and self._head_timer is None:  # heads that come in one piece need no timer
+            self._start_head_timer()
 
     def on_message_begin(self) -> None:
         """The first byte of a request; it may have come together with the end of the one before."""
         self._is_begun = True
-        if self._head_timer is None:
-            self._start_head_timer()
         super().on_message_begin()
+        self.scope["extensions"] = {CONNECTION: self}  # type: ignore[dict-item]  # ASGI would have a dict
 
     def on_headers_complete(self) -> None:
         """The head is over; what follows is bounded by the edge."""

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from litestar.exceptions import HTTPException
 from litestar.types import HTTPReceiveMessage, Receive
 
 from services.common.errors import Cancelled, TooLarge
+
+CONNECTION = "isolane.connection"
+"""The extension of the ASGI scope under which the server gives the request's `Connection`."""
+
+
+class Connection(Protocol):
+    """What the server knows of the connection; to ask it costs less than a task that waits for its end."""
+
+    on_lost: Callable[[], None] | None
+    """Called when the client goes away."""
+
+    @property
+    def is_body_here(self) -> bool:
+        """Whether the whole body of the newest request has arrived."""
+        ...
 
 
 class Body:
@@ -20,18 +37,20 @@ class Body:
 
     Args:
         receive: the server's.
+        connection: by which the body arrives.
         max_bytes: largest body.
         timeout_s: time for the whole body to arrive.
     """
 
-    def __init__(self, receive: Receive, *, max_bytes: int, timeout_s: float) -> None:
+    def __init__(self, receive: Receive, connection: Connection, *, max_bytes: int, timeout_s: float) -> None:
         self.is_abandoned = False
         self._receive = receive
+        self._connection = connection
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
         self._late_at_s = asyncio.get_running_loop().time() + timeout_s
         self._size = 0
-        self._watcher: asyncio.Task[None] | None = None
+        self._is_read = False
 
     def check_announced(self, content_length: str | None) -> None:
         """Refuse a body by its Content-Length before any of it is read."""
@@ -58,9 +77,8 @@ class Body:
             HTTPException: it did not arrive in time (408).
             Cancelled: the client went away in the middle of it.
         """
-        if self._watcher is not None:
-            await asyncio.wait({self._watcher})
-            return {"type": "http.disconnect"}
+        if self._is_read:
+            return cast(HTTPReceiveMessage, await self._receive())
         message = await self._next()
         if message["type"] == "http.disconnect":
             self.is_abandoned = True
@@ -69,15 +87,17 @@ class Body:
         if self._size > self._max_bytes:
             raise self._too_large()
         if not message["more_body"]:
+            self._is_read = True
             self._watch()
         return message
 
     def stop_watching(self) -> None:
         """Let the answer go out undisturbed."""
-        if self._watcher is not None:
-            self._watcher.cancel()
+        self._connection.on_lost = None
 
     async def _next(self) -> HTTPReceiveMessage:
+        if self._connection.is_body_here:
+            return cast(HTTPReceiveMessage, await self._receive())
         try:
             async with asyncio.timeout_at(self._late_at_s):
                 return cast(HTTPReceiveMessage, await self._receive())
@@ -90,13 +110,10 @@ class Body:
             ) from exc
 
     def _watch(self) -> None:
-        answering = asyncio.current_task()
-        if answering is not None:
-            self._watcher = asyncio.create_task(self._cancel_when_gone(answering))
+        if (answering := asyncio.current_task()) is not None:
+            self._connection.on_lost = partial(self._abandon, answering)
 
-    async def _cancel_when_gone(self, answering: asyncio.Task[Any]) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+    def _abandon(self, answering: asyncio.Task[Any]) -> None:
         self.is_abandoned = True
         answering.cancel()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import cast
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
@@ -12,7 +13,7 @@ from opentelemetry.trace import SpanKind
 
 from gateway.errors.failure import failure_of
 from gateway.errors.families import answer
-from gateway.middleware.body import Body
+from gateway.middleware.body import CONNECTION, Body, Connection
 from gateway.middleware.callers import caller_of
 from gateway.middleware.hosts import HostCheck
 from gateway.middleware.limits import TIMEOUT_HEADER, Gates
@@ -80,7 +81,8 @@ class EdgeMiddleware:
     ) -> None:
         """Answer, or answer why not."""
         gate = self._gates.of(record.path)
-        body = Body(receive, max_bytes=gate.limits.max_body_bytes, timeout_s=self._body_timeout_s)
+        connection = cast(Connection, (scope["extensions"] or {})[CONNECTION])
+        body = Body(receive, connection, max_bytes=gate.limits.max_body_bytes, timeout_s=self._body_timeout_s)
         reply = _Reply(send, record, body)
         try:
             self._peers.check(scope["client"])

@@ -2,7 +2,7 @@
 
 A deployable subclasses `Settings` in its `settings.py` and calls `load`. For the service `embedding`, the field `port`
 is `port` in the file that ISOLANE_EMBEDDING_CONFIG names, ISOLANE_EMBEDDING_PORT in the environment, and a file
-isolane_embedding_port in the folder ISOLANESECRETS_DIR (how secrets arrive: as files, never in the environment).
+isolane_embedding_port in the folder ISOLANE_SECRETS_DIR (how secrets arrive: as files, never in the environment).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from services.common.errors import ConfigInvalid
 LogLevel = Literal["debug", "info", "warning", "error"]
 Dtype = Literal["float32", "bfloat16", "float16", "int8"]
 
-SECRETS_DIR = "ISOLANESECRETS_DIR"
+SECRETS_DIR = "ISOLANE_SECRETS_DIR"
 _METADATA_NAME = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)")
 _METADATA_VALUE = re.compile(r"[\x20-\x7e]+")
 

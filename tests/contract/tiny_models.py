@@ -49,7 +49,9 @@ def make_bi_encoder(folder: Path, *, include_prompt: bool = True, config: Mappin
     (folder / "1_Pooling").mkdir()
     _write(folder / "modules.json", modules)
     _write(folder / "sentence_bert_config.json", {"max_seq_length": MAX_TOKENS})
-    _write(folder / "config_sentence_transformers.json", {"prompts": {"query": QUERY_PROMPT, "passage": PASSAGE_PROMPT}})
+    _write(
+        folder / "config_sentence_transformers.json", {"prompts": {"query": QUERY_PROMPT, "passage": PASSAGE_PROMPT}}
+    )
     _write(
         folder / "1_Pooling" / "config.json",
         {"word_embedding_dimension": DIMENSIONS, "pooling_mode_mean_tokens": True, "include_prompt": include_prompt},

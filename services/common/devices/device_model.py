@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tokenizers import Tokenizer
 
 from services.common.config import ModelServerSettings, ModelSettings, models_dir
 from services.common.devices.choice import Choice
@@ -88,17 +89,17 @@ def load_parts(
     loaded = (_with_openvino if chosen.backend == "openvino" else _with_torch)(
         settings, model, chosen, wanted, open_pipeline
     )
-    max_tokens = _max_tokens(model, loaded.facts)
     info = ModelInfo(
         id=model.id,
         revision=wanted.revision,
-        max_tokens=max_tokens,
+        max_tokens=max_tokens_of(model, loaded.facts),
         dtype=model.dtype,
         device=chosen.device,
         dimensions=loaded.facts.dimensions,
         backend=chosen.backend,
     )
-    return Parts(info=info, network=loaded.network, tokenizer=_tokenizer(model, loaded, max_tokens))
+    tokenizer = tokenizer_for(model, loaded.tokenizer, loaded.facts)
+    return Parts(info=info, network=loaded.network, tokenizer=tokenizer)
 
 
 def _with_openvino(
@@ -127,7 +128,12 @@ def _with_torch(
     return Loaded(network=network, tokenizer=pipeline.tokenizer, facts=pipeline.facts)
 
 
-def _max_tokens(model: ModelSettings, facts: ModelFacts) -> int:
+def max_tokens_of(model: ModelSettings, facts: ModelFacts) -> int:
+    """The limit that the settings give, or the model's own.
+
+    Raises:
+        StartupError: the settings' is longer than the model's.
+    """
     if model.max_tokens > facts.max_tokens:
         raise StartupError(
             f"model {model.id}: max_tokens is {model.max_tokens}, and the model itself takes at most "
@@ -136,14 +142,19 @@ def _max_tokens(model: ModelSettings, facts: ModelFacts) -> int:
     return model.max_tokens or facts.max_tokens
 
 
-def _tokenizer(model: ModelSettings, loaded: Loaded, max_tokens: int) -> ModelTokenizer:
+def tokenizer_for(model: ModelSettings, tokenizer: Tokenizer, facts: ModelFacts) -> ModelTokenizer:
+    """The model's tokenizer with the settings' limit.
+
+    Raises:
+        StartupError: the limit is too short, or longer than the model's.
+    """
     try:
         return ModelTokenizer(
-            loaded.tokenizer,
-            max_tokens=max_tokens,
-            vocabulary=loaded.facts.vocabulary,
-            has_types=loaded.facts.has_types,
-            keeps_end=loaded.facts.keeps_end,
+            tokenizer,
+            max_tokens=max_tokens_of(model, facts),
+            vocabulary=facts.vocabulary,
+            has_types=facts.has_types,
+            keeps_end=facts.keeps_end,
         )
     except ValueError as exc:
         raise StartupError(f"model {model.id}: {exc}; raise it") from exc

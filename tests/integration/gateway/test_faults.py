@@ -244,6 +244,19 @@ def test_idle_connection_stays_open_after_a_request(launch: Any) -> None:
     assert second.startswith(b"HTTP/1.1 200 ")
 
 
+def test_half_a_head_is_given_up_also_on_a_connection_that_served_before(launch: Any) -> None:
+    gateway = launch("gateway", ISOLANE_GATEWAY_PORT="0", ISOLANE_GATEWAY_HEAD_TIMEOUT_S="0.3")
+
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        first = _read_until(connection, b"}")
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nHo")
+        second = _read_all(connection)
+
+    assert first.startswith(b"HTTP/1.1 200 ")
+    assert second.startswith(b"HTTP/1.1 408 ")
+
+
 def test_client_that_leaves_in_the_middle_of_its_body_is_recorded(gateway: Any) -> None:
     head = (
         b"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: half\r\nContent-Type: application/json\r\n"

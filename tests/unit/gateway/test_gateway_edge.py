@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 from typing import Any
 
@@ -187,6 +187,18 @@ class Client:
         return {"type": "http.disconnect"}
 
 
+class Line:
+    """A connection of which a test says what happens."""
+
+    def __init__(self) -> None:
+        self.on_lost: Callable[[], None] | None = None
+        self.is_body_here = False
+
+    def is_lost(self) -> None:
+        if self.on_lost is not None:
+            self.on_lost()
+
+
 def parts(*bodies: bytes, complete: bool = True) -> Sequence[dict[str, Any]]:
     last = len(bodies) - 1
     return [
@@ -196,7 +208,7 @@ def parts(*bodies: bytes, complete: bool = True) -> Sequence[dict[str, Any]]:
 
 
 async def test_body_within_its_limit_passes_whole() -> None:
-    body = Body(Client(*parts(b"ab", b"cd")).receive, max_bytes=4, timeout_s=5)
+    body = Body(Client(*parts(b"ab", b"cd")).receive, Line(), max_bytes=4, timeout_s=5)
 
     received = [await body.receive(), await body.receive()]
     body.stop_watching()
@@ -205,7 +217,7 @@ async def test_body_within_its_limit_passes_whole() -> None:
 
 
 async def test_body_over_its_limit_is_refused_at_the_part_that_passes_it() -> None:
-    body = Body(Client(*parts(b"ab", b"cd", b"e")).receive, max_bytes=3, timeout_s=5)
+    body = Body(Client(*parts(b"ab", b"cd", b"e")).receive, Line(), max_bytes=3, timeout_s=5)
     await body.receive()
 
     with pytest.raises(TooLarge):
@@ -214,7 +226,7 @@ async def test_body_over_its_limit_is_refused_at_the_part_that_passes_it() -> No
 
 @pytest.mark.parametrize("length", ["5", "9" * 18, "9" * 5000])
 async def test_announced_length_over_the_limit_is_refused_before_reading(length: str) -> None:
-    body = Body(Client().receive, max_bytes=4, timeout_s=5)
+    body = Body(Client().receive, Line(), max_bytes=4, timeout_s=5)
     body.check_announced("4")
     body.check_announced(None)
 
@@ -223,7 +235,7 @@ async def test_announced_length_over_the_limit_is_refused_before_reading(length:
 
 
 async def test_body_that_stalls_is_given_up() -> None:
-    body = Body(Client(*parts(b"ab", complete=False)).receive, max_bytes=4, timeout_s=0.05)
+    body = Body(Client(*parts(b"ab", complete=False)).receive, Line(), max_bytes=4, timeout_s=0.05)
     await body.receive()
 
     with pytest.raises(HTTPException) as late:
@@ -236,7 +248,7 @@ async def test_body_that_stalls_is_given_up() -> None:
 async def test_client_that_leaves_before_the_end_of_its_body_is_noticed() -> None:
     client = Client(*parts(b"ab", complete=False))
     client.leaves.set()
-    body = Body(client.receive, max_bytes=4, timeout_s=5)
+    body = Body(client.receive, Line(), max_bytes=4, timeout_s=5)
     await body.receive()
 
     with pytest.raises(Cancelled):
@@ -245,9 +257,22 @@ async def test_client_that_leaves_before_the_end_of_its_body_is_noticed() -> Non
     assert body.is_abandoned
 
 
+async def test_body_that_is_here_is_read_however_late_it_is() -> None:
+    line, client = Line(), Client(*parts(b"ab"))
+    line.is_body_here = True
+
+    async def receive() -> Any:
+        await asyncio.sleep(0.01)
+        return await client.receive()
+
+    body = Body(receive, line, max_bytes=4, timeout_s=0)
+
+    assert (await body.receive())["type"] == "http.request"
+
+
 async def test_client_that_leaves_cancels_the_answering_task() -> None:
-    client = Client(*parts(b"ab"))
-    body = Body(client.receive, max_bytes=4, timeout_s=5)
+    line = Line()
+    body = Body(Client(*parts(b"ab")).receive, line, max_bytes=4, timeout_s=5)
 
     async def answer() -> None:
         await body.receive()
@@ -255,7 +280,7 @@ async def test_client_that_leaves_cancels_the_answering_task() -> None:
 
     answering = asyncio.create_task(answer())
     await asyncio.sleep(0)
-    client.leaves.set()
+    line.is_lost()
 
     with pytest.raises(asyncio.CancelledError):
         await answering
@@ -263,12 +288,25 @@ async def test_client_that_leaves_cancels_the_answering_task() -> None:
 
 
 async def test_client_that_leaves_during_the_answer_disturbs_nothing() -> None:
-    client = Client(*parts(b"ab"))
-    body = Body(client.receive, max_bytes=4, timeout_s=5)
+    line = Line()
+    body = Body(Client(*parts(b"ab")).receive, line, max_bytes=4, timeout_s=5)
     await body.receive()
     body.stop_watching()
-    client.leaves.set()
 
-    await asyncio.sleep(0.01)
+    line.is_lost()
 
     assert not body.is_abandoned
+
+
+async def test_whoever_still_receives_after_the_body_waits_for_the_end() -> None:
+    client = Client(*parts(b"ab"))
+    body = Body(client.receive, Line(), max_bytes=4, timeout_s=5)
+    await body.receive()
+
+    receiving = asyncio.create_task(body.receive())
+    await asyncio.sleep(0)
+    is_waiting = not receiving.done()
+    client.leaves.set()
+
+    assert is_waiting
+    assert (await receiving)["type"] == "http.disconnect"

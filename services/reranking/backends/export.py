@@ -1,0 +1,62 @@
+"""Convert the reranking service's models for OpenVINO: `python -m services.reranking.backends.export`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from services.common.devices import export
+from services.common.devices.export import Comparison, Job, Results
+from services.common.devices.sample_texts import sample_texts
+from services.common.devices.tokenizer import ModelTokenizer
+from services.common.models import Tokens
+from services.reranking.backends.cross_encoder import OUTPUT, opener_of
+from services.reranking.backends.source import find_model
+from services.reranking.settings import RerankingModelSettings, RerankingSettings
+
+_DOCUMENTS, _QUERIES, _QUERY_WORDS = 40, 6, 12
+_MOST_DIFFERENCE = 1e-3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    return export.main("reranking", lambda: [_job(model) for model in RerankingSettings.load().models], arguments)
+
+
+def compare(expected: Results, found: Results) -> Comparison:
+    """The scores of pairs, shape (pairs, 1), with the same in another number type."""
+    differences = np.abs(expected - found)
+    ranks = [np.argsort(np.argsort(scores.reshape(-1))) for scores in (expected, found)]
+    return Comparison(
+        is_equal=bool(differences.max() <= _MOST_DIFFERENCE),
+        text=(
+            f"scores differ from torch float32 by {differences.mean():.5f} in the mean, {differences.max():.5f} at most "
+            f"(they span {np.ptp(expected):.2f}), rank correlation {np.corrcoef(*ranks)[0, 1]:.5f}"
+        ),
+    )
+
+
+def _job(model: RerankingModelSettings) -> Job:
+    folder = find_model(model).folder
+    return Job(
+        model=model,
+        folder=folder,
+        output=OUTPUT,
+        open_pipeline=opener_of(model.id, folder),
+        sample=_sample,
+        compare=compare,
+    )
+
+
+def _sample(tokenizer: ModelTokenizer) -> list[Tokens]:
+    """Each query with each document: the beginnings of some texts, and other texts whole."""
+    queries = [" ".join(text.split()[:_QUERY_WORDS]) for text in sample_texts(2 * _QUERIES, seed=1)[-_QUERIES:]]
+    documents = sample_texts(_DOCUMENTS)
+    found = [tokenizer.pairs(query, documents, max_second_tokens=0, max_passages=1) for query in queries]
+    return [pair for query in found for pairs in query for pair in pairs]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
