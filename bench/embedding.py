@@ -86,7 +86,8 @@ def systems(options: Namespace, progress: Progress) -> Iterator[Systems]:
         if options.peers:
             for engine in ("torch", "optimum"):
                 say(f"starting infinity, {engine}")
-                servers.append(stack.enter_context(peers.infinity(engine, MODEL, progress)))
+                infinity = peers.infinity(engine, MODEL, progress, batch_size=options.infinity_batch_size)
+                servers.append(stack.enter_context(infinity))
                 servers[-1].halt()
         loop = stack.enter_context(worker(sentence_transformers_loop)) if options.peers else None
         forward = stack.enter_context(worker(isolane_forward)) if SINGLE in options.shape else None
@@ -148,6 +149,7 @@ def parse(arguments: Sequence[str] | None, description: str) -> Namespace:
     options.add_argument("--dtype", nargs="+", default=["float32"], help="of Isolane; the first is the reference")
     options.add_argument("--mesh", action="store_true", help="also the dev mesh that runs here")
     options.add_argument("--no-peers", dest="peers", action="store_false", help="Isolane alone")
+    options.add_argument("--infinity-batch-size", type=int, default=32, help="texts; 32 is its own default")
     # From the clock: a mesh that runs on may still know the texts of an earlier run.
     options.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="of the texts")
     return options.parse_args(arguments)

@@ -25,7 +25,7 @@ from services.embedding.settings import EmbeddingSettings
 Task = Callable[..., Any]
 THREADS = 2
 _BATCH = 32
-_START_LIMIT_S = 120.0
+_START_LIMIT_S, _END_LIMIT_S = 120.0, 20.0
 
 
 @contextmanager
@@ -54,8 +54,11 @@ def worker(load: Callable[..., Task], *arguments: Any) -> Iterator[Task]:
     except EOFError as exc:
         raise SystemExit(f"{load.__name__}: its process ended; the reason is above") from exc
     finally:
-        process.terminate()
-        process.join(10)
+        ours.close()  # it waits for a task, and ends when none can come
+        process.join(_END_LIMIT_S)
+        if process.is_alive():
+            process.kill()
+            process.join()
 
 
 def sentence_transformers_loop() -> Task:

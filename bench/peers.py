@@ -32,12 +32,13 @@ _POLL_S = 0.5
 
 
 @contextmanager
-def infinity(engine: Engine, model: str, progress: Progress) -> Iterator[Served]:
+def infinity(engine: Engine, model: str, progress: Progress, *, batch_size: int = 32) -> Iterator[Served]:
     """Infinity with one engine on a free port while the body runs.
 
     Args:
         engine: torch, or optimum for ONNX Runtime.
         model: name under which it is served.
+        batch_size: most texts in a batch; its own default is 32.
         progress: tells the person who watches.
     """
     environment = _environment(progress)
@@ -49,6 +50,7 @@ def infinity(engine: Engine, model: str, progress: Progress) -> Iterator[Served]
         "engine": engine,
         "device": "cpu",
         "dtype": "float32",
+        "batch-size": str(batch_size),
         "pooling-method": "mean",
         "url-prefix": "/v1",
         "host": LOOPBACK,

@@ -19,9 +19,7 @@ def build(settings: DocumentsSettings, *, backend: DocumentBackend | None = None
         backend: used instead of the one that the settings name.
     """
     engine = DocumentsEngine(settings, backend or _backend(settings))
-    return ServiceApp(
-        registrations=[registration(engine)], engine=engine, background=[engine.run], load=engine.backlog
-    )
+    return ServiceApp(registrations=[registration(engine)], engine=engine, background=[engine.run], load=engine.backlog)
 
 
 def _backend(settings: DocumentsSettings) -> DocumentBackend:

@@ -53,14 +53,14 @@ def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def embedder(backend: str, folder: Path, **model: Any) -> EmbeddingBackend:
-    settings = EmbeddingSettings(backend=backend, device="cpu", threads=2)  # type: ignore[arg-type]
+    settings = EmbeddingSettings(backend=backend, device="cpu", threads=2)
     return embedding.load(
         settings, EmbeddingModelSettings(**{"id": "tiny", "source": f"path:{folder}", "max_tokens": LIMIT} | model)
     )
 
 
 def reranker(backend: str, folder: Path, **model: Any) -> RerankingBackend:
-    settings = RerankingSettings(backend=backend, device="cpu", threads=2)  # type: ignore[arg-type]
+    settings = RerankingSettings(backend=backend, device="cpu", threads=2)
     return reranking.load(
         settings, RerankingModelSettings(**{"id": "tiny", "source": f"path:{folder}", "max_tokens": LIMIT} | model)
     )

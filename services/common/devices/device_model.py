@@ -123,7 +123,12 @@ def _with_torch(
     pipeline = open_pipeline(device=chosen.device, dtype=model.dtype)
     module = importlib.import_module("services.common.devices.torch_network")
     network = module.TorchNetwork(
-        pipeline, output=wanted.output, device=chosen.device, threads=settings.threads, replicas=settings.replicas
+        pipeline,
+        output=wanted.output,
+        device=chosen.device,
+        dtype=model.dtype,
+        threads=settings.threads,
+        replicas=settings.replicas,
     )
     return Loaded(network=network, tokenizer=pipeline.tokenizer, facts=pipeline.facts)
 

@@ -18,7 +18,7 @@ from services.common.devices.whole_folder import whole_folder
 
 _MODEL, _WEIGHTS, _TOKENIZER, _MANIFEST = "model.xml", "model.bin", "tokenizer.json", "manifest.json"
 
-_CODE_VERSION = 1
+_CODE_VERSION = 2
 """Raise it when a change of the conversion makes other files."""
 
 

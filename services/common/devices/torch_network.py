@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from services.common.devices.network import Pipeline
-from services.common.devices.padding import padded
+from services.common.devices.torch_packing import Packing, moved, pad, try_packing
 from services.common.errors import DeviceLost, DeviceMemoryFull
 from services.common.models import Tokens
 
@@ -27,11 +27,21 @@ class TorchNetwork:
         pipeline: on its device.
         output: the feature that is the result.
         device: cpu, cuda or cuda:N.
+        dtype: the pipeline's: float32, bfloat16 or float16.
         threads: CPU threads of the process; 0 takes one per core.
         replicas: batches at once; 0 takes one.
     """
 
-    def __init__(self, pipeline: Pipeline, *, output: str, device: str, threads: int, replicas: int) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        output: str,
+        device: str,
+        dtype: str = "float32",
+        threads: int = 0,
+        replicas: int = 0,
+    ) -> None:
         if threads:
             torch.set_num_threads(threads)
         self._module: Any = pipeline.module
@@ -39,31 +49,32 @@ class TorchNetwork:
         self._output = output
         self._device = torch.device(device)
         self._replicas = replicas or 1
+        self._packing: Packing | None = None
+        if self._device.type == "cuda" and dtype != "float32":
+            self._packing = try_packing(pipeline, output=output, device=self._device)
 
     @property
     def replicas(self) -> int:
         """Batches at once."""
         return self._replicas
 
-    def prepare(self, batch: Sequence[Tokens]) -> Mapping[str, Tensor]:
-        """Padded tensors; for a GPU in memory that it can read by itself."""
-        arrays = padded(batch, pad_id=self._facts.pad_id, has_types=self._facts.has_types)
-        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    def prepare(self, batch: Sequence[Tokens]) -> Mapping[str, Any]:
+        """Features of the batch, padded or packed; for a GPU in memory that it can read by itself."""
+        features = pad(batch, self._facts) if self._packing is None else self._packing.pack(batch)
         if self._device.type == "cpu":
-            return tensors
-        return {name: tensor.pin_memory() for name, tensor in tensors.items()}
+            return features
+        return {name: value.pin_memory() if isinstance(value, Tensor) else value for name, value in features.items()}
 
     @torch.inference_mode()
-    def compute(self, prepared: Mapping[str, Tensor], *, alone: bool) -> npt.NDArray[np.float32]:  # noqa: ARG002 - the port's
+    def compute(self, prepared: Mapping[str, Any], *, alone: bool) -> npt.NDArray[np.float32]:  # noqa: ARG002 - the port's
         """What the pipeline gives, shape (items, dimensions) or (items, 1).
 
         Raises:
-            DeviceMemoryFull: the batch does not fit on the GPU.
+            DeviceMemoryFull: the batch does not fit into the device's memory.
             DeviceLost: CUDA failed in a way that lasts.
         """
         with translated_errors():
-            features = {name: tensor.to(self._device, non_blocking=True) for name, tensor in prepared.items()}
-            result: Tensor = self._module(features)[self._output]
+            result: Tensor = self._module(moved(prepared, self._device))[self._output]
             numbers: npt.NDArray[np.float32] = result.float().cpu().numpy()
         return numbers
 

@@ -28,14 +28,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def compare(expected: Results, found: Results) -> Comparison:
     """The scores of pairs, shape (pairs, 1), with the same in another number type."""
     differences = np.abs(expected - found)
-    ranks = [np.argsort(np.argsort(scores.reshape(-1))) for scores in (expected, found)]
+    mean, most, span = (f"{number:.5f}" for number in (differences.mean(), differences.max(), np.ptp(expected)))
     return Comparison(
         is_equal=bool(differences.max() <= _MOST_DIFFERENCE),
         text=(
-            f"scores differ from torch float32 by {differences.mean():.5f} in the mean, {differences.max():.5f} at most "
-            f"(they span {np.ptp(expected):.2f}), rank correlation {np.corrcoef(*ranks)[0, 1]:.5f}"
+            f"scores that span {span} differ from torch float32 by {mean} in the mean, {most} at most; "
+            f"rank correlation {np.corrcoef(_ranks(expected), _ranks(found))[0, 1]:.5f}"
         ),
     )
+
+
+def _ranks(scores: Results) -> Results:
+    return np.argsort(np.argsort(scores.reshape(-1))).astype(np.float32)
 
 
 def _job(model: RerankingModelSettings) -> Job:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -26,7 +26,7 @@ SETTINGS = f'{{"id": "{SECOND}", "source": "path:/none"}}'
 
 @asynccontextmanager
 async def channel_to(token: str = TOKEN) -> AsyncIterator[aio.Channel]:
-    settings = EmbeddingSettings(port=0, metrics_port=0, backend="fake", admin_token=token)  # type: ignore[arg-type]
+    settings = EmbeddingSettings(port=0, metrics_port=0, backend="fake", admin_token=token)
     async with running(build(settings), settings) as port, aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield channel
 
@@ -88,7 +88,7 @@ async def test_an_unloaded_models_requests_in_progress_are_answered() -> None:
 async def test_only_the_bearer_of_the_token_may(metadata: aio.Metadata | None, token: str) -> None:
     async with channel_to(token) as channel:
         models = ModelsServiceStub(channel)
-        calls = [
+        calls: list[Awaitable[object]] = [
             models.ListLoadedModels(pb.ListLoadedModelsRequest(), metadata=metadata, timeout=10),
             models.LoadModel(pb.LoadModelRequest(settings_json=SETTINGS), metadata=metadata, timeout=10),
             models.WarmUpModel(pb.WarmUpModelRequest(model=FIRST), metadata=metadata, timeout=10),

@@ -61,7 +61,7 @@ def reference(folder: Path) -> CrossEncoder:
 
 
 def open_model(folder: Path, backend: str = "torch", *, name: str = "tiny") -> RerankingBackend:
-    settings = RerankingSettings(backend=backend, device="cpu", threads=2)  # type: ignore[arg-type]
+    settings = RerankingSettings(backend=backend, device="cpu", threads=2)
     return load(settings, RerankingModelSettings(id=name, source=f"path:{folder}"))
 
 
@@ -78,7 +78,7 @@ def first_pairs(backend: RerankingBackend, query: str) -> list[Tokens]:
 
 
 async def rerank(backend: RerankingBackend, query: str, *, raw_scores: bool) -> Reranked:
-    settings = RerankingSettings(max_batch_tokens=100, models=[{"id": "tiny", "source": "path:/none"}])  # type: ignore[list-item]
+    settings = RerankingSettings(max_batch_tokens=100, models=[{"id": "tiny", "source": "path:/none"}])
     engine = RerankingEngine(settings, lambda _model: backend)
     async with engine, supervise([engine.run], asyncio.Event()):
         asked = Query(text=query, raw_scores=raw_scores, max_passages=1)
@@ -169,7 +169,7 @@ def test_a_bi_encoder_is_refused_rather_than_given_random_scores(name: str) -> N
 
 async def test_the_app_loads_the_model_that_the_settings_name(folder: Path) -> None:
     models = [{"id": "tiny", "source": f"path:{folder}"}]
-    settings = RerankingSettings(models=models, device="cpu", port=0, metrics_port=0)  # type: ignore[arg-type]
+    settings = RerankingSettings(models=models, device="cpu", port=0, metrics_port=0)
 
     async with build(settings).engine as engine:
         (model,) = engine.models

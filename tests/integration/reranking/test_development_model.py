@@ -43,7 +43,7 @@ def test_both_backends_score_as_the_module_does_whatever_the_batch(
     pairs = [(query, passage) for query in (QUESTION, "a", "what keeps a list " * 4) for passage in PASSAGES]
     expected = model.load(saved, device="cpu").predict(pairs, batch_size=1, activation_fn=torch.nn.Identity())
 
-    settings = RerankingSettings(backend=backend, device="cpu", threads=2)  # type: ignore[arg-type]
+    settings = RerankingSettings(backend=backend, device="cpu", threads=2)
     served = load(settings, RerankingModelSettings(id="untrained", source=f"path:{saved}"))
     batch = [served.tokenize(query, [passage], max_document_tokens=0, max_passages=1)[0][0] for query, passage in pairs]
     found = served.compute(served.prepare(batch), alone=False)

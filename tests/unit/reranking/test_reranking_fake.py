@@ -58,7 +58,7 @@ def test_every_input_has_a_finite_score(fake: FakeRerankingBackend) -> None:
 def test_the_passage_with_the_querys_words_scores_best(fake: FakeRerankingBackend) -> None:
     found = pairs(fake, "needle", "hay " * 900 + "needle", most=5)
 
-    best = fake.compute(found, alone=True).argmax()
+    best = int(fake.compute(found, alone=True).argmax())
     assert (len(found), best) == (2, 1)
 
 
