@@ -19,7 +19,7 @@ from bench import peers
 from bench.calibration import calibrate
 from bench.inprocess import Task, isolane_forward, sentence_transformers_loop, worker
 from bench.load import Generator
-from bench.quality import cosines, embed
+from bench.quality import embed, losses
 from bench.report import Figure, parser, publish, say
 from bench.results import Results
 from bench.serving import Served, post
@@ -113,9 +113,9 @@ def quality(found: Systems, texts: Texts) -> list[Figure]:
         vectors[_LOOP] = found.loop(compared)[1]
     reference, *others = vectors
     return [
-        Figure.of(f"cosine of {name} and {reference}: {which}", "", [value], system=name, metric=f"cosine {which}")
+        Figure.of(f"1 - cosine of {name} and {reference}: {which}", "1e-6", [loss * 1e6], system=name, metric="loss")
         for name in others
-        for which, value in cosines(vectors[reference], vectors[name]).items()
+        for which, loss in losses(vectors[reference], vectors[name]).items()
     ]
 
 

@@ -24,8 +24,8 @@ def embed(served: Served, texts: Sequence[str], *, size: int = 32) -> Matrix:
     return np.stack(rows).astype(np.float32)
 
 
-def cosines(reference: Matrix, other: Matrix) -> dict[str, float]:
-    """Mean and least cosine of the rows of two matrices."""
+def losses(reference: Matrix, other: Matrix) -> dict[str, float]:
+    """1 - cosine of the rows of two matrices: the mean and the worst."""
     lengths = np.linalg.norm(reference, axis=1) * np.linalg.norm(other, axis=1)
     values = np.einsum("ij,ij->i", reference.astype(np.float64), other.astype(np.float64)) / lengths
-    return {"mean": float(values.mean()), "least": float(values.min())}
+    return {"mean": 1 - float(values.mean()), "worst": 1 - float(values.min())}

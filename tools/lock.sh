@@ -17,6 +17,9 @@ compile tools.txt "$@" requirements/tools.in
 compile build.txt "$@" requirements/build.in
 compile go.txt "$@" requirements/go.in
 
+# A peer of the benchmarks, in an environment of its own.
+compile ../bench/requirements/infinity.txt "$@" bench/requirements/infinity.in
+
 # The other sets are parts of dev.txt: the same versions everywhere.
 compile mesh.txt --constraints requirements/dev.txt --all-extras pyproject.toml
 compile local.txt --constraints requirements/dev.txt --extra gateway --extra embedding --extra reranking \

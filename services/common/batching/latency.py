@@ -67,6 +67,11 @@ class LatencyModel:
         known = self.coefficients
         return known.per_batch / known.per_token if known.per_token > 0 else 0.0
 
+    def tokens_in(self, seconds: float) -> float:
+        """Tokens of one batch that takes so long; infinite before anything was learned."""
+        known = self.coefficients
+        return max(0.0, seconds - known.per_batch) / known.per_token if known.per_token > 0 else float("inf")
+
     def _solve(self) -> npt.NDArray[np.float64]:
         """The best solution without negative coefficients: of all subsets, as there are only three to choose from."""
         pull = (_PULL if self.observations else 1e-9) * np.diag(self._products)

@@ -11,6 +11,8 @@ _SHARED_SHARE = 0.10
 """The same where the batch is filled up with others' entries."""
 _LEAST_TOKENS = 128
 """Batches may always be so large."""
+_MOST_S = 0.05
+"""A batch takes no longer, so that others get their turn, unless its fixed cost would be more than a tenth of it."""
 _PADDING_SHARE = 0.04
 _DECAY = 0.05
 """Weight of the newest batch in the mean length of items."""
@@ -48,9 +50,10 @@ class Pace:
     def limits(self) -> BatchLimits:
         """How large the next batch may grow."""
         overhead = self._latency.overhead_tokens
+        shared = overhead / _SHARED_SHARE
         return BatchLimits(
-            own=self._limit(overhead / _OWN_SHARE),
-            shared=self._limit(overhead / _SHARED_SHARE),
+            own=self._limit(min(overhead / _OWN_SHARE, max(shared, self._latency.tokens_in(_MOST_S)))),
+            shared=self._limit(shared),
             padding_share=_PADDING_SHARE,
             padding=overhead,
         )

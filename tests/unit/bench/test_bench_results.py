@@ -9,7 +9,7 @@ from bench.answers import Answer
 from bench.caching import repeated, sent_texts
 from bench.load import Request, Run
 from bench.metrics import difference, mean, padding_waste, samples
-from bench.quality import cosines
+from bench.quality import losses
 from bench.results import Results, ratios
 from bench.shapes import SINGLE, Shape, embed_requests
 from bench.turns import Turn, summary
@@ -112,13 +112,13 @@ def test_metrics_are_summed_over_models_and_compared_over_a_turn() -> None:
     assert mean({}, "isolane_embedding_queue_seconds") is None
 
 
-def test_cosines_tell_the_mean_and_the_worst() -> None:
+def test_a_loss_has_a_mean_and_a_worst_case() -> None:
     reference = np.array([[1.0, 0.0], [0.0, 2.0]], dtype=np.float32)
     other = np.array([[3.0, 0.0], [3.0, 4.0]], dtype=np.float32)
 
-    found = cosines(reference, other)
+    found = losses(reference, other)
 
-    assert found == pytest.approx({"mean": 0.9, "least": 0.8})
+    assert found == pytest.approx({"mean": 0.1, "worst": 0.2})
 
 
 def test_repetitions_are_those_of_texts_that_were_really_sent() -> None:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from sentence_transformers import CrossEncoder
 
+from services.common.devices.whole_folder import whole_folder
 from services.common.errors import StartupError
 from services.reranking.backends.development.evaluation import CANDIDATES, Comparison
 from services.reranking.backends.development.location import BASE_DISTRIBUTION, NAME, base_version, is_complete
 from services.reranking.backends.development.model import MOST_TOKENS
-
-_PARTIAL = ".partial-"
 
 
 @contextlib.contextmanager
@@ -25,35 +22,14 @@ def folder_in_one_piece(folder: Path) -> Iterator[Path]:
     Raises:
         StartupError: the disk is full or the place cannot be written to.
     """
-    scratch = folder.with_name(f".{folder.name}{_PARTIAL}{os.getpid()}")
     try:
-        _remove_abandoned(folder)
-        scratch.mkdir(parents=True)
-        yield scratch
-        _replace(scratch, folder)
+        with whole_folder(folder) as scratch:
+            yield scratch
     except OSError as exc:
         raise StartupError(
             f"{NAME}: cannot write to {folder.parent} ({exc.strerror or exc}); free some space, or name a folder you "
             "may write to with --output or ISOLANE_MODELS_DIR"
         ) from exc
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _replace(scratch: Path, folder: Path) -> None:
-    old = scratch.with_name(f"{scratch.name}-old")
-    if folder.exists():
-        folder.rename(old)
-    scratch.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Remove what killed runs left behind; those of living processes stay."""
-    for scratch in folder.parent.glob(f".{folder.name}{_PARTIAL}*"):
-        process = scratch.name.rsplit("-", maxsplit=1)[-1]
-        if not process.isdigit() or not Path(f"/proc/{process}").exists():
-            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def write_model(folder: Path, model: CrossEncoder, card: str) -> None:
