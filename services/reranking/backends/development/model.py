@@ -36,11 +36,16 @@ class SeparateTransformer(Transformer):
         """Split the pairs by `token_type_ids` and read each side."""
         ids, mask, types = (features[name] for name in ("input_ids", "attention_mask", "token_type_ids"))
         is_query = (mask == 1) & (types == 0)
-        alone = {"query": _query_alone(ids, is_query), "passage": _passage_alone(ids, mask, is_query)}
-        for name, (text, is_text) in alone.items():
-            features[name] = self._read(text, is_text)
-            features[f"{name}_mask"] = is_text
-        return features
+        query, query_mask = _query_alone(ids, is_query)
+        passage, passage_mask = _passage_alone(ids, mask, is_query)
+        chosen, places = _distinct(query * query_mask)
+        read = {
+            "query": self._read(query[chosen], query_mask[chosen])[places],
+            "query_mask": query_mask,
+            "passage": self._read(passage, passage_mask),
+            "passage_mask": passage_mask,
+        }
+        return {**features, **read}
 
     def _read(self, ids: Tensor, mask: Tensor) -> Tensor:
         states: Tensor = self.model(input_ids=ids, attention_mask=mask.long()).last_hidden_state
@@ -134,7 +139,7 @@ def load(folder: Path, *, device: str) -> CrossEncoder:
     return assemble(read_base(folder), Interaction.load(str(head), local_files_only=True), device=device)
 
 
-# `longest` stays a tensor in these two, so that a trace of them holds for other batches than the traced one.
+# `longest` and `chosen` stay tensors in these three, so that a trace holds for other batches than the traced one.
 
 
 def _query_alone(ids: Tensor, is_query: Tensor) -> tuple[Tensor, Tensor]:
@@ -152,6 +157,15 @@ def _passage_alone(ids: Tensor, mask: Tensor, is_query: Tensor) -> tuple[Tensor,
     places = torch.arange(ids.shape[1], device=ids.device)[None, :longest] + shift
     moved = ids.gather(1, places.clamp(max=ids.shape[1] - 1))
     return torch.cat([ids[:, :1], moved[:, 1:]], 1), places < length
+
+
+def _distinct(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Indices of rows that differ, and the place of each row among them: a query comes with many passages."""
+    indices = torch.arange(rows.shape[0], device=rows.device)
+    same = (rows[:, None] == rows[None]).all(2)
+    first = torch.where(same, indices[None], rows.shape[0]).min(1).values
+    is_first = first == indices
+    return is_first.nonzero()[:, 0], (is_first.cumsum(0) - 1)[first]
 
 
 def _mean(states: Tensor, mask: Tensor) -> Tensor:
