@@ -20,6 +20,9 @@ from services.common.caller import Caller
 from services.common.deadline import Clock, Deadline
 from services.common.errors import DeadlineExceeded, RequestError, Unavailable
 
+_SHARED_S = 10.0
+"""A model counts as shared so long after another client's request."""
+
 Settle = Callable[[Iterable[Request], RequestError | None], None]
 """Told of requests that are complete, or failed as a whole; called on any thread."""
 
@@ -80,6 +83,9 @@ class Board:
         self._taken: set[Entry] = set()
         """What threads have taken from the queue and not ended."""
         self._number = 0
+        self._last_client: str | None = None
+        self._shared_until_s = float("-inf")
+        """Until then several clients are taken to send work."""
         self._is_closed = False
         self._is_over = False
         self._changed = threading.Condition()
@@ -119,6 +125,7 @@ class Board:
                     queued.append(_entry(work, request, index))
                     fresh[work.key] = queued[-1]
             self._check(_cost(queued), request.caller, request.deadline)
+            self._note_client(request)
             self._pending.update(fresh)
             self._queue.add(queued)
             for entry, index in joined:
@@ -171,7 +178,8 @@ class Board:
         """The next batch; waits for it, and gives None at the end."""
         with self._changed:
             while not self._is_over:
-                entries = self._wanted(self._queue.take(self._pace.limits()))
+                limits = self._pace.limits(is_shared=self._clock() < self._shared_until_s)
+                entries = self._wanted(self._queue.take(limits))
                 if entries:
                     self._taken.update(entries)
                     self._admission.in_progress += _cost(entries)
@@ -226,6 +234,12 @@ class Board:
         if cost and (refusal := self._admission.refusal(cost, caller, deadline)) is not None:
             self._observer.refused(refusal.reason)
             raise refusal.error
+
+    def _note_client(self, request: Request) -> None:
+        """Take note of whether several clients send work."""
+        if self._last_client not in {None, request.caller.client}:
+            self._shared_until_s = request.submitted_s + _SHARED_S
+        self._last_client = request.caller.client
 
     def _join(self, entry: Entry, request: Request, index: int) -> None:
         """Let a request wait for an entry of another's, in whichever place is served earlier."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 from services.common.batching.latency import Coefficients, LatencyModel
 from services.common.batching.length_index import BatchLimits
 
-_OWN_SHARE = 0.03
-"""Part of a batch's time that may go into its fixed cost: smaller batches waste more, larger ones only take longer."""
-_SHARED_SHARE = 0.10
-"""The same where the batch is filled up with others' entries."""
-_LEAST_TOKENS = 128
+_OVERHEAD = 0.01
+"""Part of a batch's time that its fixed cost should be at most: a larger batch gains nothing more."""
+_MOST_OVERHEAD = 0.10
+"""The same where others wait: a larger batch gains less than it costs them."""
+_LONGEST_S = 0.2
+"""Longest batch while one client alone sends work, if the fixed cost allows it."""
+_LONGEST_SHARED_S = 0.025
+"""The same while several do: it is what one who asks little waits for."""
+_LEAST_TOKENS = 64
 """Batches may always be so large."""
-_MOST_S = 0.05
-"""A batch takes no longer, so that others get their turn, unless its fixed cost would be more than a tenth of it."""
+_PADDING = 0.5
+"""Part of a batch's fixed cost that may go into padding to save it; not all, as the estimate is rough."""
 _PADDING_SHARE = 0.04
 _DECAY = 0.05
 """Weight of the newest batch in the mean length of items."""
@@ -31,6 +35,7 @@ class Pace:
         self._max_batch_tokens = max_batch_tokens
         self._replicas = replicas
         self._tokens_per_item = 0.0
+        self._shared_limits = self._alone_limits = self._limits(longest_s=_LONGEST_S)
 
     @property
     def coefficients(self) -> Coefficients:
@@ -42,27 +47,34 @@ class Pace:
         self._latency.observe(tokens=padded_tokens, items=items, seconds=seconds)
         mean = padded_tokens / items
         self._tokens_per_item += _DECAY * (mean - self._tokens_per_item) if self._tokens_per_item else mean
+        self._update()
 
     def observe_memory_full(self, padded_tokens: int) -> None:
         """A batch of that size did not fit the device's memory: none will be so large again."""
         self._max_batch_tokens = max(1, min(self._max_batch_tokens, padded_tokens // 2))
+        self._update()
 
-    def limits(self) -> BatchLimits:
-        """How large the next batch may grow."""
-        overhead = self._latency.overhead_tokens
-        shared = overhead / _SHARED_SHARE
-        return BatchLimits(
-            own=self._limit(min(overhead / _OWN_SHARE, max(shared, self._latency.tokens_in(_MOST_S)))),
-            shared=self._limit(shared),
-            padding_share=_PADDING_SHARE,
-            padding=overhead,
-        )
+    def limits(self, *, is_shared: bool) -> BatchLimits:
+        """How large the next batch may grow, when one client alone sends work or when several do."""
+        return self._shared_limits if is_shared else self._alone_limits
 
     def seconds(self, tokens: float) -> float:
         """Time until so many tokens of usual items are computed, on all replicas; 0 before anything was learned."""
         items = tokens / self._tokens_per_item if self._tokens_per_item else 0.0
-        batches = max(1.0, tokens / self.limits().own)
+        batches = max(1.0, tokens / self._alone_limits.own)
         return self._latency.predict_s(tokens=tokens, items=items, batches=batches) / self._replicas
 
-    def _limit(self, tokens: float) -> int:
-        return round(min(self._max_batch_tokens, max(_LEAST_TOKENS, tokens)))
+    def _update(self) -> None:
+        self._alone_limits = self._limits(longest_s=_LONGEST_S)
+        self._shared_limits = self._limits(longest_s=_LONGEST_SHARED_S)
+
+    def _limits(self, *, longest_s: float) -> BatchLimits:
+        overhead = self._latency.overhead_tokens
+        least = max(_LEAST_TOKENS, overhead / _MOST_OVERHEAD)
+        own = max(least, min(overhead / _OVERHEAD, self._latency.tokens_in(longest_s)))
+        return BatchLimits(
+            own=round(min(self._max_batch_tokens, own)),
+            shared=round(min(self._max_batch_tokens, least)),
+            padding_share=_PADDING_SHARE,
+            padding=_PADDING * overhead,
+        )

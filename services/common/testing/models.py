@@ -28,7 +28,7 @@ class DoublingModel:
 
     def __init__(self, *, replicas: int = 1, on_compute: Callable[[int], None] = lambda _tokens: None) -> None:
         self.replicas = replicas
-        self.model = ModelInfo(id="doubling", revision="1", max_tokens=512, dtype="float32", device="cpu")
+        self.model = ModelInfo(id="doubling", revision="1", max_tokens=512, dtype="float32", device="cuda:0")
         self.batches: list[list[int]] = []
         self.padded: list[int] = []
         self.alone: list[bool] = []
