@@ -744,7 +744,7 @@ async def test_the_backlog_predicts_the_wait_from_what_batches_took() -> None:
 
 async def test_batches_are_short_once_a_second_client_sends_work() -> None:
     clock = FakeClock()
-    model = DoublingModel(on_compute=lambda tokens: clock.advance(0.001 * tokens))
+    model = DoublingModel(on_compute=lambda tokens: clock.advance(0.002 + 0.001 * tokens))
     batcher = batcher_of(model, max_batch_tokens=1000, clock=clock)
     await asyncio.to_thread(batcher.warm_up, [[work(900, length).tokens] * 2 for length in (1, 9, 50, 100)])
     items = [work(1, 40) for _ in range(12)]
@@ -758,7 +758,7 @@ async def test_batches_are_short_once_a_second_client_sends_work() -> None:
         clock.advance(60)
         await batcher.submit(items, ALICE, soon())
 
-    assert (alone, shared, model.padded[-1]) == (200, 40, 200)
+    assert (alone, shared, model.padded[-1]) == (160, 40, 160)
 
 
 async def test_a_client_that_floods_makes_another_wait_for_the_batches_in_progress_alone() -> None:
