@@ -28,6 +28,10 @@ from services.common.telemetry.tracing import Tracing, configure_tracing, otlp_e
 SettingsT = TypeVar("SettingsT", bound=ProcessSettings)
 ServerSettingsT = TypeVar("ServerSettingsT", bound=ServerSettings)
 
+_SWITCH_S = 0.0005
+"""How long a thread that computes waits at most for the event loop to give way, and the other way round: with Python's
+own 5 ms, 32 callers of one text each got a tenth less from two cores (measured)."""
+
 log = get_logger()
 
 
@@ -47,6 +51,7 @@ class ServiceApp:
 
 def run_service(settings_type: type[ServerSettingsT], build: Callable[[ServerSettingsT], ServiceApp]) -> int:
     """Run a service until SIGTERM or SIGINT; returns the exit status for `sys.exit`."""
+    sys.setswitchinterval(_SWITCH_S)
     return run_process(settings_type, lambda settings: serve(settings, build(settings)))
 
 

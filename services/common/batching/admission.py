@@ -11,8 +11,10 @@ from services.common.caller import Caller, Priority
 from services.common.deadline import Clock, Deadline
 from services.common.errors import DeadlineExceeded, Overloaded, RequestError
 
-_MARGIN = 1.15
+_LEAST_MARGIN, _MOST_MARGIN = 1.1, 2.0
 """A prediction may be short by so much; what is admitted and late is computed for nothing."""
+_LATE, _IN_TIME = 1.02, 0.9995
+"""How the margin grows with an answer that was late, and falls with one that was not: 40 of these for one of those."""
 _HOPELESS = 2.0
 """Items that alone need so many times what the deadline leaves are not tried."""
 _CLIENT_FACTOR = 4
@@ -49,20 +51,27 @@ class Admission:
         self._max_queued_cost = max_queued_cost
         self._clock = clock
         self._promised: OrderedDict[str, float] = OrderedDict()
+        self._margin = _LEAST_MARGIN
+        self.is_shared = False
+        """Several clients send work."""
         self.reserved = 0
         """Tokens of requests that were let in and are not in the queue yet."""
         self.in_progress = 0
         """Tokens that are computed now or next."""
 
+    def observe(self, *, is_late: bool) -> None:
+        """An admitted request came to its end, in time or too late: predictions were right, or too short."""
+        self._margin = min(_MOST_MARGIN, max(_LEAST_MARGIN, self._margin * (_LATE if is_late else _IN_TIME)))
+
     def refusal(self, cost: int, caller: Caller, deadline: Deadline) -> Refusal | None:
         """Why `cost` more tokens of a caller are not taken; None when they are."""
         if (excess := self._excess(cost, caller)) > 0:
             return self._full(cost, caller, excess)
-        ahead_s = self._pace.seconds(self._queue.ahead(caller, cost) + self.reserved + self.in_progress)
-        late_s = _MARGIN * ahead_s - deadline.remaining_s()
+        ahead_s = self._seconds(self._queue.ahead(caller, cost) + self.reserved + self.in_progress)
+        late_s = self._margin * ahead_s - deadline.remaining_s()
         if late_s <= 0:
             return None
-        alone_s = self._pace.seconds(cost)
+        alone_s = self._seconds(cost)
         if alone_s > _HOPELESS * deadline.remaining_s():
             return Refusal(
                 reason="too_long",
@@ -83,6 +92,9 @@ class Admission:
             ),
         )
 
+    def _seconds(self, tokens: float) -> float:
+        return self._pace.seconds(tokens, is_shared=self.is_shared)
+
     def _excess(self, cost: int, caller: Caller) -> float:
         """Tokens that have to go before `cost` more of a caller have room; 0 or less when there is room."""
         queued = self._queue.cost + self.reserved
@@ -95,7 +107,7 @@ class Admission:
         return max(excess)
 
     def _full(self, cost: int, caller: Caller, excess: float) -> Refusal:
-        delay_s = self._delay(caller, self._pace.seconds(excess), self._pace.seconds(cost))
+        delay_s = self._delay(caller, self._seconds(excess), self._seconds(cost))
         return Refusal(
             reason="full",
             error=Overloaded(

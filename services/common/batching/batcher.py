@@ -57,7 +57,6 @@ class TokenBatcher:
         self._clock = clock
         self._board = Board(
             Pace(max_batch_tokens=max_batch_tokens, replicas=max(1, backend.replicas)),
-            max_batch_tokens=max_batch_tokens,
             max_queued_tokens=max_queued_tokens,
             cache=cache,
             observer=observer,
@@ -94,8 +93,7 @@ class TokenBatcher:
                 async with deadline.enforce("batch"):
                     await request.done
         finally:
-            if request.missing:
-                self._board.abandon(request, entries)
+            self._board.finish(request, entries)
         if request.failure is not None:
             raise request.failure
         queue_s = max(0.0, request.finished_s - request.submitted_s - request.compute_s)

@@ -52,7 +52,6 @@ class Board:
 
     Args:
         pace: how fast the model is.
-        max_batch_tokens: also what an idle client may have computed in one go.
         max_queued_tokens: tokens that may wait.
         cache: results from before.
         observer: told of refusals.
@@ -64,7 +63,6 @@ class Board:
         self,
         pace: Pace,
         *,
-        max_batch_tokens: int,
         max_queued_tokens: int,
         cache: ResultCache,
         observer: Observer,
@@ -72,7 +70,7 @@ class Board:
         clock: Clock,
     ) -> None:
         self._pace = pace
-        self._queue = FairQueue(quantum=max_batch_tokens)
+        self._queue = FairQueue(quantum=pace.quantum)
         self._admission = Admission(self._queue, pace, max_queued_cost=max_queued_tokens, clock=clock)
         self._cache = cache
         self._observer = observer
@@ -134,9 +132,14 @@ class Board:
             shared = sorted([*kept, *(index for _, index in joined)])
             return [*queued, *(entry for entry, _ in joined)], shared
 
-    def abandon(self, request: Request, entries: Sequence[Entry]) -> None:
-        """Forget a request; what nobody else wants leaves the queue now."""
+    def finish(self, request: Request, entries: Sequence[Entry]) -> None:
+        """A request came to its end; what is missing and nobody else wants leaves the queue now."""
         with self._changed:
+            is_late = request.deadline.is_over
+            if is_late or not request.missing:
+                self._admission.observe(is_late=is_late)
+            if not request.missing:
+                return
             for entry in entries:
                 entry.forget(request)
                 if not entry.waiters and entry.is_queued:
@@ -147,7 +150,8 @@ class Board:
         """Work that waits, and how long it and the work in progress will take."""
         with self._changed:
             cost = self._queue.cost + self._admission.in_progress
-            return Backlog(queued_cost=self._queue.cost, predicted_wait_s=self._pace.seconds(cost) if cost else 0.0)
+            wait_s = self._pace.seconds(cost, is_shared=self._admission.is_shared) if cost else 0.0
+            return Backlog(queued_cost=self._queue.cost, predicted_wait_s=wait_s)
 
     @property
     def is_idle(self) -> bool:
@@ -178,7 +182,9 @@ class Board:
         """The next batch; waits for it, and gives None at the end."""
         with self._changed:
             while not self._is_over:
-                limits = self._pace.limits(is_shared=self._clock() < self._shared_until_s)
+                self._queue.set_quantum(self._pace.quantum)
+                self._admission.is_shared = self._clock() < self._shared_until_s
+                limits = self._pace.limits(is_shared=self._admission.is_shared)
                 entries = self._wanted(self._queue.take(limits))
                 if entries:
                     self._taken.update(entries)

@@ -56,7 +56,7 @@ class _Class:
         self.cost = 0
         self.count = 0
         self.flows: dict[str, _Flow] = {}
-        self._quantum = quantum
+        self.quantum = quantum
         self._lengths = LengthIndex()
         self._fresh: OrderedDict[_Flow, None] = OrderedDict()
         self._ring: OrderedDict[_Flow, None] = OrderedDict()
@@ -65,7 +65,7 @@ class _Class:
         """Queue an entry behind those of its client."""
         flow = self.flows.get(entry.caller.client)
         if flow is None:
-            flow = self.flows[entry.caller.client] = _Flow(client=entry.caller.client, share=self._quantum)
+            flow = self.flows[entry.caller.client] = _Flow(client=entry.caller.client, share=self.quantum)
         if not flow.entries:
             (self._fresh if flow.share > 0 else self._ring)[flow] = None
         flow.add(entry)
@@ -112,7 +112,7 @@ class _Class:
                 line.popitem(last=False)
                 self._ring[flow] = None
             for flow in self.flows.values():
-                flow.share = min(self._quantum, flow.share + self._quantum)
+                flow.share = min(self.quantum, flow.share + self.quantum)
 
     def _forget_idle(self) -> None:
         """A round ends when nothing waits; and what is remembered of those without work stays bounded."""
@@ -137,6 +137,11 @@ class FairQueue:
     def __init__(self, quantum: int) -> None:
         self._classes = {priority: _Class(quantum) for priority in Priority}
         self._owed_to_bulk = 0.0
+
+    def set_quantum(self, quantum: int) -> None:
+        """Change the tokens of a round, from the next one on."""
+        for line in self._classes.values():
+            line.quantum = quantum
 
     @property
     def cost(self) -> int:

@@ -13,6 +13,8 @@ _LONGEST_S = 0.2
 """Longest batch while one client alone sends work, if the fixed cost allows it."""
 _LONGEST_SHARED_S = 0.025
 """The same while several do: it is what one who asks little waits for."""
+_ROUND_S = 0.1
+"""What one client may have computed in one go."""
 _LEAST_TOKENS = 64
 """Batches may always be so large."""
 _PADDING = 0.5
@@ -58,10 +60,20 @@ class Pace:
         """How large the next batch may grow, when one client alone sends work or when several do."""
         return self._shared_limits if is_shared else self._alone_limits
 
-    def seconds(self, tokens: float) -> float:
+    @property
+    def quantum(self) -> int:
+        """Tokens that one client may have computed in one go, before it is another's turn."""
+        return round(
+            min(
+                self._max_batch_tokens,
+                max(self._alone_limits.shared, self._replicas * self._latency.tokens_in(_ROUND_S)),
+            )
+        )
+
+    def seconds(self, tokens: float, *, is_shared: bool) -> float:
         """Time until so many tokens of usual items are computed, on all replicas; 0 before anything was learned."""
         items = tokens / self._tokens_per_item if self._tokens_per_item else 0.0
-        batches = max(1.0, tokens / self._alone_limits.own)
+        batches = max(1.0, tokens / self.limits(is_shared=is_shared).own)
         return self._latency.predict_s(tokens=tokens, items=items, batches=batches) / self._replicas
 
     def _update(self) -> None:

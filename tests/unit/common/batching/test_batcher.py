@@ -318,8 +318,8 @@ async def test_what_would_be_late_is_refused_at_once_and_told_when_to_come_back(
         await waiting
 
     # Alice shares with the other: 10 of hers, 10 of theirs and 2 in progress take 22 s and a margin.
-    assert refused.value.retry_after_s == pytest.approx(1.15 * 22 - 15, abs=1.0)
-    assert second.value.retry_after_s == pytest.approx(1.15 * 22 - 15 + 10, abs=1.5)
+    assert refused.value.retry_after_s == pytest.approx(1.1 * 22 - 15, abs=1.0)
+    assert second.value.retry_after_s == pytest.approx(1.1 * 22 - 15 + 10, abs=1.5)
     assert observed.refusals == ["late", "late"]
     assert later(model) == [[1]]
 
@@ -749,16 +749,38 @@ async def test_batches_are_short_once_a_second_client_sends_work() -> None:
     await asyncio.to_thread(batcher.warm_up, [[work(900, length).tokens] * 2 for length in (1, 9, 50, 100)])
     items = [work(1, 40) for _ in range(12)]
 
-    async with running(batcher):
+    async def largest() -> int:
+        model.padded.clear()
         await batcher.submit(items, ALICE, soon())
-        alone = model.padded[-1]
-        await batcher.submit([work(1)], BOB, soon())
-        await batcher.submit(items, ALICE, soon())
-        shared = model.padded[-1]
-        clock.advance(60)
-        await batcher.submit(items, ALICE, soon())
+        return max(model.padded)
 
-    assert (alone, shared, model.padded[-1]) == (160, 40, 160)
+    async with running(batcher):
+        alone = await largest()
+        await batcher.submit([work(1)], BOB, soon())
+        shared = await largest()
+        clock.advance(60)
+        alone_again = await largest()
+
+    assert (alone, shared, alone_again) == (160, 40, 160)
+
+
+async def test_answers_that_were_late_make_admission_careful_and_others_bold_again() -> None:
+    clock = FakeClock()
+    model = DoublingModel()
+    batcher = batcher_of(model, clock=clock)
+
+    async with running(batcher):
+        for _ in range(30):
+            async with busy(model, batcher):
+                late = await queued(batcher, work(7), deadline=Deadline.after(5.0, clock=clock))
+                clock.advance(5.0)
+            await asyncio.gather(late, return_exceptions=True)
+        careful = batcher._board._admission._margin
+        for number in range(2000):
+            await batcher.submit([work(number)], ANYONE, soon())
+
+    assert careful > 1.4
+    assert batcher._board._admission._margin == pytest.approx(1.1)
 
 
 async def test_a_client_that_floods_makes_another_wait_for_the_batches_in_progress_alone() -> None:

@@ -91,4 +91,4 @@ def test_replicas_share_the_work() -> None:
         for tokens in (64, 128, 512, 1024) * 5:
             pace.observe(padded_tokens=tokens, items=4, seconds=2e-4 * tokens + 2e-3)
 
-    assert paces[1].seconds(10_000) == pytest.approx(paces[0].seconds(10_000) / 2)
+    assert paces[1].seconds(10_000, is_shared=False) == pytest.approx(paces[0].seconds(10_000, is_shared=False) / 2)
