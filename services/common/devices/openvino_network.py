@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any
@@ -22,6 +23,10 @@ _PRECISION: Mapping[str, Mapping[str, Any]] = {
     # Activations are rounded in groups of 64: 2.4 x float32 on MiniLM; groups of 128 gain little more and lose more.
     "int8": {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 64},
 }
+
+# A process's first batches must not be two at once: both initialise the binding's table of types, one with the GIL and
+# one with the table's lock, and wait for each other for ever (seen with OpenVINO 2026.4.1).
+_FIRST_BATCH = threading.Lock()
 
 
 class OpenVinoNetwork:
@@ -48,10 +53,9 @@ class OpenVinoNetwork:
         settings = {**_PRECISION[dtype], "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
         self._wide = _Requests(model, settings, 1)
         self._narrow = _Requests(model, settings, self._replicas) if self._replicas > 1 else self._wide
-        # A process's first batch must not be two at once: both initialise the binding's table of types, one with the
-        # GIL and one with the table's lock, and wait for each other for ever (seen with OpenVINO 2026.4.1).
-        for requests in (self._wide, self._narrow):
-            requests.infer(self.prepare([Tokens(ids=(facts.pad_id,))]))
+        with _FIRST_BATCH:
+            for requests in (self._wide, self._narrow):
+                requests.infer(self.prepare([Tokens(ids=(facts.pad_id,))]))
 
     @property
     def replicas(self) -> int:

@@ -185,7 +185,7 @@ def test_a_pipeline_that_openvino_cannot_express_is_a_clear_error(
 
 
 FIRST_BATCHES = """
-import sys, threading
+import builtins, sys, threading, time
 from pathlib import Path
 from services.common.devices.openvino_files import read
 from services.common.devices.openvino_network import OpenVinoNetwork
@@ -194,17 +194,21 @@ from services.common.models import Tokens
 
 found = read(Path(sys.argv[1]), Wanted(output=sys.argv[2], revision=sys.argv[3], dtype="float32"))
 network = OpenVinoNetwork(found.model, facts=found.facts, dtype="float32", threads=2, replicas=2)
-together = threading.Barrier(2)
+prepared = network.prepare([Tokens(ids=(101, 7, 102))] * 20)
+quick = builtins.__import__
 
-def compute():
-    prepared = network.prepare([Tokens(ids=(101, 7, 102))] * 20)
-    together.wait()
-    network.compute(prepared, alone=False)
+def slow(*arguments, **more):
+    time.sleep(0.2)
+    return quick(*arguments, **more)
 
-threads = [threading.Thread(target=compute) for _ in range(2)]
-[thread.start() for thread in threads]
-[thread.join() for thread in threads]
+builtins.__import__ = slow
+threads = [threading.Thread(target=network.compute, args=(prepared,), kwargs={"alone": False}) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
 """
+"""The binding imports numpy while it holds the lock of its table of types: slowly here, so that both threads meet."""
 
 
 def test_the_first_two_batches_of_a_process_may_come_at_once(wanted: Wanted, opened: Opened, tmp_path: Path) -> None:
