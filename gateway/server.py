@@ -21,7 +21,7 @@ from gateway.app import Gateway
 from gateway.protocol import bounded_protocol
 from gateway.settings import GatewaySettings
 from services.common.errors import StartupError
-from services.common.lifecycle import Change, on_reload, stop_signal, supervise
+from services.common.lifecycle import Change, on_reload, spare_the_collector, stop_signal, supervise
 from services.common.telemetry.logs import get_logger
 
 _KEEP_ALIVE_S = 75
@@ -54,6 +54,7 @@ async def serve(settings: GatewaySettings, gateway: Gateway) -> None:
     server = _Server(_config(settings, gateway, certificate))
     async with contextlib.aclosing(gateway.resolver), supervise(gateway.background, stopping):
         serving = asyncio.create_task(server.serve(sockets=[listener]))
+        spare_the_collector()
         log.info("serving", host=settings.host, port=listener.getsockname()[1])
         await _first_of(stopping, serving)
         gateway.readiness.is_draining = True

@@ -9,7 +9,7 @@ _OVERHEAD = 0.01
 """Part of a batch's time that its fixed cost should be at most: a larger batch gains nothing more."""
 _MOST_OVERHEAD = 0.10
 """The same where others wait: a larger batch gains less than it costs them."""
-_LONGEST_S = 0.2
+_LONGEST_S = 0.1
 """Longest batch while one client alone sends work, if the fixed cost allows it."""
 _LONGEST_SHARED_S = 0.025
 """The same while several do: it is what one who asks little waits for."""
