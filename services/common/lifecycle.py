@@ -131,7 +131,7 @@ def spare_the_collector() -> None:
     """Keep what the process started with out of garbage collections, and collect less often.
 
     A full collection walks every object: with those of the libraries it stops the event loop for tens of milliseconds,
-    several times a second under load (measured: refusals at ten times the peak took 90 ms at the median, and 15 without).
+    several times a second under load (measured: refusals at ten times the peak took 90 ms at the median, 3 so).
     """
     gc.collect()
     gc.freeze()
