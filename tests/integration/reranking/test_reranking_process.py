@@ -30,4 +30,4 @@ def test_a_missing_model_ends_the_process_with_one_line_that_says_what_to_do(tmp
     assert json.loads(line)["event"] == "cannot_start"
     assert str(tmp_path) in json.loads(line)["error"]
     assert "run `just models`" in json.loads(line)["error"]
-    assert "ISOLANE_RERANKING_MODEL_SOURCE" in json.loads(line)["error"]
+    assert "name a cross-encoder of your own in the settings (models)" in json.loads(line)["error"]

@@ -763,7 +763,7 @@ async def test_batches_are_short_once_a_second_client_sends_work() -> None:
         clock.advance(60)
         alone_again = await largest()
 
-    assert (alone, shared, alone_again) == (160, 40, 160)
+    assert (alone, shared, alone_again) == (80, 40, 80)
 
 
 async def test_a_client_that_floods_makes_another_wait_for_the_batches_in_progress_alone() -> None:
