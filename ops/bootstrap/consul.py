@@ -47,6 +47,15 @@ def connect(address: str, token: str) -> consul.Consul:
     return client
 
 
+def knows_token(client: consul.Consul) -> bool:
+    """True once the client's token is known: a new leader makes the bootstrap token a moment after its election."""
+    try:
+        client.acl.token.list()
+    except Failures:
+        return False
+    return True
+
+
 def put_policies(client: consul.Consul, folder: Path) -> None:
     """Write one policy per HCL file, called like the file."""
     known = {policy["Name"]: policy["ID"] for policy in client.acl.policy.list()}

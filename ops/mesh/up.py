@@ -144,6 +144,7 @@ def _start_consul(site: Site, progress: Progress) -> None:
     agent.wait(agents.has_consul_leader, _AGENT_LIMIT_S, progress)
     with _explained(consul, "setting up its tokens"):
         client = consul.connect(CONSUL, folder.token("consul-bootstrap.token"))
+        agent.wait(lambda: consul.knows_token(client), _AGENT_LIMIT_S, progress)
         consul.put_policies(client, site.root / "consul" / "policies")
         consul.ensure_token(client, "consul agent", folder.token("consul-agent.token"), node=f"{NODE}:{DATACENTER}")
         for name in ("nomad", "metrics"):

@@ -238,6 +238,14 @@ def test_consul_that_is_set_up_again_has_nothing_new(consuls: tuple[consul.Clien
     }
 
 
+def test_consul_is_asked_until_it_knows_the_bootstrap_token(consuls: tuple[consul.Client, Consul]) -> None:
+    client, server = consuls
+    before = consul.knows_token(client)
+    server.answers["acl/tokens"] = (403, "ACL not found")
+
+    assert (before, consul.knows_token(client)) == (True, False)
+
+
 def test_known_policy_is_written_anew(consuls: tuple[consul.Client, Consul], tmp_path: Path) -> None:
     (tmp_path / "nomad.hcl").write_text("# new")
     consuls[1].kept["policies"] = [{"Name": "nomad", "ID": "77"}]
