@@ -20,6 +20,8 @@ from services.common.caller import Caller
 from services.common.deadline import Clock, Deadline
 from services.common.errors import DeadlineExceeded, RequestError, Unavailable
 
+_NARROW_S = 0.02
+"""An end with less time left counts as late: the caller's own deadline cancels a call some milliseconds before ours."""
 _SHARED_S = 10.0
 """A model counts as shared so long after another client's request."""
 
@@ -135,7 +137,7 @@ class Board:
     def finish(self, request: Request, entries: Sequence[Entry]) -> None:
         """A request came to its end; what is missing and nobody else wants leaves the queue now."""
         with self._changed:
-            is_late = request.deadline.is_over
+            is_late = request.deadline.remaining_s() < _NARROW_S
             if is_late or not request.missing:
                 self._admission.observe(is_late=is_late)
             if not request.missing:

@@ -404,6 +404,21 @@ async def test_thousands_of_abandoned_requests_leave_nothing_behind() -> None:
     assert later(model) == []
 
 
+@pytest.mark.parametrize(("left_s", "is_careful"), [(0.005, True), (2.0, False)])
+async def test_a_call_that_is_cancelled_just_before_its_deadline_was_late(left_s: float, is_careful: bool) -> None:
+    clock = FakeClock()
+    model = DoublingModel()
+    batcher = batcher_of(model, clock=clock)
+
+    async with running(batcher), busy(model, batcher):
+        late = await queued(batcher, work(7), deadline=Deadline.after(5.0, clock=clock))
+        clock.advance(5.0 - left_s)
+        late.cancel()
+        await asyncio.gather(late, return_exceptions=True)
+
+    assert (batcher._board._admission._margin > 1.1) is is_careful
+
+
 async def test_what_expired_in_the_queue_is_never_computed() -> None:
     clock = FakeClock()
     model = DoublingModel()
