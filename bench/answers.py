@@ -13,6 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 OK = 200
 NUMBER = "n"
 """Query parameter with a request's number: answers come in any order."""
+LEAST_PER_CALLER = 4
+"""Answers, or visits, of each caller on which a rate must rest; the usual turns give the slowest server twice that."""
 
 _DURATION = re.compile(r"([\w-]+);dur=([\d.]+)")
 
@@ -88,19 +90,37 @@ def rate(answers: Sequence[Answer], worth: Callable[[Answer], float], *, callers
         worth: of an answer, for example its tokens.
         callers: of the loop.
     """
+    found = counted(answers, callers=callers)
+    seconds = found[-1].done_s - _first_wave_s(answers, callers)
+    return sum(worth(answer) for answer in found if answer.is_ok) / seconds
+
+
+def counted(answers: Sequence[Answer], *, callers: int) -> list[Answer]:
+    """The answers on which a rate rests, in the order of their ends.
+
+    Raises:
+        SystemExit: they are too few to say anything.
+    """
     done = sorted(answers, key=lambda answer: answer.done_s)
     stop_s = max(answer.sent_s for answer in answers)
-    counted = [answer for answer in done[callers:] if answer.done_s <= stop_s]
-    if not counted:
-        raise SystemExit(f"{len(done)} answers of {callers} callers are too few to measure; take longer turns")
-    seconds = counted[-1].done_s - done[callers - 1].done_s
-    return sum(worth(answer) for answer in counted if answer.is_ok) / seconds
+    found = [answer for answer in done[callers:] if answer.done_s <= stop_s]
+    if len(found) < LEAST_PER_CALLER * callers:
+        raise SystemExit(
+            f"{len(found)} answers count, of {callers} callers: too few to measure, "
+            f"at least {LEAST_PER_CALLER * callers} are needed; take longer turns"
+        )
+    return found
 
 
 def steady(answers: Sequence[Answer], *, callers: int) -> list[Answer]:
     """The good answers that were asked for after the first wave."""
-    start_s = sorted(answer.done_s for answer in answers)[min(callers, len(answers)) - 1]
+    start_s = _first_wave_s(answers, callers)
     return [answer for answer in answers if answer.sent_s >= start_s and answer.is_ok]
+
+
+def _first_wave_s(answers: Sequence[Answer], callers: int) -> float:
+    """When each caller had had one answer."""
+    return sorted(answer.done_s for answer in answers)[min(callers, len(answers)) - 1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

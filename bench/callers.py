@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 import httpx
 import numpy as np
 
+from bench.answers import LEAST_PER_CALLER
 from bench.load import Target
 
 ResultT = TypeVar("ResultT")
@@ -85,7 +86,7 @@ async def closed_loop(
 def visits_per_s(visits: Sequence[Visit[ResultT]], callers: int) -> float:
     """Visits of a closed loop per second, from the moment when each caller had ended one."""
     done = sorted(visit.done_s for visit in visits)
-    if len(done) < 2 * callers:
+    if len(done) < (1 + LEAST_PER_CALLER) * callers:
         raise SystemExit(f"{len(done)} visits of {callers} callers are too few to measure; take longer turns")
     return (len(done) - callers) / (done[-1] - done[callers - 1])
 

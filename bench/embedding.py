@@ -37,6 +37,8 @@ _LOOP_TEXTS = 1024
 _COMPARED_TEXTS = 256
 _SINGLE_S = 6.0
 """A turn of one caller needs less time for as many answers."""
+_BATCH_FACTOR = 4
+"""A turn of many texts a request is so many times longer: the slowest server answers few such requests in a second."""
 _BARE = "isolane, bare forward"
 _LOOP = "sentence-transformers loop"
 
@@ -62,13 +64,20 @@ def measure(options: Namespace) -> list[Figure]:
             for shape in options.shape:
                 turns = Turns(
                     generator=generator,
-                    seconds=min(options.seconds, _SINGLE_S) if shape == SINGLE else options.seconds,
+                    seconds=turn_s(shape, options.seconds),
                     deadline_ms=options.deadline_ms,
                 )
                 for turn in range(options.rounds):
                     say(f"{mix}, {shape}: round {turn + 1} of {options.rounds}")
                     _round(found, turns, results, mix, shape, texts, counter)
     return [*figures, *results.figures()]
+
+
+def turn_s(shape: Shape, seconds: float) -> float:
+    """How long a turn of a shape is, so that enough answers count."""
+    if shape == SINGLE:
+        return min(seconds, _SINGLE_S)
+    return seconds * _BATCH_FACTOR if shape.texts > 1 else seconds
 
 
 @contextmanager
@@ -142,7 +151,9 @@ def parse(arguments: Sequence[str] | None, description: str) -> Namespace:
     """The command line."""
     options = parser(description)
     options.add_argument("--rounds", type=int, default=3, help="turns of each server")
-    options.add_argument("--seconds", type=float, default=15.0, help="length of a turn")
+    options.add_argument(
+        "--seconds", type=float, default=15.0, help="length of a turn; with many texts a request, four times that"
+    )
     options.add_argument("--deadline-ms", type=int, default=5000, help="of each request, for goodput")
     options.add_argument("--mix", nargs="+", choices=list(MIXES), default=list(MIXES))
     options.add_argument("--shape", nargs="+", type=Shape.parse, default=list(SHAPES), metavar="TEXTSxCALLERS")

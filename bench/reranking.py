@@ -174,8 +174,8 @@ def _throughput(pairs: dict[str, list[float]]) -> Iterator[Figure]:
 def parse() -> Namespace:
     """The command line."""
     arguments = parser((__doc__ or "").splitlines()[0])
-    arguments.add_argument("--rounds", type=int, default=5, help="turns of each")
-    arguments.add_argument("--seconds", type=float, default=20.0, help="length of a turn, half of it one caller alone")
+    arguments.add_argument("--rounds", type=int, default=3, help="turns of each")
+    arguments.add_argument("--seconds", type=float, default=40.0, help="length of a turn, half of it one caller alone")
     arguments.add_argument("--dtype", nargs="+", default=["float32", "int8"], help="of Isolane")
     arguments.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="of the texts")
     return arguments.parse_args()

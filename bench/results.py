@@ -108,6 +108,7 @@ def _of_turns(where: str, labels: Mapping[str, str], system: str, turns: Sequenc
     columns: dict[str, tuple[str, list[float | None]]] = {
         "latency p50": ("ms", [turn.latency_ms(50) for turn in turns]),
         "latency p99": ("ms", [turn.latency_ms(99) for turn in turns]),
+        "answers counted": ("requests", [float(turn.counted) for turn in turns]),
         "answered within the deadline": ("requests/s", [turn.goodput for turn in turns]),
         "queue wait p50": ("ms", [percentile(turn.queue_ms, 50) if turn.queue_ms else None for turn in turns]),
         "queue wait p99": ("ms", [percentile(turn.queue_ms, 99) if turn.queue_ms else None for turn in turns]),

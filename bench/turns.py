@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from bench.answers import Answer, percentile, rate, steady
+from bench.answers import Answer, counted, percentile, rate, steady
 from bench.load import Closed, Generator, Request, Run
 from bench.metrics import COMPUTE, QUEUE, Samples, difference, mean, padding_waste, scrape
 from bench.serving import Served
@@ -18,6 +18,8 @@ class Turn:
 
     tokens_per_s: float
     """Real tokens of good answers."""
+    counted: int
+    """Answers on which that rests."""
     goodput: float
     """Requests per second that were answered within their deadline."""
     latencies_ms: Sequence[float]
@@ -87,6 +89,7 @@ def summary(run: Run, requests: Sequence[Request], shape: Shape, *, deadline_s: 
     span_s = max(answer.done_s for answer in run.answers) - run.answers[0].sent_s
     return Turn(
         tokens_per_s=rate(run.answers, tokens, callers=shape.callers),
+        counted=len(counted(run.answers, callers=shape.callers)),
         goodput=rate(run.answers, in_time, callers=shape.callers),
         latencies_ms=[answer.latency_s * 1e3 for answer in good],
         queue_ms=[answer.timings_s["queue"] * 1e3 for answer in good if "queue" in answer.timings_s],

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from bench.answers import Answer, Schedule, parse, percentile, rate, steady
+from bench.answers import Answer, Schedule, counted, parse, percentile, rate, steady
 from bench.load import Request, Target, write_targets
 
 
@@ -62,20 +62,24 @@ def test_percentiles_are_values_that_were_measured() -> None:
 
 def test_a_rate_leaves_out_the_first_wave_and_what_ended_after_the_last_send() -> None:
     # Two callers, an answer every second each, the last two ended after sending did.
-    answers = [answer(number, sent_s=number // 2, latency_s=1.0) for number in range(10)]
+    answers = [answer(number, sent_s=number // 2, latency_s=1.0) for number in range(12)]
 
     assert rate(answers, lambda _one: 10.0, callers=2) == pytest.approx(20.0)
+    assert [one.number for one in counted(answers, callers=2)] == list(range(2, 10))
 
 
 def test_a_failed_request_is_worth_nothing() -> None:
-    answers = [answer(number, number // 2, 1.0, status=500 if number % 2 else 200) for number in range(10)]
+    answers = [answer(number, number // 2, 1.0, status=500 if number % 2 else 200) for number in range(12)]
 
     assert rate(answers, lambda _one: 10.0, callers=2) == pytest.approx(10.0)
 
 
-def test_too_few_answers_are_no_measurement() -> None:
-    with pytest.raises(SystemExit, match="2 answers of 2 callers are too few"):
-        rate([answer(number, 0.0, 1.0) for number in range(2)], lambda _one: 1.0, callers=2)
+@pytest.mark.parametrize(("sent", "count"), [(2, 0), (10, 6)])
+def test_a_handful_of_answers_is_no_measurement(sent: int, count: int) -> None:
+    answers = [answer(number, number // 2, 1.0) for number in range(sent)]
+
+    with pytest.raises(SystemExit, match=f"{count} answers count, of 2 callers: too few to measure, at least 8"):
+        rate(answers, lambda _one: 1.0, callers=2)
 
 
 def test_latencies_of_the_first_wave_do_not_count() -> None:

@@ -48,8 +48,8 @@ async def test_a_closed_loop_has_so_many_visits_at_once() -> None:
 
 
 def test_visits_are_counted_from_the_end_of_the_first_wave() -> None:
-    visits = [Visit(intended_s=0.0, started_s=0.0, done_s=1.0 + number // 2, result=None) for number in range(8)]
+    visits = [Visit(intended_s=0.0, started_s=0.0, done_s=1.0 + number // 2, result=None) for number in range(10)]
 
     assert visits_per_s(visits, 2) == pytest.approx(2.0)
     with pytest.raises(SystemExit, match="too few to measure"):
-        visits_per_s(visits[:3], 2)
+        visits_per_s(visits[:9], 2)

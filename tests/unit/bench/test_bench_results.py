@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.answers import Answer
+from bench.answers import Answer, counted
 from bench.caching import repeated, sent_texts
+from bench.embedding import turn_s
 from bench.load import Request, Run
 from bench.metrics import difference, mean, padding_waste, samples
 from bench.quality import losses
@@ -33,6 +34,7 @@ isolane_embedding_queue_seconds_sum{model="a"} 2.0
 def turn(**changed: Any) -> Turn:
     whole: dict[str, Any] = {
         "tokens_per_s": 100.0,
+        "counted": 50,
         "goodput": 10.0,
         "latencies_ms": [1.0, 2.0, 30.0],
         "queue_ms": [],
@@ -72,12 +74,13 @@ def test_a_table_says_what_is_known_and_nothing_else() -> None:
     assert table["equal, 1 x 1: isolane, mesh - isolane, latency p50"] == 2.0
     assert table["equal, 1 x 1: added to the forward time, p50"] == pytest.approx(1.5)
     assert table["equal, 1 x 1: isolane, queue wait p50"] == 1.0
+    assert table["equal, 1 x 1: isolane, answers counted"] == 50
     assert "equal, 1 x 1: isolane, mesh, queue wait p50" not in table
     assert not any("padding" in name for name in table)
 
 
 def test_a_turn_counts_the_tokens_of_its_good_answers() -> None:
-    requests = embed_requests(["a", "b", "c", "d", "e", "f", "g", "h", "i"], [1, 2, 3, 4, 5, 6, 7, 8, 9], 2)
+    requests = embed_requests(list("abcdefghijklm"), list(range(1, 14)), 2)
     answers = [
         Answer(
             number=number,
@@ -87,17 +90,17 @@ def test_a_turn_counts_the_tokens_of_its_good_answers() -> None:
             latency_s=1.0,
             headers={"server-timing": "queue;dur=5.000"},
         )
-        for number in range(4)
+        for number in range(6)
     ]
 
     found = summary(Run(answers=answers, cpu_s=2.0), requests, SHAPE, deadline_s=1.5, happened={})
 
-    assert [request.tokens for request in requests] == [3, 7, 11, 15]
-    # The first only starts the clock, the third was refused, the fourth ended after the last send.
-    assert found.tokens_per_s == pytest.approx(7 / 2)
-    assert found.goodput == pytest.approx(1 / 2)
-    assert (found.failed, found.queue_ms) == (1, [5.0, 5.0])
-    assert found.generator_cores == pytest.approx(0.5)
+    assert [request.tokens for request in requests] == [3, 7, 11, 15, 19, 23]
+    # The first only starts the clock, the third was refused, the sixth ended after the last send.
+    assert found.tokens_per_s == pytest.approx((7 + 15 + 19) / 4)
+    assert found.goodput == pytest.approx(3 / 4)
+    assert (found.counted, found.failed, found.queue_ms) == (4, 1, [5.0] * 4)
+    assert found.generator_cores == pytest.approx(1 / 3)
 
 
 def test_metrics_are_summed_over_models_and_compared_over_a_turn() -> None:
@@ -131,6 +134,18 @@ def test_repetitions_are_those_of_texts_that_were_really_sent() -> None:
 
     assert sent == [("a", 10), ("b", 20), ("a", 10), ("c", 30)]
     assert repeated(sent) == 10
+
+
+def test_turns_of_many_texts_a_request_are_long_enough_for_a_slow_server() -> None:
+    shape = Shape(texts=32, callers=4)
+    slow = [
+        Answer(number=n, sequence=n, status=200, sent_s=n // 4 / 0.17, latency_s=1 / 0.17, headers={})
+        for n in range(int(turn_s(shape, 15.0) * 0.17) * 4)
+    ]
+
+    assert len(counted(slow, callers=4)) >= 8 * 4
+    assert turn_s(Shape(texts=1, callers=32), 15.0) == 15.0
+    assert turn_s(SINGLE, 15.0) < 15.0
 
 
 def test_shapes_are_read_from_the_command_line() -> None:
