@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from bench.answers import percentile
@@ -56,19 +57,36 @@ class Results:
             yield Figure.of(
                 f"{where}: {system}, real tokens", "tokens/s", values, **labels, system=system, metric="throughput"
             )
-        for name, ratio in ratios(rates).items():
+        failed = self._failed(mix, shape)
+        for system, count in failed.items():
+            name = f"{where}: {system} is not compared, for requests failed"
+            yield Figure.of(name, "requests", [count], **labels, system=system, metric="not compared")
+        for name, ratio in ratios(rates, failed.keys()).items():
             yield Figure.of(f"{where}: {name}", "ratio", ratio, **labels, system=name, metric="ratio")
         for cell, turns in self._turns.items():
             if cell[:2] == (mix, shape):
                 yield from _of_turns(where, labels, cell.system, turns)
-        yield from self._added(mix, shape, where, labels)
-        yield from self._overhead(mix, shape, where, labels)
+        if ISOLANE not in failed:
+            yield from self._added(mix, shape, where, labels, failed.keys())
+            yield from self._overhead(mix, shape, where, labels)
 
-    def _added(self, mix: str, shape: Shape, where: str, labels: Mapping[str, str]) -> Iterator[Figure]:
+    def _failed(self, mix: str, shape: Shape) -> dict[str, int]:
+        """How many requests each system failed, of those that failed any."""
+        counts = {
+            cell.system: sum(turn.failed for turn in turns)
+            for cell, turns in self._turns.items()
+            if cell[:2] == (mix, shape)
+        }
+        return {system: count for system, count in counts.items() if count}
+
+    def _added(
+        self, mix: str, shape: Shape, where: str, labels: Mapping[str, str], failed: AbstractSet[str]
+    ) -> Iterator[Figure]:
         """What a variant of Isolane, such as the mesh, adds to a request."""
         own = self._turns.get(Cell(mix, shape, ISOLANE), ())
         for cell, turns in self._turns.items():
-            if own and cell[:2] == (mix, shape) and cell.system.startswith(f"{ISOLANE}, "):
+            is_variant = cell.system.startswith(f"{ISOLANE}, ") and cell.system not in failed
+            if own and cell[:2] == (mix, shape) and is_variant:
                 added = [turn.latency_ms(50) - base.latency_ms(50) for turn, base in zip(turns, own, strict=True)]
                 name = f"{where}: {cell.system} - {ISOLANE}, latency p50"
                 yield Figure.of(name, "ms", added, **labels, system=cell.system, metric="added")
@@ -84,30 +102,38 @@ class Results:
                     yield Figure.of(name, "ms", added, **labels, metric="overhead")
 
 
-def ratios(rates: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
-    """Ratios, round by round: Isolane to the best of infinity's engines and to the loop, its variants to itself."""
-    found = {}
-    own = rates.get(ISOLANE)
-    engines = [values for system, values in rates.items() if system.startswith("infinity")]
-    if own and engines:
-        best = [max(of_round) for of_round in zip(*engines, strict=True)]
-        found["isolane / best of infinity"] = _divide(own, best)
-    for system, values in rates.items():
-        if own and system.startswith("sentence-transformers"):
-            found[f"isolane / {system}"] = _divide(own, values)
-        if own and system.startswith(f"{ISOLANE}, "):
-            found[f"{system} / isolane"] = _divide(values, own)
-    return found
+def ratios(rates: Mapping[str, Sequence[float]], failed: AbstractSet[str] = frozenset()) -> dict[str, list[float]]:
+    """Ratios, round by round: Isolane to the best of infinity's engines and to the loop, its variants to itself.
+
+    Args:
+        rates: of each system.
+        failed: systems that answered only a part of what they were asked; a ratio with one of them says nothing.
+    """
+    return {
+        name: [ours / max(theirs) for ours, *theirs in zip(rates[above], *map(rates.__getitem__, below), strict=True)]
+        for name, above, below in _pairs(rates)
+        if failed.isdisjoint((above, *below))
+    }
 
 
-def _divide(above: Sequence[float], below: Sequence[float]) -> list[float]:
-    return [a / b for a, b in zip(above, below, strict=True)]
+def _pairs(systems: Iterable[str]) -> Iterator[tuple[str, str, Sequence[str]]]:
+    """What is compared: a name, a system, and those of which the best is its measure."""
+    known = list(systems)
+    if ISOLANE not in known:
+        return
+    if engines := [system for system in known if system.startswith("infinity")]:
+        yield "isolane / best of infinity", ISOLANE, engines
+    for system in known:
+        if system.startswith("sentence-transformers"):
+            yield f"isolane / {system}", ISOLANE, [system]
+        if system.startswith(f"{ISOLANE}, "):
+            yield f"{system} / isolane", system, [ISOLANE]
 
 
 def _of_turns(where: str, labels: Mapping[str, str], system: str, turns: Sequence[Turn]) -> Iterator[Figure]:
     columns: dict[str, tuple[str, list[float | None]]] = {
-        "latency p50": ("ms", [turn.latency_ms(50) for turn in turns]),
-        "latency p99": ("ms", [turn.latency_ms(99) for turn in turns]),
+        "latency p50": ("ms", [turn.latency_ms(50) if turn.latencies_ms else None for turn in turns]),
+        "latency p99": ("ms", [turn.latency_ms(99) if turn.latencies_ms else None for turn in turns]),
         "answers counted": ("requests", [float(turn.counted) for turn in turns]),
         "answered within the deadline": ("requests/s", [turn.goodput for turn in turns]),
         "queue wait p50": ("ms", [percentile(turn.queue_ms, 50) if turn.queue_ms else None for turn in turns]),

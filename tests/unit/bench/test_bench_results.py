@@ -62,6 +62,37 @@ def test_ratios_are_those_of_the_same_round_and_of_the_best_engine_in_it() -> No
     }
 
 
+def test_a_system_whose_requests_failed_is_not_compared() -> None:
+    results = Results()
+    for tokens_per_s in (100.0, 110.0):
+        results.add("equal", SHAPE, "isolane", turn(tokens_per_s=tokens_per_s))
+        results.add("equal", SHAPE, "isolane, mesh", turn(tokens_per_s=tokens_per_s, failed=2))
+        results.add("equal", SHAPE, "infinity, torch", turn(tokens_per_s=50.0))
+        results.add("equal", SHAPE, "infinity, onnx", turn(tokens_per_s=0.0, failed=9, latencies_ms=[]))
+        results.add_rate("equal", SHAPE, "sentence-transformers loop", 50.0)
+
+    table = {figure.name: figure.median for figure in results.figures()}
+
+    assert table["equal, 2 x 1: isolane / sentence-transformers loop"] == pytest.approx(2.1)
+    assert table["equal, 2 x 1: infinity, onnx is not compared, for requests failed"] == 18
+    assert table["equal, 2 x 1: isolane, mesh is not compared, for requests failed"] == 4
+    assert "equal, 2 x 1: infinity, onnx, latency p50" not in table
+    assert not [name for name in table if "best of infinity" in name or "mesh / isolane" in name or " - " in name]
+
+
+def test_nothing_is_compared_with_isolane_when_its_own_requests_failed() -> None:
+    results = Results()
+    results.add("equal", SINGLE, "isolane", turn(tokens_per_s=0.0, failed=3, latencies_ms=[]))
+    results.add("equal", SINGLE, "isolane, int8", turn())
+    results.add("equal", SINGLE, "infinity, torch", turn())
+    results.add_forward("equal", SINGLE, "isolane, bare forward", [0.5])
+
+    units = {figure.name: figure.unit for figure in results.figures()}
+
+    assert "ratio" not in units.values()
+    assert not [name for name in units if "added" in name or " - " in name]
+
+
 def test_a_table_says_what_is_known_and_nothing_else() -> None:
     results = Results()
     results.add("equal", SINGLE, "isolane", turn(queue_ms=[1.0]))
