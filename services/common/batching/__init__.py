@@ -1,1 +1,1 @@
-"""Batches of work for a model: the `Batcher` port and its implementations."""
+"""Many callers' items in, batches of similar length out to a model."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -22,6 +23,10 @@ _CLIENT_FACTOR = 4
 thresholds, Choudhury and Hahne 1998)."""
 _BULK_SHARE = 0.5
 """Part of the queue that bulk work may take."""
+_LARGEST = 0.25
+"""Room of this part of the queue is enough for any request: a larger one would else never find room under load."""
+_DOUBTFUL_S = 5.0
+"""Predictions that no batch has confirmed for so long refuse nothing while nothing waits."""
 _MOST_DELAY_S = 30.0
 _MOST_PROMISES = 1024
 
@@ -54,10 +59,13 @@ class Admission:
         self._margin = _LEAST_MARGIN
         self.is_shared = False
         """Several clients send work."""
-        self.reserved = 0
-        """Tokens of requests that were let in and are not in the queue yet."""
         self.in_progress = 0
         """Tokens that are computed now or next."""
+        self._learned_s = clock()
+
+    def note_learned(self) -> None:
+        """The pace has learned from a batch."""
+        self._learned_s = self._clock()
 
     def observe(self, *, is_late: bool) -> None:
         """An admitted request came to its end, in time or too late: predictions were right, or too short."""
@@ -65,9 +73,12 @@ class Admission:
 
     def refusal(self, cost: int, caller: Caller, deadline: Deadline) -> Refusal | None:
         """Why `cost` more tokens of a caller are not taken; None when they are."""
-        if (excess := self._excess(cost, caller)) > 0:
-            return self._full(cost, caller, excess)
-        ahead_s = self._seconds(self._queue.ahead(caller, cost) + self.reserved + self.in_progress)
+        if (full := self._full(cost, caller)) is not None:
+            return full
+        is_idle = not (self._queue.cost or self.in_progress)
+        if is_idle and self._clock() - self._learned_s > _DOUBTFUL_S:
+            return None
+        ahead_s = self._seconds(self._queue.ahead(caller, cost) + self.in_progress)
         late_s = self._margin * ahead_s - deadline.remaining_s()
         if late_s <= 0:
             return None
@@ -80,7 +91,7 @@ class Admission:
                     "allow more time or send less at once"
                 ),
             )
-        if not (self._queue.cost or self.reserved or self.in_progress):
+        if is_idle:
             return None  # nobody is before it, and the prediction may be wrong
         delay_s = self._delay(caller, late_s, alone_s)
         return Refusal(
@@ -95,33 +106,43 @@ class Admission:
     def _seconds(self, tokens: float) -> float:
         return self._pace.seconds(tokens, is_shared=self.is_shared)
 
-    def _excess(self, cost: int, caller: Caller) -> float:
-        """Tokens that have to go before `cost` more of a caller have room; 0 or less when there is room."""
-        queued = self._queue.cost + self.reserved
-        if not queued:
-            return 0.0  # a request larger than the whole queue would else never be taken
-        free = self._max_queued_cost - queued
-        excess: list[float] = [cost - free, self._queue.cost_of(caller) + cost - _CLIENT_FACTOR * free]
+    def _full(self, cost: int, caller: Caller) -> Refusal | None:
+        """A refusal when there is no room for `cost` more tokens of a caller."""
+        queue, most = self._queue, self._max_queued_cost
+        own, of_bulk = queue.cost_of(caller), queue.cost_of_class(Priority.BULK)
+        needed = min(cost, _LARGEST * most)
+        free = most - queue.cost
+        # What has to go before there is room, and whose bound it is; each token that goes is room for four of a client.
+        bounds = [
+            (needed - free, f"{queue.cost} tokens are waiting, of {most} at most"),
+            (
+                (own + needed - _CLIENT_FACTOR * free) / _CLIENT_FACTOR,
+                f"{own} tokens of this client are waiting, of {queue.cost} in all, and more are not its part of {most}",
+            ),
+        ]
         if caller.priority is Priority.BULK:
-            excess.append(self._queue.cost_of_class(Priority.BULK) + cost - _BULK_SHARE * self._max_queued_cost)
-        return max(excess)
-
-    def _full(self, cost: int, caller: Caller, excess: float) -> Refusal:
+            limit = round(_BULK_SHARE * most)
+            bounds.append((of_bulk + needed - limit, f"{of_bulk} tokens of bulk work are waiting, of {limit} at most"))
+        excess, bound = max(bounds)
+        if excess <= 0:
+            return None
         delay_s = self._delay(caller, self._seconds(excess), self._seconds(cost))
         return Refusal(
             reason="full",
             error=Overloaded(
-                f"{self._queue.cost} tokens are waiting and {cost} more do not fit (limit {self._max_queued_cost}); "
-                f"try again in {delay_s:.1f} s or send less at once",
+                f"{bound}: {cost} more do not fit; try again in {delay_s:.1f} s or send less at once",
                 retry_after_s=delay_s,
             ),
         )
 
     def _delay(self, caller: Caller, until_room_s: float, work_s: float) -> float:
-        """When to come back: each who is told to gets a time of his own, so that those who obey do not meet."""
+        """When to come back: each request of a client gets a time of its own, so that those that obey do not meet."""
         now_s = self._clock()
-        at_s = min(max(now_s + until_room_s, self._promised.pop(caller.client, now_s)), now_s + _MOST_DELAY_S)
-        self._promised[caller.client] = at_s + work_s
+        latest_s = now_s + _MOST_DELAY_S
+        at_s = max(now_s + until_room_s, self._promised.pop(caller.client, now_s))
+        self._promised[caller.client] = min(at_s, latest_s) + work_s
         if len(self._promised) > _MOST_PROMISES:
             self._promised.popitem(last=False)
+        if at_s > latest_s:
+            return random.uniform(0.5, 1.0) * _MOST_DELAY_S  # noqa: S311 - not for secrets
         return max(0.001, at_s - now_s)

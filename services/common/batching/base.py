@@ -1,13 +1,11 @@
-"""The `Batcher` port: many callers' items in, batches of similar length out to a model."""
+"""What goes into a batcher and what comes out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from services.common.caller import Caller
-from services.common.deadline import Deadline
 from services.common.errors import RequestError
 from services.common.models import Tokens
 
@@ -51,48 +49,3 @@ class Backlog:
     """Cost of the items not yet computed."""
     predicted_wait_s: float
     """Expected wait of an item that arrives now and goes last. Unit: seconds."""
-
-
-class Batcher(Protocol):
-    """Queues items by cost, drops those whose caller is gone, computes the rest in batches."""
-
-    def admit(self, cost: int, caller: Caller, deadline: Deadline) -> None:
-        """Refuse early, before any work is spent, what `submit` would refuse.
-
-        Args:
-            cost: an estimate that is rather too low.
-            caller: who asks.
-            deadline: when the caller stops waiting.
-
-        Raises:
-            Overloaded, DeadlineExceeded, Unavailable: as `submit`.
-        """
-        ...
-
-    async def submit(self, items: Sequence[Work], caller: Caller, deadline: Deadline) -> Batched:
-        """Compute all items.
-
-        Raises:
-            Overloaded: they do not fit or would be late; nothing was computed, and the error says when to come back.
-            DeadlineExceeded: the deadline passed first, or the items alone need more time than it leaves.
-            Unavailable: nothing will be computed any more.
-        """
-        ...
-
-    def backlog(self) -> Backlog:
-        """Work that is waiting now."""
-        ...
-
-    async def run(self) -> None:
-        """Compute until cancelled or drained; the process supervises it, and ends when it fails.
-
-        However it ends, those who wait are told at once.
-
-        Raises:
-            WorkerDied: a thread ended, or did not end its batch.
-        """
-        ...
-
-    async def drain(self) -> None:
-        """Take no more, finish what is there, and let `run` return."""
-        ...

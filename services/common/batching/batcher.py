@@ -13,6 +13,7 @@ from services.common.batching.board import Board
 from services.common.batching.cache import ResultCache
 from services.common.batching.entry import Request
 from services.common.batching.latency import Coefficients
+from services.common.batching.narrowing import padded_tokens
 from services.common.batching.observer import Observer
 from services.common.batching.pace import Pace
 from services.common.batching.workers import WorkerDied, Workers
@@ -20,6 +21,7 @@ from services.common.caller import Caller
 from services.common.deadline import Clock, Deadline
 from services.common.errors import RequestError
 from services.common.models import Tokens
+from services.common.telemetry import request_id
 
 _STALL_CHECK_S = 1.0
 _DRAIN_CHECK_S = 0.02
@@ -52,6 +54,7 @@ class TokenBatcher:
         stall_s: float = 120.0,
         clock: Clock = time.monotonic,
     ) -> None:
+        self._max_batch_tokens = max_batch_tokens
         self._observer = observer
         self._stall_s = stall_s
         self._clock = clock
@@ -70,16 +73,32 @@ class TokenBatcher:
 
     @contextlib.contextmanager
     def admit(self, cost: int, caller: Caller, deadline: Deadline) -> Iterator[None]:
-        """Refuse early, or count `cost` as waiting while the body runs: see `Batcher`."""
+        """Refuse early what `submit` would refuse, before any work is spent, or count it as waiting in the body.
+
+        Args:
+            cost: an estimate that is rather too low. Unit: tokens.
+            caller: who asks.
+            deadline: when the caller stops waiting.
+
+        Raises:
+            Overloaded, DeadlineExceeded, Unavailable: as `submit`.
+        """
         self._board.admit(cost, caller, deadline)
         try:
             yield
         finally:
-            self._board.release(cost)
+            self._board.release(cost, caller)
 
     async def submit(self, items: Sequence[Work], caller: Caller, deadline: Deadline) -> Batched:
-        """Compute all items: see `Batcher`."""
+        """Compute all items.
+
+        Raises:
+            Overloaded: they do not fit or would be late; nothing was computed, and the error says when to come back.
+            DeadlineExceeded: the deadline passed first, or the items alone need more time than it leaves.
+            Unavailable: nothing will be computed any more.
+        """
         request = Request(
+            id=request_id.current.get(),
             deadline=deadline,
             caller=caller,
             done=asyncio.get_running_loop().create_future(),
@@ -115,11 +134,22 @@ class TokenBatcher:
         return self._board.coefficients
 
     def warm_up(self, batches: Iterable[Sequence[Tokens]]) -> None:
-        """Compute batches in turn and learn their speed; blocking."""
-        self._workers.warm_up(batches)
+        """Compute batches in turn, as far as they are not too large, and learn their speed; blocking.
+
+        Raises:
+            DeviceMemoryFull: not even one item fits the device's memory.
+        """
+        most = self._max_batch_tokens
+        self._workers.warm_up(batch for batch in batches if len(batch) == 1 or padded_tokens(batch) <= most)
 
     async def run(self) -> None:
-        """Compute until cancelled or drained: see `Batcher`."""
+        """Compute until cancelled or drained; the process supervises it, and ends when it fails.
+
+        However it ends, those who wait are told at once.
+
+        Raises:
+            WorkerDied: a thread ended, or did not end its batch.
+        """
         self._loop = asyncio.get_running_loop()
         self._ended = self._loop.create_future()
         self._workers.start()
@@ -133,7 +163,7 @@ class TokenBatcher:
             self._board.stop()
 
     async def drain(self) -> None:
-        """Take no more, finish what is there, and let `run` return."""
+        """Let no more in, finish what is there, and let `run` return."""
         self._board.close()
         while not self._board.is_idle:  # noqa: ASYNC110 - threads change it
             await asyncio.sleep(_DRAIN_CHECK_S)

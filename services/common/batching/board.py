@@ -92,21 +92,23 @@ class Board:
         """Guards all of this; notified when work arrives."""
 
     def admit(self, cost: int, caller: Caller, deadline: Deadline) -> None:
-        """Count `cost` as waiting until `release`; raises as `Batcher.admit` does."""
+        """Count `cost` as waiting until `release`; raises as `TokenBatcher.admit` does."""
         with self._changed:
+            if self._is_closed:
+                raise _stopped()
             self._check(cost, caller, deadline)
-            self._admission.reserved += cost
+            self._queue.expect(caller, cost)
 
-    def release(self, cost: int) -> None:
+    def release(self, cost: int, caller: Caller) -> None:
         """What was admitted is queued, or will not be."""
         with self._changed:
-            self._admission.reserved -= cost
+            self._queue.expect(caller, -cost)
 
     def enqueue(self, request: Request, items: Sequence[Work]) -> tuple[list[Entry], list[int]]:
         """Queue all items that are neither kept nor on their way, or none: the entries, and the positions that share.
 
         Raises:
-            Overloaded, DeadlineExceeded, Unavailable: see `Batcher.submit`.
+            Overloaded, DeadlineExceeded, Unavailable: see `TokenBatcher.submit`.
         """
         with self._changed:
             fresh: dict[bytes, Entry] = {}
@@ -159,7 +161,7 @@ class Board:
     def is_idle(self) -> bool:
         """True when nothing waits or is on its way."""
         with self._changed:
-            return not (self._queue.count or self._admission.reserved or self._taken)
+            return not (self._queue.count or self._queue.cost or self._taken)
 
     @property
     def coefficients(self) -> Coefficients:
@@ -168,7 +170,7 @@ class Board:
             return self._pace.coefficients
 
     def close(self) -> None:
-        """Take no more."""
+        """Let no more in; what was let in may still be queued."""
         self._is_closed = True
 
     def stop(self) -> None:
@@ -229,6 +231,7 @@ class Board:
         """A batch took so long, computed as under load."""
         with self._changed:
             self._pace.observe(padded_tokens=padded_tokens, items=items, seconds=seconds)
+            self._admission.note_learned()
 
     def learn_memory_full(self, padded_tokens: int) -> None:
         """The device had no memory for a batch of that size."""
@@ -236,7 +239,7 @@ class Board:
             self._pace.observe_memory_full(padded_tokens)
 
     def _check(self, cost: int, caller: Caller, deadline: Deadline) -> None:
-        if self._is_closed:
+        if self._is_over:
             raise _stopped()
         deadline.check("batch")
         if cost and (refusal := self._admission.refusal(cost, caller, deadline)) is not None:
@@ -290,4 +293,4 @@ def _cost(entries: Iterable[Entry]) -> int:
 
 
 def _stopped() -> Unavailable:
-    return Unavailable("the instance is stopping; try again", retry_after_s=1.0)
+    return Unavailable("the instance is stopping, or the model is being unloaded; try again", retry_after_s=1.0)

@@ -16,6 +16,8 @@ from services.common.errors import RequestError
 class Request:
     """One `submit`: its results as they come, and the time in which any of its items was computed."""
 
+    id: str
+    """By which logs find it."""
     deadline: Deadline
     caller: Caller
     done: asyncio.Future[None]

@@ -16,6 +16,11 @@ _FORGET = 0.98
 """Weight that a batch keeps at each new one: about the last 50 count."""
 _PULL = 0.02
 """How strongly the solution is held where it was; decides where equal batches leave it open."""
+_MOST_SURPRISE = 3.0
+"""What took longer than so many times its prediction counts no more: the machine stood still, the model is not slower.
+A lasting change is still learned, within some dozens of batches."""
+_SETTLED = 10
+"""Batches before predictions are worth that."""
 _SUBSETS = [list(kept) for number in (3, 2, 1) for kept in itertools.combinations(range(3), number)]
 
 
@@ -52,6 +57,8 @@ class LatencyModel:
             seconds: what it took.
         """
         row = np.array([tokens, items, 1.0])
+        if self.observations >= _SETTLED:
+            seconds = min(seconds, _MOST_SURPRISE * float(self._solution @ row))
         self._products = _FORGET * self._products + np.outer(row, row)
         self._targets = _FORGET * self._targets + row * seconds
         self._solution = self._solve()

@@ -20,7 +20,7 @@ class Narrowing:
 
     Args:
         backend: what computes.
-        on_memory_full: told the padded tokens of a batch for which the device had no memory.
+        on_memory_full: told the padded tokens of a batch of several items for which the device had no memory.
     """
 
     def __init__(self, backend: ModelBackend, on_memory_full: Callable[[int], None]) -> None:
@@ -48,10 +48,10 @@ class Narrowing:
         except DeviceLost:
             raise
         except Exception as exc:  # noqa: BLE001 - whatever the model raises becomes its items' outcome
-            if isinstance(exc, DeviceMemoryFull):
-                self._on_memory_full(padded_tokens(items))
             if len(items) == 1:
                 return [_failure(exc)]
+            if isinstance(exc, DeviceMemoryFull):
+                self._on_memory_full(padded_tokens(items))
         half = len(items) // 2
         return [
             *self.compute(items[:half], None, alone=alone),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from services.common.batching.latency import Coefficients, LatencyModel
 from services.common.batching.length_index import BatchLimits
 
@@ -22,6 +25,11 @@ _PADDING = 0.5
 _PADDING_SHARE = 0.04
 _DECAY = 0.05
 """Weight of the newest batch in the mean length of items."""
+_REGROWTH = 1.05
+"""How a limit that memory has set grows with each batch that nearly reaches it: who took the memory may have gone."""
+_TRIAL_EVERY = 32
+_TRIAL_TOKENS = 4 * _LEAST_TOKENS
+"""Every so many batches one may be so large: from small ones alone it is never learned that larger ones are faster."""
 
 
 class Pace:
@@ -34,7 +42,8 @@ class Pace:
 
     def __init__(self, *, max_batch_tokens: int, replicas: int) -> None:
         self._latency = LatencyModel()
-        self._max_batch_tokens = max_batch_tokens
+        self._max_batch_tokens = self._most_tokens = max_batch_tokens
+        """The first may be lowered for a while by what fits into memory."""
         self._replicas = replicas
         self._tokens_per_item = 0.0
         self._shared_limits = self._alone_limits = self._limits(longest_s=_LONGEST_S)
@@ -47,18 +56,25 @@ class Pace:
     def observe(self, *, padded_tokens: int, items: int, seconds: float) -> None:
         """Learn from one batch, computed while all replicas were in use or as if they were."""
         self._latency.observe(tokens=padded_tokens, items=items, seconds=seconds)
+        if padded_tokens > 0.8 * self._max_batch_tokens:
+            self._max_batch_tokens = min(self._most_tokens, math.ceil(self._max_batch_tokens * _REGROWTH))
         mean = padded_tokens / items
         self._tokens_per_item += _DECAY * (mean - self._tokens_per_item) if self._tokens_per_item else mean
         self._update()
 
     def observe_memory_full(self, padded_tokens: int) -> None:
-        """A batch of that size did not fit the device's memory: none will be so large again."""
-        self._max_batch_tokens = max(1, min(self._max_batch_tokens, padded_tokens // 2))
+        """A batch of that size did not fit the device's memory: for long none will be so large again."""
+        self._max_batch_tokens = max(
+            min(_LEAST_TOKENS, self._most_tokens), min(self._max_batch_tokens, padded_tokens // 2)
+        )
         self._update()
 
     def limits(self, *, is_shared: bool) -> BatchLimits:
         """How large the next batch may grow, when one client alone sends work or when several do."""
-        return self._shared_limits if is_shared else self._alone_limits
+        limits = self._shared_limits if is_shared else self._alone_limits
+        if limits.own <= _LEAST_TOKENS and self._latency.observations % _TRIAL_EVERY == 0:
+            return replace(limits, own=min(self._max_batch_tokens, _TRIAL_TOKENS))
+        return limits
 
     @property
     def quantum(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from services.common.backend import ModelBackend
 from services.common.batching.board import Batch, Begun, Board
@@ -12,7 +13,7 @@ from services.common.batching.entry import Entry
 from services.common.batching.narrowing import Narrowing, Outcome, padded_tokens
 from services.common.batching.observer import BatchReport, Observer
 from services.common.deadline import Clock
-from services.common.errors import IsolaneError, RequestError
+from services.common.errors import DeviceMemoryFull, IsolaneError, RequestError
 from services.common.models import Tokens
 from services.common.telemetry.logs import get_logger
 
@@ -54,10 +55,12 @@ class Workers:
         self._narrowing = Narrowing(backend, board.learn_memory_full)
         self._begun = 0
         """Number of the batch that began last."""
-        self._since_s: dict[int, float] = {}
-        """When the batches that are computed now began, by thread."""
+        self._computing = 0
+        """Number of batches that are computed now."""
         self._moved_on = threading.Condition()
         """Guards these two; notified when a batch begins or ends."""
+        self._since_s: dict[int, float] = {}
+        """When the threads that have a batch began to prepare or to compute it."""
         self._is_over = False
 
     def start(self) -> None:
@@ -75,27 +78,45 @@ class Workers:
             self._moved_on.notify_all()
 
     def check(self, stall_s: float) -> None:
-        """Raise WorkerDied when a batch has been computed for so long that it will never end."""
+        """Raise WorkerDied when a batch has been prepared or computed for so long that it will never end."""
         oldest_s = min(self._since_s.copy().values(), default=None)
         if oldest_s is not None and self._clock() - oldest_s > stall_s:
             raise WorkerDied(f"{self._backend.model.id}: a batch has not ended in {stall_s:.0f} s")
 
     def warm_up(self, batches: Iterable[Sequence[Tokens]]) -> None:
-        """Compute batches here, in turn, and learn their speed."""
+        """Compute batches here, in turn, and learn their speed; a larger one than there is memory for is the last.
+
+        Raises:
+            DeviceMemoryFull: not even one item fits.
+        """
         for batch in batches:
-            prepared = self._backend.prepare(batch)
-            if not self._is_whole_device:
-                self._backend.compute(prepared, alone=True)
-            self._backend.compute(prepared, alone=self._is_whole_device)
-            started_s = self._clock()
-            self._backend.compute(prepared, alone=self._is_whole_device)
-            seconds = self._clock() - started_s
+            try:
+                prepared = self._backend.prepare(batch)
+                if not self._is_whole_device:
+                    self._backend.compute(prepared, alone=True)
+                self._backend.compute(prepared, alone=self._is_whole_device)
+                # The faster of two: a machine that was busy with something else says nothing of the model.
+                seconds = min(self._timed(prepared), self._timed(prepared))
+            except DeviceMemoryFull:
+                if len(batch) == 1:
+                    raise
+                self._board.learn_memory_full(padded_tokens(batch))
+                return
             self._board.learn(padded_tokens=padded_tokens(batch), items=len(batch), seconds=seconds)
+
+    def _timed(self, prepared: Any) -> float:
+        started_s = self._clock()
+        self._backend.compute(prepared, alone=self._is_whole_device)
+        return self._clock() - started_s
 
     def _run(self) -> None:
         try:
             while (batch := self._board.take()) is not None:
-                self._compute(batch)
+                self._since_s[threading.get_ident()] = self._clock()
+                try:
+                    self._compute(batch)
+                finally:
+                    del self._since_s[threading.get_ident()]
         except BaseException as exc:  # noqa: BLE001 - whatever ends a thread ends the process
             died = WorkerDied(f"{self._backend.model.id}: a thread that computes has ended")
             died.__cause__ = exc
@@ -121,16 +142,17 @@ class Workers:
     def _slot(self, number: int) -> Iterator[None]:
         """One of the replicas for the body; batches get theirs in the order in which they were taken."""
         with self._moved_on:
-            while not self._is_over and (number > self._begun + 1 or len(self._since_s) >= self._replicas):
+            while not self._is_over and (number > self._begun + 1 or self._computing >= self._replicas):
                 self._moved_on.wait()
             self._begun = number
+            self._computing += 1
             self._since_s[threading.get_ident()] = self._clock()
             self._moved_on.notify_all()
         try:
             yield
         finally:
             with self._moved_on:
-                del self._since_s[threading.get_ident()]
+                self._computing -= 1
                 self._moved_on.notify_all()
 
     def _report(self, begun: Begun, outcomes: Sequence[Outcome], seconds: float, *, alone: bool) -> None:
@@ -139,7 +161,14 @@ class Workers:
         failures = [outcome for outcome in outcomes if isinstance(outcome, RequestError)]
         if failures:
             # One line for a batch: with a broken model every item fails for the same reason.
-            log.error("items_failed", number=len(failures), of=len(items), exc_info=failures[0].__cause__)
+            log.error(
+                "items_failed",
+                model=self._backend.model.id,
+                number=len(failures),
+                of=len(items),
+                request_ids=_request_ids(begun.entries, outcomes),
+                exc_info=failures[0].__cause__,
+            )
         elif alone is self._is_whole_device:
             self._board.learn(padded_tokens=padded, items=len(items), seconds=seconds)
         self._observer.batch(
@@ -155,3 +184,9 @@ class Workers:
 
 def _items(entries: Iterable[Entry]) -> list[Tokens]:
     return [entry.work.tokens for entry in entries]
+
+
+def _request_ids(entries: Iterable[Entry], outcomes: Iterable[Outcome]) -> list[str]:
+    """The requests whose items failed."""
+    failed = (entry for entry, outcome in zip(entries, outcomes, strict=True) if isinstance(outcome, RequestError))
+    return sorted({request.id for entry in failed for request in entry.requests})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -18,6 +17,7 @@ from services.common.batching.cache import ResultCache
 from services.common.config import ModelServerSettings, ModelSettings
 from services.common.engine.lane import Lane
 from services.common.engine.metrics import EngineMetrics
+from services.common.engine.threads import FairThreads
 from services.common.errors import InvalidRequest, StartupError, UnknownModel
 from services.common.models import ModelInfo, Tokens
 from services.common.telemetry.logs import get_logger
@@ -55,7 +55,7 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
         self._lanes: dict[str, Lane[BackendT]] = {}
         self._running: asyncio.TaskGroup | None = None
         self._changing = asyncio.Lock()
-        self._threads = ThreadPoolExecutor(_TOKENIZING_THREADS, thread_name_prefix="tokenize")
+        self._threads = FairThreads(_TOKENIZING_THREADS, "tokenize")
 
     async def __aenter__(self) -> Self:
         """Load the models and compute with each, so that the first request is as fast as the second."""
@@ -68,7 +68,7 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Nothing else to free: the process ends with its models."""
-        self._threads.shutdown(wait=False)
+        self._threads.close()
 
     async def run(self) -> None:
         """Compute until cancelled; raises when one of the models cannot go on."""

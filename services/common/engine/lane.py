@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import product
 from typing import Generic, TypeVar
@@ -20,6 +18,7 @@ from services.common.caller import Caller
 from services.common.config import ModelServerSettings
 from services.common.deadline import Deadline
 from services.common.engine.metrics import ModelMetrics
+from services.common.engine.threads import FairThreads
 from services.common.errors import RequestError
 from services.common.models import Item, ModelInfo, Tokens
 
@@ -28,8 +27,8 @@ BackendT = TypeVar("BackendT", bound=ModelBackend)
 Ready = Work | RequestError
 """One item of a request with its key, or why it is not computed."""
 
-_BYTES_PER_TOKEN = 4.0
-"""Assumed at first."""
+_BYTES_PER_TOKEN, _LEAST_BYTES_PER_TOKEN, _MOST_BYTES_PER_TOKEN = 4.0, 1.0, 16.0
+"""Assumed at first, and what is believed of a request."""
 _DECAY = 0.05
 """Weight of the newest request in the mean."""
 _CAUTION = 0.5
@@ -79,7 +78,7 @@ class Lane(Generic[BackendT]):
         *,
         cache: ResultCache,
         metrics: ModelMetrics,
-        threads: Executor,
+        threads: FairThreads,
     ) -> None:
         self.backend = backend
         self.metrics = metrics
@@ -88,6 +87,7 @@ class Lane(Generic[BackendT]):
         self._is_per_client = settings.cache_scope == "client"
         self._salt = _digest(repr(backend.model).encode())
         self._bytes_per_token = _BYTES_PER_TOKEN
+        self._tokenize_s_per_byte = 0.0
         self._batcher = TokenBatcher(
             backend,
             max_batch_tokens=settings.max_batch_tokens,
@@ -124,17 +124,22 @@ class Lane(Generic[BackendT]):
             deadline: when the caller stops waiting.
 
         Raises:
-            Overloaded, DeadlineExceeded, Unavailable: see `Batcher.admit`.
+            Overloaded, DeadlineExceeded, Unavailable: see `TokenBatcher.admit`.
         """
         started_s = time.monotonic()
+        size = sum(sizes)
+
+        def work() -> tuple[list[Ready], float]:
+            began_s = time.monotonic()
+            return self._work(make, caller), time.monotonic() - began_s
+
         with self._batcher.admit(self._least_cost(sizes), caller, deadline):
-            loop = asyncio.get_running_loop()
-            items = await loop.run_in_executor(self._threads, self._work, make, caller)
-        self._learn(sizes, items)
+            items, took_s = await self._threads.run(work, caller=caller, size=size)
+        self._learn(size, items, took_s)
         return Tokenized(items=items, tokenize_us=round((time.monotonic() - started_s) * 1e6))
 
     async def compute(self, ready: Sequence[Ready], caller: Caller, deadline: Deadline) -> Computed:
-        """Compute the items that can be; raises as `Batcher.submit` does."""
+        """Compute the items that can be; raises as `TokenBatcher.submit` does."""
         places = [place for place, item in enumerate(ready) if isinstance(item, Work)]
         batched = await self._batcher.submit([w for w in ready if isinstance(w, Work)], caller, deadline)
         outcomes: list[Result | RequestError] = list(ready)
@@ -160,7 +165,7 @@ class Lane(Generic[BackendT]):
         self._batcher.warm_up(_warm_up_batches(example))
 
     async def run(self) -> None:
-        """Compute until cancelled or unloaded: see `Batcher.run`."""
+        """Compute until cancelled or unloaded: see `TokenBatcher.run`."""
         await self._batcher.run()
 
     async def unload(self) -> None:
@@ -175,14 +180,22 @@ class Lane(Generic[BackendT]):
         return [item if isinstance(item, RequestError) else Work(tokens=item, key=_key(salt, item)) for item in make()]
 
     def _least_cost(self, sizes: Sequence[int]) -> int:
-        """Tokens that texts of those sizes have at least, most probably."""
+        """Tokens that texts of those sizes have at least, most probably, and as many as could be computed meanwhile."""
         most = self.model.max_tokens
-        return sum(min(most, 1 + int(_CAUTION * size / self._bytes_per_token)) for size in sizes)
+        tokens = sum(min(most, 1 + int(_CAUTION * size / self._bytes_per_token)) for size in sizes)
+        per_token_s = self._batcher.coefficients.per_token
+        meanwhile = sum(sizes) * self._tokenize_s_per_byte / per_token_s if per_token_s else 0.0
+        return tokens + int(meanwhile)
 
-    def _learn(self, sizes: Sequence[int], items: Sequence[Ready]) -> None:
-        tokens = sum(item.cost + item.tokens.dropped for item in items if isinstance(item, Work))
-        if tokens:
-            self._bytes_per_token += _DECAY * (sum(sizes) / tokens - self._bytes_per_token)
+    def _learn(self, size: int, items: Sequence[Ready], seconds: float) -> None:
+        """Take note of texts of `size` bytes together, unless some of them were not tokenised."""
+        good = [item for item in items if isinstance(item, Work)]
+        if not good or len(good) < len(items):
+            return
+        ratio = size / sum(item.cost + item.tokens.dropped for item in good)
+        ratio = min(_MOST_BYTES_PER_TOKEN, max(_LEAST_BYTES_PER_TOKEN, ratio))
+        self._bytes_per_token += _DECAY * (ratio - self._bytes_per_token)
+        self._tokenize_s_per_byte += _DECAY * (seconds / size - self._tokenize_s_per_byte)
 
 
 def _item(work: Ready, outcome: Result | RequestError) -> Item:

@@ -5,10 +5,13 @@ import pytest
 from services.common.batching.admission import Admission
 from services.common.batching.fair_queue import FairQueue
 from services.common.batching.pace import Pace
-from services.common.caller import ANYONE
+from services.common.caller import ANYONE, Caller, Priority
 from services.common.deadline import Deadline
 from services.common.errors import Overloaded
 from services.common.testing.clock import FakeClock
+
+ALICE, BOB = Caller(client="alice"), Caller(client="bob")
+BULK = Caller(client="alice", priority=Priority.BULK)
 
 
 @pytest.fixture
@@ -54,11 +57,76 @@ def test_carefulness_has_an_end(admission: Admission, clock: FakeClock) -> None:
     assert is_taken(admission, 3.1, clock)
 
 
-def test_those_who_are_told_to_come_back_each_get_a_time_of_their_own(admission: Admission, clock: FakeClock) -> None:
+def test_requests_of_a_client_are_told_times_of_their_own(admission: Admission, clock: FakeClock) -> None:
     refusals = [admission.refusal(50, ANYONE, Deadline.after(1.0, clock=clock)) for _ in range(100)]
 
     errors = [refusal.error for refusal in refusals if refusal is not None]
     delays_s = [error.retry_after_s or 0.0 for error in errors]
     assert all(isinstance(error, Overloaded) for error in errors)
     assert delays_s[:3] == pytest.approx([0.65, 1.15, 1.65], abs=0.05)
-    assert max(delays_s) == 30.0
+    assert max(delays_s) <= 30.0
+    assert len(set(delays_s)) == 100, "also those that are as far away as may be"
+
+
+def refused(admission: Admission, cost: int, caller: Caller, clock: FakeClock) -> Overloaded:
+    refusal = admission.refusal(cost, caller, Deadline.after(100.0, clock=clock))
+    assert refusal is not None
+    assert isinstance(refusal.error, Overloaded)
+    return refusal.error
+
+
+@pytest.mark.parametrize(
+    ("caller", "waiting", "cost", "delay_s", "bound"),
+    [
+        (ALICE, 950, 100, 0.5, "950 tokens are waiting, of 1000 at most"),
+        (ALICE, 800, 5000, 0.5, "800 tokens are waiting, of 1000 at most"),
+        (BULK, 480, 100, 0.8, "480 tokens of bulk work are waiting, of 500 at most"),
+    ],
+)
+def test_a_refusal_names_the_bound_and_when_there_is_room(
+    admission: Admission, clock: FakeClock, caller: Caller, waiting: int, cost: int, delay_s: float, bound: str
+) -> None:
+    other = Caller(client="other", priority=caller.priority)
+    admission._queue.expect(other, waiting)
+
+    error = refused(admission, cost, caller, clock)
+
+    assert bound in str(error)
+    assert error.retry_after_s == pytest.approx(delay_s, rel=0.1)
+
+
+def test_a_client_over_its_part_is_told_when_others_have_left_enough(admission: Admission, clock: FakeClock) -> None:
+    admission._queue.expect(ALICE, 820)
+
+    error = refused(admission, 100, ALICE, clock)
+
+    assert "820 tokens of this client are waiting" in str(error)
+    assert error.retry_after_s == pytest.approx((820 + 100 - 4 * 180) / 4 / 100, rel=0.1)
+
+
+def test_a_request_larger_than_the_queue_is_taken_under_load(admission: Admission, clock: FakeClock) -> None:
+    admission._queue.expect(ALICE, 700)
+
+    assert admission.refusal(5000, BOB, Deadline.after(1000.0, clock=clock)) is None
+
+
+def test_what_is_tokenised_for_a_flood_delays_another_no_more_than_what_waits(
+    admission: Admission, clock: FakeClock
+) -> None:
+    admission._queue.expect(ALICE, 600)
+
+    assert admission.refusal(10, BOB, Deadline.after(2.0, clock=clock)) is None
+
+
+def test_an_idle_model_whose_speed_nobody_has_seen_for_long_is_tried(clock: FakeClock) -> None:
+    pace = Pace(max_batch_tokens=1000, replicas=1)
+    pace.observe(padded_tokens=20, items=1, seconds=60.0)
+    admission = Admission(FairQueue(quantum=100), pace, max_queued_cost=1000, clock=clock)
+    admission.note_learned()
+
+    before = admission.refusal(20, ANYONE, Deadline.after(0.5, clock=clock))
+    clock.advance(6.0)
+    after = admission.refusal(20, ANYONE, Deadline.after(0.5, clock=clock))
+
+    assert before is not None
+    assert after is None

@@ -28,6 +28,7 @@ from services.common.errors import (
     Unavailable,
 )
 from services.common.models import Tokens
+from services.common.telemetry import request_id
 from services.common.testing.clock import FakeClock
 from services.common.testing.models import DoublingModel, Observed, work
 from services.common.testing.waiting import eventually
@@ -247,10 +248,10 @@ async def test_a_full_queue_refuses_with_a_delay_and_queues_nothing() -> None:
 
     async with running(batcher):
         async with busy(model, batcher):
-            waiting = await queued(batcher, work(1, 6))
+            waiting = await queued(batcher, work(1, 8))
             with pytest.raises(Overloaded) as refused:
                 await batcher.submit([work(2, 1), work(3, 4)], ANYONE, soon())
-            assert batcher.backlog().queued_cost == 6
+            assert batcher.backlog().queued_cost == 8
         await waiting
 
     assert refused.value.retry_after_s
@@ -526,7 +527,7 @@ async def test_a_dead_model_is_one_log_line_a_batch(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.count("items_failed") <= len(model.batches) // 2
 
 
-async def test_a_batch_for_which_there_is_no_memory_is_halved_and_none_is_so_large_again() -> None:
+async def test_a_batch_for_which_there_is_no_memory_is_halved_and_the_next_is_not_so_large() -> None:
     class Small(DoublingModel):
         def compute(self, prepared: list[Tokens], *, alone: bool) -> np.ndarray:
             if len(prepared) > 4:
@@ -537,11 +538,11 @@ async def test_a_batch_for_which_there_is_no_memory_is_halved_and_none_is_so_lar
     batcher = batcher_of(model, max_batch_tokens=1000)
 
     async with running(batcher):
-        first = await batcher.submit([work(value) for value in range(16)], ANYONE, soon())
-        await batcher.submit([work(value) for value in range(16)], ANYONE, soon())
+        first = await batcher.submit([work(value, 20) for value in range(16)], ANYONE, soon())
+        await batcher.submit([work(value, 20) for value in range(16)], ANYONE, soon())
 
     assert list(first.results) == [2 * value for value in range(16)]
-    assert batcher._board._pace.limits(is_shared=False).own <= 4
+    assert batcher._board._pace.limits(is_shared=False).own <= 5 * 20
 
 
 async def test_a_lost_device_ends_the_batcher_and_tells_those_who_wait() -> None:
@@ -641,7 +642,7 @@ async def test_a_batcher_that_ended_refuses_at_once() -> None:
         await batcher.submit([work(1)], ANYONE, soon())
 
 
-async def test_draining_finishes_what_is_there_and_takes_no_more() -> None:
+async def test_draining_finishes_what_was_let_in_and_lets_in_no_more() -> None:
     model = DoublingModel()
     batcher = batcher_of(model)
     before = threading.active_count()
@@ -649,14 +650,78 @@ async def test_draining_finishes_what_is_there_and_takes_no_more() -> None:
     async with running(batcher) as task:
         async with busy(model, batcher):
             waiting = await queued(batcher, work(2))
-            draining = asyncio.create_task(batcher.drain())
-            await asyncio.sleep(0)
-            with pytest.raises(Unavailable):
-                await batcher.submit([work(3)], ANYONE, soon())
+            with batcher.admit(1, ANYONE, soon()):
+                draining = asyncio.create_task(batcher.drain())
+                await asyncio.sleep(0)
+                with pytest.raises(Unavailable), batcher.admit(1, ANYONE, soon()):
+                    pass
+            tokenised = await queued(batcher, work(3))
         await asyncio.gather(draining, task)
         assert list((await waiting).results) == [4]
+        assert list((await tokenised).results) == [6]
 
     await eventually(lambda: threading.active_count() <= before)
+
+
+async def test_a_preparation_that_never_ends_ends_the_batcher() -> None:
+    class Stuck(DoublingModel):
+        def prepare(self, batch: Sequence[Tokens]) -> list[Tokens]:
+            self.started.set()
+            self.gate.wait(10)
+            return super().prepare(batch)
+
+    model = Stuck()
+    model.gate.clear()
+    clock = FakeClock()
+    batcher = batcher_of(model, stall_s=60.0, clock=clock)
+
+    async with running(batcher) as task:
+        stuck = await queued(batcher, work(1))
+        await asyncio.to_thread(model.started.wait, 10)
+        clock.advance(61.0)
+        await asyncio.wait({task}, timeout=5)
+        with pytest.raises(Unavailable):
+            await stuck
+        model.gate.set()
+
+    assert isinstance(task.exception(), WorkerDied)
+
+
+async def test_the_log_of_a_failed_item_names_its_requests(capsys: pytest.CaptureFixture[str]) -> None:
+    model = DoublingModel()
+    model.poisoned = {7}
+    batcher = batcher_of(model)
+
+    async with running(batcher):
+        async with busy(model, batcher):
+            tasks = []
+            for value in (1, 7, 3):
+                token = request_id.current.set(f"request-{value}")
+                tasks.append(await queued(batcher, work(value)))
+                request_id.current.reset(token)
+        await asyncio.gather(*tasks)
+
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "items_failed" in line]
+    assert "request-7" in line
+    assert "request-1" not in line
+
+
+async def test_warm_up_computes_no_larger_batch_than_the_limit_or_the_memory_allows() -> None:
+    class Small(DoublingModel):
+        def compute(self, prepared: list[Tokens], *, alone: bool) -> np.ndarray:
+            if len(prepared) > 4:
+                raise DeviceMemoryFull("full")
+            return super().compute(prepared, alone=alone)
+
+    limited, small = DoublingModel(), Small()
+    batches = [[work(1, 20).tokens] * number for number in (1, 4, 16)]
+
+    batcher_of(limited, max_batch_tokens=100).warm_up(batches)
+    batcher = batcher_of(small, max_batch_tokens=1000)
+    batcher.warm_up(batches)
+
+    assert max(limited.padded) == 80
+    assert batcher._board._pace.quantum <= 160
 
 
 async def test_equal_items_are_computed_once_within_and_across_requests() -> None:

@@ -30,6 +30,7 @@ def _loop() -> Iterator[None]:
 def entry(client: str, length: int = 10, *, priority: Priority = Priority.INTERACTIVE) -> Entry:
     caller = Caller(client=client, priority=priority)
     request = Request(
+        id="",
         deadline=Deadline.after(10),
         caller=caller,
         done=asyncio.get_event_loop_policy().get_event_loop().create_future(),
@@ -112,6 +113,46 @@ def test_interactive_work_goes_first_and_bulk_work_is_not_starved() -> None:
     kinds = Counter(batch[0].caller.priority for batch in batches)
     assert batches[0][0].caller.priority is Priority.INTERACTIVE
     assert 40 <= kinds[Priority.BULK] <= 60
+
+
+def test_bulk_work_is_not_starved_by_interactive_work_that_leaves_the_queue_empty_each_time() -> None:
+    limits = BatchLimits(own=100, shared=100, padding_share=0.04, padding=0)
+    queue = FairQueue(quantum=1000)
+    queue.add([entry("a", priority=Priority.BULK) for _ in range(1000)])
+    served: Counter[Priority] = Counter()
+
+    for _ in range(100):
+        queue.add([entry("b") for _ in range(3)])
+        for each in queue.take(limits):
+            served[each.caller.priority] += each.cost
+
+    assert served[Priority.BULK] >= served[Priority.INTERACTIVE] / 9 - 100
+
+
+def test_new_clients_without_end_leave_the_others_their_part() -> None:
+    queue = FairQueue(quantum=100)
+    queue.add([entry("steady", 20) for _ in range(1000)])
+    served: Counter[bool] = Counter()
+    taken(queue, 10)
+
+    for number in range(1000):
+        queue.add([entry(f"new {number}", 50)])
+        served.update({each.caller.client == "steady": each.cost for each in queue.take(ONE_AT_A_TIME)})
+
+    assert served[True] >= served[False] / 9 - 100
+
+
+def test_what_is_expected_counts_as_its_clients() -> None:
+    queue = FairQueue(quantum=50)
+    flood, light = Caller(client="flood"), Caller(client="light")
+    queue.expect(flood, 1000)
+
+    assert queue.cost_of(flood) == queue.cost == 1000
+    assert queue.ahead(light, 10) == 20, "it is shared with the others as what is queued"
+
+    queue.expect(flood, -1000)
+    assert queue.cost == 0
+    assert queue.ahead(light, 10) == 10
 
 
 def test_bulk_work_alone_is_served_at_once() -> None:

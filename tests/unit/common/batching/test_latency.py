@@ -42,6 +42,43 @@ def test_a_change_of_speed_is_followed() -> None:
     assert model.predict_s(tokens=500, items=5) == pytest.approx(0.301, rel=0.05)
 
 
+def test_a_machine_that_stood_still_teaches_nothing_of_the_model() -> None:
+    model = LatencyModel()
+    seen(model, 40, token=2e-4, item=1e-4, batch=2e-3)
+    before_s = model.predict_s(tokens=500, items=5)
+
+    model.observe(tokens=20, items=1, seconds=60.0)
+
+    assert model.predict_s(tokens=500, items=5) == pytest.approx(before_s, rel=0.1)
+    assert model.overhead_tokens == pytest.approx(10, rel=1.0)
+
+
+def test_batches_that_became_small_grow_again_when_larger_ones_are_faster() -> None:
+    pace = Pace(max_batch_tokens=8192, replicas=1)
+    for tokens in (64, 128, 256) * 10:
+        pace.observe(padded_tokens=tokens, items=1, seconds=tokens * 1e-4)
+    assert pace.limits(is_shared=False).own == 64
+
+    for _ in range(1000):
+        tokens = min(pace.limits(is_shared=False).own, 16 * 64)
+        pace.observe(padded_tokens=tokens, items=tokens // 64, seconds=tokens * 1e-4 + 5e-3)
+
+    assert pace.limits(is_shared=False).own > 500
+
+
+def test_a_limit_that_memory_has_set_grows_back() -> None:
+    pace = Pace(max_batch_tokens=8192, replicas=1)
+    for tokens in (8192, 4096, 2048, 1024, 512, 256, 128, 64, 32, 16):
+        pace.observe_memory_full(tokens)
+    lowest = pace.quantum
+
+    for _ in range(200):
+        pace.observe(padded_tokens=pace._max_batch_tokens, items=8, seconds=0.05 + 1e-6 * pace._max_batch_tokens)
+
+    assert lowest == 64
+    assert pace._max_batch_tokens == 8192
+
+
 def test_noise_gives_no_negative_coefficient() -> None:
     model = LatencyModel()
 
