@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -210,6 +211,42 @@ async def test_overload_is_refused_before_anything_is_tokenised() -> None:
         await asyncio.gather(*first, return_exceptions=True)
 
     assert refused.value.retry_after_s
+
+
+class SlowToTokenize(FakeEmbeddingBackend):
+    """Takes a second for each MB of text, most of which it drops."""
+
+    def tokenize(self, inputs: Sequence[Text], input_type: InputType) -> list[Tokens | InvalidRequest]:
+        time.sleep(sum(map(len, inputs)) / 1e6)
+        return super().tokenize([text[:100] for text in inputs], input_type)
+
+
+async def test_one_who_sends_what_is_slow_to_tokenise_holds_up_nobody_else() -> None:
+    backend = SlowToTokenize(model_id=MODEL, dimensions=8, cost=FakeCost(token_us=100))
+    flood, light = Caller(client="flood"), Caller(client="light")
+    async with entered(backend, max_input_bytes=1 << 20, cache_bytes=0) as engine:
+        texts = [f"{number} " * 200_000 for number in range(10)]
+        await engine.embed(MODEL, texts[:1], deadline=soon())
+        flooding = [asyncio.create_task(engine.embed(MODEL, [t], deadline=soon(), caller=flood)) for t in texts]
+        await asyncio.sleep(0.05)
+        waiting = engine.backlog().queued_cost
+        await engine.embed(MODEL, ["a short one"], deadline=soon(), caller=light)
+        done = sum(task.done() for task in flooding)
+        for task in flooding:
+            task.cancel()
+        await asyncio.gather(*flooding, return_exceptions=True)
+
+    assert done <= 1
+    assert waiting > 10 * 256 + 500, "what tokenising takes counts as waiting beside what computing does"
+
+
+async def test_a_text_that_is_refused_leaves_the_estimate_of_others_as_it_was() -> None:
+    async with entered(max_input_bytes=1000) as engine:
+        (lane,) = engine.lanes
+        before = lane._bytes_per_token
+        await engine.embed(MODEL, ["ok", "x" * 1_000_000], deadline=soon())
+
+    assert lane._bytes_per_token == before
 
 
 async def test_models_are_loaded_and_unloaded_while_it_runs() -> None:
