@@ -112,6 +112,17 @@ def counted(answers: Sequence[Answer], *, callers: int) -> list[Answer]:
     return found
 
 
+def require_good(answers: Sequence[Answer], where: str) -> None:
+    """Pass answers of which all are good.
+
+    Raises:
+        SystemExit: one is not, and no figure of the others is right.
+    """
+    if failed := [answer for answer in answers if not answer.is_ok]:
+        first = failed[0].error or failed[0].status
+        raise SystemExit(f"{where}: {len(failed)} of {len(answers)} requests failed, the first with {first}")
+
+
 def steady(answers: Sequence[Answer], *, callers: int) -> list[Answer]:
     """The good answers that were asked for after the first wave."""
     start_s = _first_wave_s(answers, callers)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from bench.answers import require_good
 from bench.calibration import calibrate
 from bench.embedding import embedding_settings
 from bench.load import Closed, Generator, Run
@@ -75,8 +76,7 @@ def sent_texts(run: Run, texts: Sequence[str], tokens: Sequence[int], size: int)
     Raises:
         SystemExit: a request failed, so that what was computed for it is not known.
     """
-    if failed := [answer for answer in run.answers if not answer.is_ok]:
-        raise SystemExit(f"{len(failed)} requests failed, the first with {failed[0].status} {failed[0].error}")
+    require_good(run.answers, "caching")
     starts = [answer.number * size for answer in run.answers]
     return [pair for at in starts for pair in zip(texts[at : at + size], tokens[at : at + size], strict=True)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.answers import rate
+from bench.answers import rate, require_good
 from bench.load import Closed, Generator, Open, Request
 from bench.refusals import Overload
 from bench.report import say
@@ -42,9 +42,14 @@ class Lab:
         return [Request(body=embed_body([text]), tokens=64) for text in self.texts.equal(int(count * 1.05) + 20)]
 
     def peak(self, served: Served) -> float:
-        """Good answers per second to a closed loop."""
+        """Answers per second to a closed loop.
+
+        Raises:
+            SystemExit: a request failed; a peak that is too low makes all loads too small.
+        """
         load = Closed(callers=_CALLERS, duration_s=self.seconds)
         run = self.generator.closed(served.target("embed"), self.requests(_TEXTS_PER_S * self.seconds), load)
+        require_good(run.answers, f"{served.name}, at its peak")
         return rate(run.answers, lambda _answer: 1.0, callers=_CALLERS)
 
     def load(

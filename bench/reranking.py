@@ -18,7 +18,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from bench.answers import percentile, rate, steady
+from bench.answers import percentile, rate, require_good, steady
 from bench.calibration import calibrate
 from bench.inprocess import Task, cross_encoder_loop, worker
 from bench.load import Closed, Generator, Request
@@ -130,8 +130,7 @@ def _turn(generator: Generator, served: Served, asked: Sequence[Question], secon
     target = served.target("rerank")
     alone = generator.closed(target, requests[:half], Closed(callers=1, duration_s=seconds / 2))
     several = generator.closed(target, requests[half:], Closed(callers=_CALLERS, duration_s=seconds / 2))
-    if failed := [a for a in (*alone.answers, *several.answers) if not a.is_ok]:
-        raise SystemExit(f"{served.name}: {len(failed)} requests failed, the first with {failed[0].status}")
+    require_good([*alone.answers, *several.answers], served.name)
     times = [answer.latency_s for answer in steady(alone.answers, callers=1)]
     return times, rate(several.answers, lambda _answer: PASSAGES, callers=_CALLERS)
 
