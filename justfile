@@ -1,6 +1,6 @@
 set positional-arguments
 
-export HF_HUB_OFFLINE := "1"
+export HF_HUB_OFFLINE := env("HF_HUB_OFFLINE", "1")
 
 python := ".venv/bin/python"
 

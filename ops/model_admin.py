@@ -53,7 +53,7 @@ class ModelAdmin:
         self, method: Callable[[ModelsServiceStub], aio.UnaryUnaryMultiCallable[Any, Reply]], request: Message
     ) -> Reply:
         async def call() -> Reply:
-            async with aio.insecure_channel(self._address) as channel:
+            async with aio.insecure_channel(self._address, options=[("grpc.enable_http_proxy", 0)]) as channel:
                 return await method(ModelsServiceStub(channel))(request, timeout=_TIMEOUT_S, metadata=self._metadata)
 
         try:

@@ -69,11 +69,11 @@ def stack_parts(settings: OpsSettings, ports: Mapping[str, int]) -> tuple[Part, 
         settings: of the command.
         ports: by the names of their settings, none of them 0.
     """
-    common = inherited_environment() | {
+    common = {"HF_HUB_OFFLINE": "1"} | inherited_environment()  # 0 lets models of the hub be fetched
+    common |= {
         MARKER: str(settings.state_dir),
         # gRPC would write lines that are not JSON into the logs.
         "GRPC_VERBOSITY": "NONE",
-        "HF_HUB_OFFLINE": "1",
         "PYTHONUNBUFFERED": "1",
     }
     services = tuple(_service(name, settings, ports, common) for name in SERVICES)

@@ -153,7 +153,7 @@ class ModelSettings(BaseModel):
 
     source: str
     """Where the model's files are: `package:NAME/FOLDER` in an installed package, `path:FOLDER`, or `hub:OWNER/NAME`,
-    which is fetched once unless HF_HUB_OFFLINE is set."""
+    which is fetched once where HF_HUB_OFFLINE is 0."""
 
     revision: str = ""
     """What the files must be: the revision that the log and /v1/models show, or its beginning; for `hub:` a branch, tag

@@ -79,7 +79,7 @@ def locate(source: str, *, wanted: str = "") -> Path:
 
     Args:
         source: `package:NAME/FOLDER` inside an installed Python package, `path:FOLDER`, or `hub:OWNER/NAME`, which is
-            fetched once unless HF_HUB_OFFLINE is set.
+            fetched once where HF_HUB_OFFLINE is 0 or not set.
         wanted: the revision that the files must have, or its beginning; for `hub:` a branch, tag or commit.
 
     Raises:
@@ -144,8 +144,8 @@ def _hub_problem(wanted: str, *, is_offline: bool) -> str:
     what = f"revision {wanted}" if wanted else "it"
     if is_offline:
         return (
-            f"{what} is not in the hub's cache and HF_HUB_OFFLINE is set; unset it once, or name a copy of the model "
-            "with path:"
+            f"{what} is not in the hub's cache and HF_HUB_OFFLINE is set; start once with HF_HUB_OFFLINE=0, or name a "
+            "copy of the model with path:"
         )
     return f"{what} cannot be fetched; check the name, the network and HF_TOKEN, or name a copy with path:"
 

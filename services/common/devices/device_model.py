@@ -120,8 +120,9 @@ def _with_openvino(
 def _with_torch(
     settings: ModelServerSettings, model: ModelSettings, chosen: Choice, wanted: Wanted, open_pipeline: OpenPipeline
 ) -> Loaded:
-    pipeline = open_pipeline(device=chosen.device, dtype=model.dtype)
     module = importlib.import_module("services.common.devices.torch_network")
+    with module.translated_errors():
+        pipeline = open_pipeline(device=chosen.device, dtype=model.dtype)
     network = module.TorchNetwork(
         pipeline,
         output=wanted.output,

@@ -96,7 +96,9 @@ class _Requests:
 
     def infer(self, inputs: Arrays) -> npt.NDArray[np.float32]:
         """Wait for a free request and use it; as many threads as streams never wait."""
-        request = self._free.get()
+        if (request := self._free.get()) is None:
+            self._free.put(None)
+            raise RuntimeError("the model was closed. This is a bug.")
         try:
             result = request.infer(inputs, share_inputs=True, share_outputs=True)[0]
             # A copy: the request's memory is written again by its next batch.
@@ -112,3 +114,4 @@ class _Requests:
         """Drop the requests, and with them the model."""
         while not self._free.empty():
             self._free.get()
+        self._free.put(None)

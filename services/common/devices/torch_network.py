@@ -59,11 +59,16 @@ class TorchNetwork:
         return self._replicas
 
     def prepare(self, batch: Sequence[Tokens]) -> Mapping[str, Any]:
-        """Features of the batch, padded or packed; for a GPU in memory that it can read by itself."""
+        """Features of the batch, padded or packed; for a GPU in memory that it can read by itself.
+
+        Raises:
+            DeviceMemoryFull, DeviceLost: as `compute`.
+        """
         features = pad(batch, self._facts) if self._packing is None else self._packing.pack(batch)
         if self._device.type == "cpu":
             return features
-        return {name: value.pin_memory() if isinstance(value, Tensor) else value for name, value in features.items()}
+        with translated_errors():
+            return {key: value.pin_memory() if isinstance(value, Tensor) else value for key, value in features.items()}
 
     @torch.inference_mode()
     def compute(self, prepared: Mapping[str, Any], *, alone: bool) -> npt.NDArray[np.float32]:  # noqa: ARG002 - the port's

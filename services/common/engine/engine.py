@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -18,14 +18,16 @@ from services.common.config import ModelServerSettings, ModelSettings
 from services.common.engine.lane import Lane
 from services.common.engine.metrics import EngineMetrics
 from services.common.engine.threads import FairThreads
-from services.common.errors import InvalidRequest, StartupError, UnknownModel
+from services.common.errors import DeviceLost, DeviceMemoryFull, InvalidRequest, StartupError, TooLarge, UnknownModel
 from services.common.models import ModelInfo, Tokens
 from services.common.telemetry.logs import get_logger
 
 BackendT = TypeVar("BackendT", bound=ModelBackend)
 ModelT = TypeVar("ModelT", bound=ModelSettings)
+ResultT = TypeVar("ResultT")
 
 _TOKENIZING_THREADS = 2
+_MOST_SETTINGS_BYTES = 1 << 16
 
 log = get_logger()
 
@@ -60,8 +62,7 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
     async def __aenter__(self) -> Self:
         """Load the models and compute with each, so that the first request is as fast as the second."""
         for model in self._configured:
-            lane = await asyncio.to_thread(self._open, model)
-            self._lanes[model.id] = lane
+            self._serve(await asyncio.to_thread(self._open, model))
         return self
 
     async def __aexit__(
@@ -109,54 +110,89 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
             raise UnknownModel(f"model {model!r} is not served here; use {served}", param="model") from None
 
     async def load_model(self, settings_json: str) -> Lane[BackendT]:
-        """Load one more model, which then serves.
+        """Load one more model, which then serves; goes on when its caller is gone.
 
         Args:
-            settings_json: an entry of the settings' `models`, as a JSON object.
+            settings_json: an entry of the settings' `models`, as a JSON object; 64 KiB at most.
 
         Raises:
             InvalidRequest: the settings are wrong, the id is taken, or the model cannot be loaded.
         """
         model = self._parse(settings_json)
-        async with self._changing:
-            if model.id in self._lanes:
-                raise InvalidRequest(f"model {model.id!r} is loaded already; unload it first or choose another id")
-            try:
-                lane = await asyncio.to_thread(self._open, model)
-            except StartupError as exc:
-                raise InvalidRequest(str(exc)) from exc
-            if self._running is None:
-                raise RuntimeError("models are loaded at run time before the engine runs. This is a bug.")
-            self._running.create_task(lane.run(), name=f"batches of {model.id}")
-            self._lanes[model.id] = lane
-        return lane
+        return await self._change(lambda: self._add(model))
 
     async def unload_model(self, model: str) -> None:
-        """Take no more requests for a model, finish those it has, free it.
+        """Take no more requests for a model, finish those it has, free it; goes on when its caller is gone.
 
         Raises:
             UnknownModel: there is none.
             InvalidRequest: it is the only one.
         """
-        async with self._changing:
-            lane = self.lane(model)
-            if len(self._lanes) == 1:
-                raise InvalidRequest(f"model {model!r} is the only one here; load another first", param="model")
-            del self._lanes[model]
-            await lane.unload()
-        log.info("model_unloaded", model=model)
+        await self._change(lambda: self._remove(model))
 
     async def warm_up_model(self, model: str) -> Lane[BackendT]:
         """Compute with a model until its speed is known anew; UnknownModel when there is none."""
+        return await self._change(lambda: self._warm_up(model))
+
+    async def _change(self, change: Callable[[], Awaitable[ResultT]]) -> ResultT:
+        """Change the models, one change after the other; a device that is lost meanwhile ends the engine."""
+        if self._running is None:
+            raise RuntimeError("models are changed at run time before the engine runs. This is a bug.")
+        # A task of its own: a change that is left half done would leak its model.
+        task = self._running.create_task(self._changed(change), name="change of models")
+        outcome = await asyncio.shield(task)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def _changed(self, change: Callable[[], Awaitable[ResultT]]) -> ResultT | Exception:
+        async with self._changing:
+            try:
+                return await change()
+            except DeviceLost:
+                raise
+            except Exception as exc:  # noqa: BLE001 - it is for the caller and must not end the engine
+                log.warning("model_change_failed", problem=str(exc))  # the caller may be gone
+                return exc
+
+    async def _add(self, model: ModelT) -> Lane[BackendT]:
+        if model.id in self._lanes:
+            raise InvalidRequest(f"model {model.id!r} is loaded already; unload it first or choose another id")
+        try:
+            lane = await asyncio.to_thread(self._open, model)
+        except StartupError as exc:
+            raise InvalidRequest(str(exc)) from exc
+        self._serve(lane)
+        return lane
+
+    async def _remove(self, model: str) -> None:
+        lane = self.lane(model)
+        if len(self._lanes) == 1:
+            raise InvalidRequest(f"model {model!r} is the only one here; load another first", param="model")
+        del self._lanes[model]
+        await lane.unload()
+        log.info("model_unloaded", model=model)
+
+    async def _warm_up(self, model: str) -> Lane[BackendT]:
         lane = self.lane(model)
         await asyncio.to_thread(lane.warm_up, partial(self._example, lane.backend))
         return lane
+
+    def _serve(self, lane: Lane[BackendT]) -> None:
+        if self._running is not None:
+            self._running.create_task(lane.run(), name=f"batches of {lane.model.id}")
+        self._lanes[lane.model.id] = lane
 
     @abstractmethod
     def _example(self, backend: BackendT, words: int) -> Tokens:
         """An input of about so many words, to warm up with."""
 
     def _parse(self, settings_json: str) -> ModelT:
+        if (size := len(settings_json.encode())) > _MOST_SETTINGS_BYTES:
+            raise TooLarge(
+                f"settings_json: {size} bytes; at most {_MOST_SETTINGS_BYTES}; send one model's settings",
+                param="settings_json",
+            )
         try:
             return type(self._configured[0]).model_validate_json(settings_json)
         except ValidationError as exc:
@@ -164,15 +200,13 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
             raise InvalidRequest(f"settings_json: {problems}", param="settings_json") from None
 
     def _open(self, model: ModelT) -> Lane[BackendT]:
-        backend = self._load(model)
-        lane = Lane(
-            backend,
-            self._common,
-            cache=self._cache,
-            metrics=self._metrics.of(model.id),
-            threads=self._threads,
-        )
-        lane.warm_up(partial(self._example, backend))
+        try:
+            lane = self._warm(self._load(model))
+        except DeviceMemoryFull as exc:
+            raise StartupError(
+                f"model {model.id!r}: the device has no memory for it ({exc}); unload another or set a smaller dtype"
+            ) from exc
+        backend = lane.backend
         info = backend.model
         log.info(
             "model_loaded",
@@ -185,4 +219,16 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
             replicas=backend.replicas,
             thousand_tokens_ms=round(lane.thousand_tokens_s * 1e3, 1),
         )
+        return lane
+
+    def _warm(self, backend: BackendT) -> Lane[BackendT]:
+        """A loaded model that has computed already."""
+        metrics = self._metrics.of(backend.model.id)
+        try:
+            lane = Lane(backend, self._common, cache=self._cache, metrics=metrics, threads=self._threads)
+            lane.warm_up(partial(self._example, backend))
+        except BaseException:
+            metrics.forget()
+            backend.close()
+            raise
         return lane

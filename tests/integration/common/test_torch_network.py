@@ -132,3 +132,17 @@ def test_errors_of_the_device_are_told_from_those_of_the_batch(error: Exception,
         network.compute(network.prepare([Tokens(ids=(1, 2))]), alone=True)
 
     assert type(raised.value) is expected
+
+
+def test_a_device_that_is_lost_before_the_next_batch_is_noticed_while_that_is_prepared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def pin_memory(_tensor: Tensor) -> Tensor:
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    network = network_that_raises(ValueError("not reached"))
+    network._device = torch.device("cuda")
+    monkeypatch.setattr(Tensor, "pin_memory", pin_memory)
+
+    with pytest.raises(DeviceLost):
+        network.prepare(BATCH)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from grpc import StatusCode, aio
@@ -13,6 +14,8 @@ from isolane.common.v1.models_service_pb2_grpc import ModelsServiceStub
 from isolane.embedding.v1 import embedding_service_pb2 as embedding_pb
 from isolane.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 
+from ops.local.secrets import SecretsFolder
+from ops.model_admin import ModelAdmin
 from services.common.testing.servers import running
 from services.embedding.app import build
 from services.embedding.settings import EmbeddingSettings
@@ -76,7 +79,7 @@ async def test_an_unloaded_models_requests_in_progress_are_answered() -> None:
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
 
     refused = [each for each in outcomes if isinstance(each, aio.AioRpcError)]
-    assert all(each.code() in {StatusCode.NOT_FOUND, StatusCode.UNAVAILABLE} for each in refused)
+    assert all(each.code() is StatusCode.NOT_FOUND for each in refused)
     assert any(isinstance(each, embedding_pb.EmbedResponse) and len(each.items) == 300 for each in outcomes)
 
 
@@ -109,3 +112,26 @@ async def test_what_cannot_be_loaded_is_a_clear_error() -> None:
 
     assert wrong.value.code() is StatusCode.INVALID_ARGUMENT
     assert "source: Field required" in (wrong.value.details() or "")
+
+
+async def test_the_command_reaches_a_service_past_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    settings = EmbeddingSettings(port=0, metrics_port=0, backend="fake", admin_token=TOKEN)
+    async with running(build(settings), settings) as port:
+        admin = ModelAdmin(f"127.0.0.1:{port}", "embedding", TOKEN)
+        models = await asyncio.to_thread(admin.models)
+
+    assert [loaded.model.id for loaded in models] == [FIRST]
+
+
+def test_the_command_takes_the_token_from_where_the_service_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = SecretsFolder(tmp_path, is_ours=True)
+    folder.renew()
+    made = folder.admin_token("embedding")
+    monkeypatch.setenv("ISOLANE_EMBEDDING_ADMIN_TOKEN", TOKEN)
+
+    assert folder.admin_token("embedding") == TOKEN
+    assert folder.admin_token("reranking") != made

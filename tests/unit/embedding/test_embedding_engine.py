@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from services.common.devices.fake_cost import FakeCost
 from services.common.errors import (
     BackendFailed,
     DeviceLost,
+    DeviceMemoryFull,
     InvalidRequest,
     Overloaded,
     RequestError,
@@ -30,7 +32,7 @@ from services.common.testing.waiting import eventually
 from services.embedding.backends.base import InputType, Text
 from services.embedding.backends.fake import FakeEmbeddingBackend
 from services.embedding.engine import EmbeddingEngine
-from services.embedding.settings import EmbeddingSettings
+from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
 
 MODEL = "all-MiniLM-L6-v2"
 POISON = 13
@@ -50,6 +52,7 @@ async def entered(backend: FakeEmbeddingBackend | None = None, **settings: objec
     chosen = backend or FakeEmbeddingBackend(model_id=MODEL, dimensions=8)
     engine = EmbeddingEngine(EmbeddingSettings(backend="fake", **settings), lambda _model: chosen)  # type: ignore[arg-type]
     async with engine, supervise([engine.run], asyncio.Event()):
+        await eventually(lambda: engine._running is not None)
         yield engine
 
 
@@ -288,6 +291,121 @@ async def test_a_model_that_cannot_be_loaded_changes_nothing(settings_json: str,
 
     assert [model.id for model in engine.models] == [MODEL]
     assert embedded.matrix.any()
+
+
+class Watched(FakeEmbeddingBackend):
+    """Says when it is closed, and computes while a gate is open."""
+
+    def __init__(self, model_id: str, *, error: Exception | None = None) -> None:
+        super().__init__(model_id=model_id, dimensions=4)
+        self.gate = threading.Event()
+        self.gate.set()
+        self.error = error
+        self.is_closed = False
+
+    def compute(self, prepared: Sequence[Tokens], *, alone: bool) -> npt.NDArray[np.float32]:
+        self.gate.wait(10)
+        if self.error is not None:
+            raise self.error
+        return super().compute(prepared, alone=alone)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+SECOND = '{"id": "second", "source": "path:/none"}'
+
+
+async def cancelled(task: asyncio.Task[object]) -> None:
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_load_goes_on_when_its_caller_is_gone() -> None:
+    loads = []
+
+    def load(model: EmbeddingModelSettings) -> Watched:
+        time.sleep(0.2)
+        loads.append(Watched(model.id))
+        return loads[-1]
+
+    async with entered() as engine:
+        engine._load = load
+        await cancelled(asyncio.create_task(engine.load_model(SECOND)))
+        with pytest.raises(InvalidRequest, match="is loaded already"):
+            await engine.load_model(SECOND)
+
+        assert len(loads) == 1
+        assert [model.id for model in engine.models] == [MODEL, "second"]
+
+
+async def test_an_unload_goes_on_when_its_caller_is_gone() -> None:
+    backend = Watched("second")
+    async with entered() as engine:
+        engine._load = lambda _model: backend
+        await engine.load_model(SECOND)
+        backend.gate.clear()
+        waiting = asyncio.create_task(engine.embed("second", ["red"], deadline=soon()))
+        await eventually(lambda: not engine.lane("second")._batcher._board.is_idle)
+        await cancelled(asyncio.create_task(engine.unload_model("second")))
+        assert not backend.is_closed
+        backend.gate.set()
+        await eventually(lambda: backend.is_closed)
+
+        assert (await waiting).matrix.any()
+
+
+async def test_warming_up_and_unloading_do_not_meet() -> None:
+    backend = Watched("second")
+    async with entered() as engine:
+        engine._load = lambda _model: backend
+        await engine.load_model(SECOND)
+        backend.gate.clear()
+        warming = asyncio.create_task(engine.warm_up_model("second"))
+        await asyncio.sleep(0.05)
+        unloading = asyncio.create_task(engine.unload_model("second"))
+        await asyncio.sleep(0.05)
+        assert not backend.is_closed
+        backend.gate.set()
+        await asyncio.wait_for(asyncio.gather(warming, unloading), 10)
+
+    assert backend.is_closed
+
+
+async def test_a_model_without_memory_is_freed_and_its_caller_told() -> None:
+    backend = Watched("second", error=DeviceMemoryFull("CUDA out of memory"))
+    async with entered() as engine:
+        engine._load = lambda _model: backend
+        with pytest.raises(InvalidRequest, match="'second': the device has no memory for it"):
+            await engine.load_model(SECOND)
+
+        assert [model.id for model in engine.models] == [MODEL]
+
+    assert backend.is_closed
+
+
+async def test_too_long_settings_are_refused() -> None:
+    async with entered() as engine:
+        with pytest.raises(TooLarge, match="settings_json: 65538 bytes; at most 65536"):
+            await engine.load_model('"' + "x" * 65536 + '"')
+
+
+async def test_a_device_that_is_lost_while_a_model_is_loaded_ends_what_runs_the_engine() -> None:
+    stopping = asyncio.Event()
+    engine = EmbeddingEngine(EmbeddingSettings(backend="fake"), lambda _model: Watched(MODEL))
+
+    async def serve() -> None:
+        async with engine, supervise([engine.run], stopping):
+            await eventually(lambda: engine._running is not None)
+            engine._load = lambda _model: Watched("second", error=DeviceLost("CUDA error"))
+            with pytest.raises(DeviceLost):
+                await engine.load_model(SECOND)
+            await asyncio.wait_for(stopping.wait(), 5)
+
+    with pytest.raises(TaskDied):
+        await serve()
 
 
 async def test_a_lost_device_ends_what_runs_the_engine() -> None:

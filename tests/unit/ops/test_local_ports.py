@@ -67,7 +67,15 @@ def test_gateway_is_told_where_the_services_listen(tmp_path: Path) -> None:
     assert embedding.environ["ISOLANE_EMBEDDING_BACKEND"] == "fake"
 
 
-def test_every_part_is_marked_offline_and_on_loopback(tmp_path: Path) -> None:
+def test_who_wants_models_of_the_hub_may_let_them_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    settings = OpsSettings(state_dir=tmp_path)
+
+    assert {part.environ["HF_HUB_OFFLINE"] for part in stack_parts(settings, wanted_ports(settings))} == {"0"}
+
+
+def test_every_part_is_marked_offline_and_on_loopback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     settings = OpsSettings(state_dir=tmp_path)
 
     parts = stack_parts(settings, wanted_ports(settings))
