@@ -17,7 +17,7 @@
         ├── Unavailable           nothing can answer at the moment
         │   ├── NoEndpoint        no healthy instance
         │   └── BreakerOpen       every instance failed lately
-        ├── NotPermitted          the mesh does not let this caller call
+        ├── NotPermitted          this caller may not call that
         ├── Overloaded            the queue is full; come back after `retry_after_s`
         ├── DeadlineExceeded      the caller's time is over
         ├── Cancelled             the caller went away
@@ -148,7 +148,7 @@ class BreakerOpen(Unavailable):
 
 
 class NotPermitted(RequestError):
-    """No intention of the mesh lets this caller call that method of that service."""
+    """No intention of the mesh lets this caller call that method, or the admin token it takes is missing or wrong."""
 
     code = "not_permitted"
 
