@@ -1,7 +1,8 @@
 """Fairness: what a quiet client notices when another one floods the service at 50 times its rate.
 
 The engine is the fake one at a fixed cost; with --real also the real one. Both clients name themselves in
-X-Isolane-Client. Latency counts from the moment at which a request was to be sent.
+X-Isolane-Client. Latency counts from the moment at which a request was to be sent; one that failed or was refused has
+an infinite one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from bench.answers import require_good
 from bench.calibration import calibrate
 from bench.lab import FIXED_COST, OTHERS, Lab
 from bench.load import Generator
@@ -36,6 +38,7 @@ def measure(lab: Lab, served: Served, name: str, options: Namespace) -> Iterator
     for turn in range(options.rounds):
         say(f"{name}: round {turn + 1} of {options.rounds}")
         alone.append(lab.load(served, quiet_rate, X_Isolane_Client="b")())
+        require_good(alone[-1].schedule.answers, f"{name}: quiet client alone")
         flood_load = lab.load(served, quiet_rate * options.times, X_Isolane_Client="a")
         quiet_load = lab.load(served, quiet_rate, seconds=lab.seconds - 2 * _LEAD_S, X_Isolane_Client="b")
         with ThreadPoolExecutor() as pool:
@@ -51,7 +54,7 @@ def measure(lab: Lab, served: Served, name: str, options: Namespace) -> Iterator
     yield from _of_client(f"{name}: flooding client", floods, labels)
     for percent in (50, 99):
         ratios = [
-            after.latency_ms(percent) / before.latency_ms(percent) for before, after in zip(alone, flooded, strict=True)
+            after.felt_ms(percent) / before.felt_ms(percent) for before, after in zip(alone, flooded, strict=True)
         ]
         what = f"{name}: quiet client, p{percent} flooded / alone"
         yield Figure.of(what, "ratio", ratios, **labels, metric=f"p{percent} ratio")
@@ -63,8 +66,10 @@ def _of_client(where: str, runs: Sequence[Overload], labels: dict[str, str]) -> 
     refused = [len(run.refused) / count * 100 for run, count in zip(runs, total, strict=True)]
     rows: dict[str, tuple[str, list[float]]] = {
         "sent": ("requests/s", [run.schedule.achieved for run in runs]),
-        "p50": ("ms", [run.latency_ms(50) for run in runs]),
-        "p99": ("ms", [run.latency_ms(99) for run in runs]),
+        "p50": ("ms", [run.felt_ms(50) for run in runs]),
+        "p99": ("ms", [run.felt_ms(99) for run in runs]),
+        "p50 of good answers": ("ms", [run.latency_ms(50) for run in runs]),
+        "p99 of good answers": ("ms", [run.latency_ms(99) for run in runs]),
         "answered": ("%", good),
         "refused": ("%", refused),
     }

@@ -15,8 +15,9 @@ _OWN = ("isolane", "fixed cost", "real engine")
 
 
 def read(path: Path) -> list[Figure]:
-    """The figures of a JSON file."""
-    return [Figure(**raw) for raw in json.loads(path.read_text(encoding="utf-8"))["figures"]]
+    """The figures of a JSON file; those that are infinite or unknown cannot be drawn and are left out."""
+    figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
+    return [Figure(**raw) for raw in figures if None not in raw.values()]
 
 
 def throughput(figures: Iterable[Figure], mix: str) -> list[Group]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,6 +54,11 @@ class Overload:
         """A percentile of the good answers' latency, from their intended moments."""
         good = [self.schedule.latency_s(answer) for answer in self.schedule.answers if answer.is_ok]
         return percentile(good, percent) * 1e3
+
+    def felt_ms(self, percent: float) -> float:
+        """A percentile of the latency of all requests; one without a good answer waits for ever."""
+        latencies = [self.schedule.latency_s(a) if a.is_ok else math.inf for a in self.schedule.answers]
+        return percentile(latencies, percent) * 1e3
 
     def refusal_ms(self, percent: float, *, since_sent: bool = False) -> float:
         """A percentile of the refusals' latency, from their intended moments or from when they were sent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
@@ -77,5 +78,13 @@ def publish(figures: Sequence[Figure], path: Path | None, *, notes: Sequence[str
     for note in notes:
         print(note)
     if path is not None:
-        content = {"machine": machine, "figures": [asdict(figure) for figure in figures], "notes": notes}
-        path.write_text(json.dumps(content, indent=2) + "\n")
+        content = {"machine": machine, "figures": [_json(figure) for figure in figures], "notes": notes}
+        path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def _json(figure: Figure) -> dict[str, object]:
+    """As JSON, which has no infinity: null stands for it, and for what is not known."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in asdict(figure).items()
+    }

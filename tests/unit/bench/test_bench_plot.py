@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from xml.etree import ElementTree
+
+import pytest
 
 from bench.plot import draw, read
 from bench.report import Figure, publish
@@ -25,6 +28,20 @@ def test_figures_survive_their_file(tmp_path: Path) -> None:
 
     assert read(path) == figures()
     assert json.loads(path.read_text())["notes"] == ["noted"]
+
+
+def test_what_is_infinite_or_unknown_is_null_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    endless = [Figure.of("e", "ms", [1.0, math.inf, math.inf]), Figure.of("f", "ms", [math.nan])]
+
+    publish([*figures(), *endless], path)
+
+    content = json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert [(raw["median"], raw["low"], raw["high"]) for raw in content["figures"][-2:]] == [
+        (None, 1.0, None),
+        (None, None, None),
+    ]
+    assert read(path) == figures()
 
 
 def test_a_picture_is_drawn_for_what_was_measured_and_its_bars_are_to_scale(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from bench.answers import Answer, Schedule
@@ -63,6 +65,14 @@ def test_refusals_tell_their_latency_and_their_delays() -> None:
     assert found.delays_ms() == [250] * 3
     assert found.latency_ms(99) == pytest.approx(500, abs=1e-3)
     assert found.outcome == "1 x 200, 3 x 429, 1 x 503"
+
+
+def test_a_request_without_a_good_answer_waits_for_ever() -> None:
+    found = overload([answer(number, 0.05, status=429 if number == 7 else 200) for number in range(50)])
+
+    assert found.felt_ms(50) == pytest.approx(50, abs=1e-3)
+    assert found.felt_ms(99) == math.inf
+    assert found.latency_ms(99) == pytest.approx(50, abs=1e-3)
 
 
 def test_without_refusals_there_is_no_share_of_them() -> None:
