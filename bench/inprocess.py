@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.machine import cores
 from bench.texts import MODEL_SOURCE
 from services.common.models import locate
 from services.embedding.backends.base import InputType
 from services.embedding.settings import EmbeddingSettings
 
 Task = Callable[..., Any]
-THREADS = 2
 _BATCH = 32
 _START_LIMIT_S, _END_LIMIT_S = 120.0, 20.0
 
@@ -112,7 +112,7 @@ def isolane_forward() -> Task:
 
 def _set_threads() -> None:
     torch = importlib.import_module("torch")
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(cores())
 
 
 def _serve(pipe: Connection, load: Callable[..., Task], arguments: Sequence[Any]) -> None:

@@ -1,6 +1,6 @@
 """Infinity, the server that Isolane is compared with, in an environment of its own.
 
-The same weights, float32, both cores; the versions are those with which infinity's own speed-ups work (see
+The same weights, float32, all cores; the versions are those with which infinity's own speed-ups work (see
 requirements/infinity.in). Its ONNX engine gets a graph that is exported from the same weights.
 """
 

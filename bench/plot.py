@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.report import Figure
 from bench.svg import Bar, Group, chart
@@ -14,14 +15,24 @@ from ops.settings import project_root
 _OWN = ("isolane", "fixed cost", "real engine")
 
 
-def read(path: Path) -> list[Figure]:
-    """The figures of a JSON file; those that are infinite or unknown cannot be drawn and are left out."""
-    figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
-    return [Figure(**raw) for raw in figures if None not in raw.values()]
+class Measurement(NamedTuple):
+    """What a benchmark wrote."""
+
+    cores: int
+    """Of its machine."""
+    figures: Sequence[Figure]
 
 
-def throughput(figures: Iterable[Figure], mix: str) -> list[Group]:
-    """Real tokens per second of one length mix, a group for each shape."""
+def read(path: Path) -> Measurement:
+    """A JSON file; figures that are infinite or unknown cannot be drawn and are left out."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    figures = [Figure(**raw) for raw in content["figures"] if None not in raw.values()]
+    return Measurement(cores=content["machine"]["cores"], figures=figures)
+
+
+def throughput(figures: Sequence[Figure], mix: str) -> list[Group]:
+    """Real tokens per second of one length mix, a group for each shape; a bar says when requests failed."""
+    failed = [_place(figure) for figure in figures if figure.labels.get("metric") == "not compared"]
     found: dict[str, list[Bar]] = {}
     for figure in figures:
         labels = figure.labels
@@ -29,8 +40,13 @@ def throughput(figures: Iterable[Figure], mix: str) -> list[Group]:
             shape = labels["shape"].split(" x ")
             title = f"{shape[0]} text{'s' * (shape[0] != '1')} a request, {shape[1]} callers"
             if shape[1] != "1":
-                found.setdefault(title, []).append(bar(figure, labels["system"]))
+                mark = " (requests failed)" if _place(figure) in failed else ""
+                found.setdefault(title, []).append(bar(figure, labels["system"] + mark))
     return [Group(title=title, bars=bars) for title, bars in found.items()]
+
+
+def _place(figure: Figure) -> tuple[str | None, ...]:
+    return tuple(figure.labels.get(label) for label in ("mix", "shape", "system"))
 
 
 def goodput(figures: Iterable[Figure]) -> list[Group]:
@@ -60,8 +76,10 @@ def bar(figure: Figure, label: str) -> Bar:
     return Bar(label=label, value=figure.median, low=figure.low, high=figure.high, is_ours=is_ours)
 
 
-def draw(figures: Sequence[Figure], folder: Path) -> list[Path]:
+def draw(measured: Measurement, folder: Path) -> list[Path]:
     """Write each picture for which there are figures; returns their files."""
+    cores, figures = measured
+    machine = f"{cores} core{'s' * (cores != 1)}"
     pictures = {
         "embedding": ("Embedding throughput", "real tokens per second", throughput(figures, "lognormal")),
         "overload": ("What stays useful under overload", "goodput in % of the peak", goodput(figures)),
@@ -71,7 +89,7 @@ def draw(figures: Sequence[Figure], folder: Path) -> list[Path]:
     for name, (title, unit, groups) in pictures.items():
         if groups:
             path = folder / f"benchmarks-{name}.svg"
-            how = f"{unit}; median of the rounds, the line is their range; 2 cores; longer is better"
+            how = f"{unit}; median of the rounds, the line is their range; {machine}; longer is better"
             path.write_text(chart(title, how, groups), encoding="utf-8")
             written.append(path)
     return written

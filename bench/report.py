@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from bench.machine import cores, cpu_name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
@@ -68,7 +70,13 @@ def publish(figures: Sequence[Figure], path: Path | None, *, notes: Sequence[str
         notes: what the table cannot say.
         facts: how it was measured, for example the seed.
     """
-    machine = {"python": platform.python_version(), "cores": os.cpu_count(), "load_1m": os.getloadavg()[0], **facts}
+    machine = {
+        "python": platform.python_version(),
+        "cpu": cpu_name(),
+        "cores": cores(),
+        "load_1m": os.getloadavg()[0],
+        **facts,
+    }
     print("  ".join(f"{key} {value}" for key, value in machine.items()))
     width = max(len(figure.name) for figure in figures)
     print(f"{'':{width}}  {'median':>10} {'low':>10} {'high':>10}  runs  unit")

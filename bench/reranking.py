@@ -34,7 +34,7 @@ PASSAGES = 50
 _MODEL = "development-reranker"
 _CALLERS = 4
 _REQUESTS_PER_S = 20
-"""More than these two cores can do."""
+"""More than two cores can do."""
 _COMPARED = 10
 _LOOP = "CrossEncoder.predict"
 _NO_PEER = "infinity: not measured, it cannot load the development reranker, whose modules are Isolane's own"
