@@ -1,4 +1,4 @@
-"""What the load generator saw of each request, and the figures that follow from it."""
+"""What vegeta saw of each request, and the figures that follow from it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Callers that do more than one request: they obey a refusal, or use one answer for the next request.
 
-They are few enough for a generator in Python; the open loop says how well it kept its rate.
+httpx sends them, in one Python process, which takes a part of the cores that it measures: more of it the more callers
+there are. The open loop says how well it kept its rate.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Embedding: throughput, latency and padding of Isolane through its gateway, beside infinity and sentence-transformers.
 
-The same weights, texts and threads for all; the servers take turns, and all but one are halted. The loop of
-sentence-transformers runs in process, over the same texts, and sorts them by length itself.
+The same weights, texts and threads for all; the servers take turns, and all but one are halted. The dev mesh (--mesh)
+cannot be halted: its idle processes run beside all others. The loop of sentence-transformers runs in process, over the
+same texts, and sorts them by length itself.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ _SINGLE_S = 6.0
 """A turn of one caller needs less time for as many answers."""
 _BATCH_FACTOR = 4
 """A turn of many texts a request is so many times longer: the slowest server answers few such requests in a second."""
+_MESH_NOTE = "the dev mesh cannot be halted: its idle processes ran beside the others in their turns"
 _BARE = "isolane, bare forward"
 _LOOP = "sentence-transformers loop"
 
@@ -158,7 +160,9 @@ def parse(arguments: Sequence[str] | None, description: str) -> Namespace:
     options.add_argument("--mix", nargs="+", choices=list(MIXES), default=list(MIXES))
     options.add_argument("--shape", nargs="+", type=Shape.parse, default=list(SHAPES), metavar="TEXTSxCALLERS")
     options.add_argument("--dtype", nargs="+", default=["float32"], help="of Isolane; the first is the reference")
-    options.add_argument("--mesh", action="store_true", help="also the dev mesh that runs here")
+    options.add_argument(
+        "--mesh", action="store_true", help="also the dev mesh that runs here; its idle processes run beside the others"
+    )
     options.add_argument("--no-peers", dest="peers", action="store_false", help="Isolane alone")
     options.add_argument("--infinity-batch-size", type=int, default=32, help="texts; 32 is its own default")
     # From the clock: a mesh that runs on may still know the texts of an earlier run.
@@ -170,7 +174,9 @@ def main(arguments: Sequence[str] | None = None, description: str = (__doc__ or 
     """Measure and print."""
     options = parse(arguments, description)
     calibration = asyncio.run(calibrate())
-    publish([*calibration, *measure(options)], options.json, seed=options.seed, seconds=options.seconds)
+    notes = [_MESH_NOTE] if options.mesh else []
+    figures = [*calibration, *measure(options)]
+    publish(figures, options.json, notes=notes, seed=options.seed, seconds=options.seconds)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Load on an HTTP endpoint: closed loops, where each caller waits for its answer, and open ones at a fixed rate.
 
-Requests are all different. vegeta sends them, because a generator in Python would take the cores that it measures.
+Requests are all different. vegeta sends them, because a generator in Python would take the cores that it measures; only
+what needs more than single requests, retrieval and callers that obey a refusal, is sent by `bench.callers`, in Python.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The load generator: vegeta, a compiled one, built once from the module that tools/vegeta pins."""
+"""The generator of loads of single requests: vegeta, a compiled one, built once from the module that tools/vegeta pins.
+
+Callers that do more than one request are those of `bench.callers`.
+"""
 
 from __future__ import annotations
 
