@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import httpx
+
 from bench.callers import Client, Visit, evenly, open_loop
 from bench.load import Target
 from bench.refusals import REFUSED, RETRY_AFTER_MS
 
 MOST_TRIES = 6
+NO_ANSWER = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +21,7 @@ class Tries:
     """What came of one caller."""
 
     statuses: Sequence[int]
-    """Of each try, the last one's last."""
+    """Of each try, the last one's last; 0 without an answer."""
 
     @property
     def was_refused(self) -> bool:
@@ -36,6 +39,16 @@ class Obedience:
     def refused(self) -> Sequence[Tries]:
         """Those whose first try was refused."""
         return [visit.result for visit in self.visits if visit.result.was_refused]
+
+    @property
+    def unanswered(self) -> int:
+        """Callers whose connection failed, or who waited too long."""
+        return sum(visit.result.statuses[-1] == NO_ANSWER for visit in self.visits)
+
+    @property
+    def most_lag_s(self) -> float:
+        """How late the caller began that was the latest."""
+        return max(visit.lag_s for visit in self.visits)
 
     def share_served_by(self, tries: int) -> float | None:
         """Share of the refused that had a good answer after at most so many tries; None when none was refused."""
@@ -55,7 +68,11 @@ async def obey(target: Target, bodies: Sequence[bytes], *, rate: float, duration
         async def one(number: int) -> Tries:
             statuses: list[int] = []
             while len(statuses) < MOST_TRIES:
-                reply = await client.post(bodies[number])
+                try:
+                    reply = await client.post(bodies[number])
+                except httpx.HTTPError:
+                    statuses.append(NO_ANSWER)
+                    break
                 statuses.append(reply.status_code)
                 if reply.status_code not in REFUSED:
                     break

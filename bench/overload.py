@@ -1,5 +1,8 @@
 """Overload: what stays useful at 2, 5 and 10 times the load that Isolane can take, and how it refuses the rest.
 
+Then callers that obey: they wait as long as a refusal says and try again, alone in a burst of so many times the peak,
+and beside such a flood that obeys nobody. They are Python's, on the same cores; the table shows how late they began.
+
 The engine is the fake one at a fixed cost, so that the figures are the queue's and not the model's; with --real also
 the real one. The loop is open: requests come at their rate whatever happens, and latency counts from the moment at
 which a request was to be sent. The table shows the rate that was meant and the one that was sent.
@@ -27,7 +30,6 @@ from bench.texts import Texts
 from bench.vegeta import vegeta
 from ops.progress import Progress
 
-_BURST_FACTOR = 2.0
 _BURST_S = 3.0
 _OBEDIENT_SHARE = 0.25
 
@@ -47,7 +49,8 @@ def measure(lab: Lab, served: Served, name: str, options: Namespace) -> Iterator
     yield Figure.of(f"{name}: peak", "requests/s", peaks, **labels, metric="peak")
     for factor, runs in loads.items():
         yield from of_load(f"{name}, {factor:g} x", runs, peaks, {**labels, "factor": f"{factor:g}"})
-    yield from obedience(lab, served, name, peaks[-1])
+    for factor in options.obey:
+        yield from obedience(lab, served, name, peaks[-1], factor)
 
 
 def of_load(where: str, runs: Sequence[Overload], peaks: Sequence[float], labels: dict[str, str]) -> Iterator[Figure]:
@@ -87,19 +90,21 @@ def of_load(where: str, runs: Sequence[Overload], peaks: Sequence[float], labels
         yield Figure.of(f"{where}: {name}", unit, values, **labels, metric=name)
 
 
-def obedience(lab: Lab, served: Served, name: str, peak: float) -> Iterator[Figure]:
+def obedience(lab: Lab, served: Served, name: str, peak: float, factor: float) -> Iterator[Figure]:
     """Callers that wait as long as they are told: alone in a burst, and beside a flood that obeys nobody."""
-    say(f"{name}: callers that obey")
-    burst = _obey(lab, served, _BURST_FACTOR * peak, _BURST_S)
+    say(f"{name}: callers that obey, {factor:g} times the peak")
+    burst = _obey(lab, served, factor * peak, _BURST_S)
     time.sleep(2 * lab.deadline_ms / 1e3)
-    flood_load = lab.load(served, _BURST_FACTOR * peak, X_Isolane_Client="flood")
+    flood_load = lab.load(served, factor * peak, X_Isolane_Client="flood")
     with ThreadPoolExecutor() as pool:
         flood = pool.submit(flood_load)
         time.sleep(1.0)
         among = _obey(lab, served, _OBEDIENT_SHARE * peak, max(1.0, lab.seconds - 2.0), X_Isolane_Client="obedient")
         flood.result()
-    yield from _of_obedience(f"{name}: burst of {_BURST_FACTOR:g} x for {_BURST_S:g} s, all obey", burst, name)
-    yield from _of_obedience(f"{name}: {_OBEDIENT_SHARE:g} x obeys beside a flood of {_BURST_FACTOR:g} x", among, name)
+    time.sleep(2 * lab.deadline_ms / 1e3)
+    labels = {"engine": name, "factor": f"{factor:g}"}
+    yield from _of_obedience(f"{name}: burst of {factor:g} x for {_BURST_S:g} s, all obey", burst, labels)
+    yield from _of_obedience(f"{name}: {_OBEDIENT_SHARE:g} x obeys beside a flood of {factor:g} x", among, labels)
 
 
 def _obey(lab: Lab, served: Served, offered: float, seconds: float, **headers: str) -> Obedience:
@@ -108,10 +113,12 @@ def _obey(lab: Lab, served: Served, offered: float, seconds: float, **headers: s
     return asyncio.run(obey(target, bodies, rate=offered, duration_s=seconds))
 
 
-def _of_obedience(where: str, found: Obedience, engine: str) -> Iterator[Figure]:
-    labels = {"engine": engine, "metric": "obedience"}
+def _of_obedience(where: str, found: Obedience, place: dict[str, str]) -> Iterator[Figure]:
+    labels = {**place, "metric": "obedience"}
     share = len(found.refused) / len(found.visits) * 100
+    yield Figure.of(f"{where}: begun behind schedule, most", "ms", [found.most_lag_s * 1e3], **labels)
     yield Figure.of(f"{where}: refused at first", "%", [share], **labels)
+    yield Figure.of(f"{where}: without an answer", "callers", [float(found.unanswered)], **labels)
     for tries, words in ((2, "at the first retry"), (MOST_TRIES, f"within {MOST_TRIES} tries")):
         served = found.share_served_by(tries)
         if served is not None:
@@ -134,16 +141,19 @@ def run(options: Namespace, seed: int) -> list[Figure]:
     return figures
 
 
-def parse() -> Namespace:
+def parse(given: Sequence[str] | None = None) -> Namespace:
     """The command line."""
     arguments = parser((__doc__ or "").splitlines()[0])
     arguments.add_argument("--rounds", type=int, default=3, help="times that each load is put on")
     arguments.add_argument("--seconds", type=float, default=10.0, help="length of a load")
     arguments.add_argument("--deadline-ms", type=int, default=1000, help="of each request")
     arguments.add_argument("--factor", nargs="+", type=float, default=[1.0, 2.0, 5.0, 10.0], help="times the peak")
+    arguments.add_argument(
+        "--obey", nargs="+", type=float, default=[2.0, 5.0, 10.0], metavar="FACTOR", help="the same, of those who obey"
+    )
     arguments.add_argument("--real", action="store_true", help="the real engine too")
     arguments.add_argument("--seed", type=int, default=1, help="of the texts")
-    return arguments.parse_args()
+    return arguments.parse_args(given)
 
 
 if __name__ == "__main__":
