@@ -60,7 +60,7 @@ def set_level(level: str) -> None:
 
 
 def get_logger() -> structlog.stdlib.BoundLogger:
-    """The logger of Isolane's own code: `log.info("event_name", field=value)`."""
+    """The logger of Isolane's own code: `log.info("event", field=value)`."""
     logger: structlog.stdlib.BoundLogger = structlog.get_logger("isolane")
     return logger
 
