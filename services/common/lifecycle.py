@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 
 from services.common.batching.base import Backlog
 from services.common.config import ProcessSettings, ServerSettings, metadata_of
-from services.common.errors import ConfigInvalid, StartupError
+from services.common.errors import ConfigInvalid, DeviceError, StartupError
 from services.common.server.server import GrpcServer, Registration
 from services.common.telemetry.logs import configure_logs, get_logger, set_level
 from services.common.telemetry.metrics import RELOADS, metrics_endpoint
@@ -77,7 +77,7 @@ def run_process(settings_type: type[SettingsT], start: Callable[[SettingsT], Cor
             log.info("stopped_while_starting")
             sys.stderr.flush()
             os._exit(0)
-        except StartupError as exc:
+        except (StartupError, DeviceError) as exc:
             log.error("cannot_start", error=str(exc))
             return 1
         except TaskDied:

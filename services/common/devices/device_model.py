@@ -121,16 +121,16 @@ def _with_torch(
     settings: ModelServerSettings, model: ModelSettings, chosen: Choice, wanted: Wanted, open_pipeline: OpenPipeline
 ) -> Loaded:
     module = importlib.import_module("services.common.devices.torch_network")
+    pipeline = open_pipeline(device=chosen.device, dtype=model.dtype)
     with module.translated_errors():
-        pipeline = open_pipeline(device=chosen.device, dtype=model.dtype)
-    network = module.TorchNetwork(
-        pipeline,
-        output=wanted.output,
-        device=chosen.device,
-        dtype=model.dtype,
-        threads=settings.threads,
-        replicas=settings.replicas,
-    )
+        network = module.TorchNetwork(
+            pipeline,
+            output=wanted.output,
+            device=chosen.device,
+            dtype=model.dtype,
+            threads=settings.threads,
+            replicas=settings.replicas,
+        )
     return Loaded(network=network, tokenizer=pipeline.tokenizer, facts=pipeline.facts)
 
 

@@ -20,7 +20,7 @@ from services.common.devices.openvino_network import OpenVinoNetwork, can_comput
 from services.common.devices.openvino_wanted import Wanted
 from services.common.devices.tokenizer import ModelTokenizer
 from services.common.devices.torch_network import TorchNetwork
-from services.common.errors import StartupError
+from services.common.errors import DeviceError, StartupError
 from services.common.models import Tokens, revision
 
 Results = npt.NDArray[np.float32]
@@ -72,7 +72,7 @@ def main(service: str, jobs: Callable[[], Sequence[Job]], arguments: Sequence[st
             for line in export(job, dtypes):
                 sys.stdout.write(f"{service}: {job.model.id} {line}\n")
                 sys.stdout.flush()
-    except (StartupError, OSError) as exc:
+    except (StartupError, DeviceError, OSError) as exc:
         sys.stderr.write(f"{service}: export: {exc}\n")
         return 1
     return 0

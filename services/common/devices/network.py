@@ -75,6 +75,7 @@ class OpenPipeline(Protocol):
 
         Raises:
             StartupError: its files are missing or damaged, or it is of another kind.
+            DeviceMemoryFull, DeviceLost: the device failed, whatever the files are.
         """
         ...
 

@@ -103,7 +103,7 @@ def translated_errors() -> Iterator[None]:
     except RuntimeError as exc:
         if isinstance(exc, torch.OutOfMemoryError) or any(sign in str(exc) for sign in _MEMORY_SIGNS):
             torch.cuda.empty_cache()
-            raise DeviceMemoryFull(f"no memory for this batch: {exc}") from exc
+            raise DeviceMemoryFull(f"no memory: {exc}") from exc
         if isinstance(exc, torch.AcceleratorError) or any(sign in str(exc) for sign in _LOSS_SIGNS):
             raise DeviceLost(f"CUDA failed: {exc}") from exc
         raise

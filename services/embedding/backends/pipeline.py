@@ -9,6 +9,7 @@ from sentence_transformers import SentenceTransformer
 
 from services.common.devices.loading import facts_of, loading, tokenizer_of
 from services.common.devices.network import Pipeline
+from services.common.devices.torch_network import translated_errors
 
 
 def open_pipeline(model_id: str, folder: Path, *, device: str, dtype: str) -> Pipeline:
@@ -22,8 +23,9 @@ def open_pipeline(model_id: str, folder: Path, *, device: str, dtype: str) -> Pi
 
     Raises:
         StartupError: the files are missing, damaged or of no transformer.
+        DeviceMemoryFull, DeviceLost: the device failed, whatever the files are.
     """
-    with loading(model_id, folder):
+    with loading(model_id, folder), translated_errors():
         loaded = SentenceTransformer(
             str(folder), device=device, local_files_only=True, model_kwargs={"dtype": getattr(torch, dtype)}
         ).eval()

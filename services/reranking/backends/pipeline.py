@@ -10,6 +10,7 @@ from sentence_transformers.cross_encoder.modules import LogitScore
 
 from services.common.devices.loading import facts_of, loading, tokenizer_of
 from services.common.devices.network import Pipeline
+from services.common.devices.torch_network import translated_errors
 from services.common.errors import StartupError
 from services.reranking.backends.development import model as development
 
@@ -25,8 +26,9 @@ def open_pipeline(model_id: str, folder: Path, *, device: str, dtype: str) -> Pi
 
     Raises:
         StartupError: the files are missing or damaged, or the model gives no single score.
+        DeviceMemoryFull, DeviceLost: the device failed, whatever the files are.
     """
-    with loading(model_id, folder):
+    with loading(model_id, folder), translated_errors():
         loaded = _open(folder, device, getattr(torch, dtype))
     _check(model_id, folder, loaded)
     with loading(model_id, folder):

@@ -32,7 +32,7 @@ from typing import ClassVar
 from isolane.embedding.v1 import embedding_service_pb2 as pb
 from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
 from services.common.config import ServerSettings
-from services.common.errors import StartupError
+from services.common.errors import DeviceLost, StartupError
 from services.common.lifecycle import ServiceApp, run_service
 from services.common.server.server import Registration
 from services.common.telemetry.logs import get_logger
@@ -58,6 +58,8 @@ def build(settings):
     async def engine():
         if settings.scene == "cannot_load":
             raise StartupError("model source path:/gone: no model there; correct the setting")
+        if settings.scene == "device_lost":
+            raise DeviceLost("CUDA failed: CUDA error: unknown error")
         if settings.scene == "bug":
             raise ZeroDivisionError("a bug")
         if settings.scene == "slow_load":
@@ -208,6 +210,14 @@ async def test_a_model_that_cannot_be_loaded_ends_it_with_1_and_one_clear_line()
 
     assert running.events == ["listening", "cannot_start"]
     assert running.lines[-1]["error"] == "model source path:/gone: no model there; correct the setting"
+
+
+async def test_a_device_that_is_lost_while_starting_ends_it_with_1_and_one_clear_line() -> None:
+    async with service(scene="device_lost") as running:
+        assert await running.exit() == 1
+
+    assert running.events == ["listening", "cannot_start"]
+    assert running.lines[-1]["error"] == "CUDA failed: CUDA error: unknown error"
 
 
 async def test_a_bug_while_starting_ends_it_with_1_and_its_cause_in_one_line() -> None:

@@ -62,6 +62,18 @@ def vectors(loaded: Loaded) -> np.ndarray:
     return loaded.network.compute(loaded.network.prepare(BATCH), alone=True)
 
 
+@pytest.mark.timeout(60)
+def test_who_computes_with_a_closed_model_does_not_wait_for_ever(
+    wanted: Wanted, opened: Opened, tmp_path: Path
+) -> None:
+    loaded = load(wanted, opened, tmp_path)
+    loaded.network.close()
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="the model was closed"):
+            vectors(loaded)
+
+
 def test_a_model_is_converted_once_and_then_read(wanted: Wanted, opened: Opened, tmp_path: Path) -> None:
     first, second = load(wanted, opened, tmp_path), load(wanted, opened, tmp_path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from services.common.devices import torch_packing
+from services.common.config import ModelSettings
+from services.common.devices import torch_network, torch_packing
+from services.common.devices.choice import Choice
+from services.common.devices.device_model import load_parts
 from services.common.devices.network import ModelFacts, Pipeline
 from services.common.devices.torch_network import TorchNetwork
-from services.common.errors import DeviceLost, DeviceMemoryFull
+from services.common.errors import DeviceLost, DeviceMemoryFull, StartupError
 from services.common.models import Tokens
+from services.embedding.backends import pipeline as bi_encoder
 from services.embedding.backends.pipeline import open_pipeline
+from services.embedding.settings import EmbeddingSettings
 from services.reranking.backends import pipeline as cross_encoder
 from tests.contract import tiny_models
 
@@ -146,3 +152,51 @@ def test_a_device_that_is_lost_before_the_next_batch_is_noticed_while_that_is_pr
 
     with pytest.raises(DeviceLost):
         network.prepare(BATCH)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), DeviceMemoryFull),
+        (torch.AcceleratorError("CUDA error: unknown error"), DeviceLost),
+        (RuntimeError("size mismatch for embeddings.weight"), StartupError),
+    ],
+)
+@pytest.mark.parametrize(
+    ("pipeline", "library"), [(bi_encoder, "SentenceTransformer"), (cross_encoder, "CrossEncoder")]
+)
+def test_errors_of_the_device_are_told_from_those_of_the_files(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    pipeline: ModuleType,
+    library: str,
+    error: Exception,
+    expected: type[Exception],
+) -> None:
+    def load(*_arguments: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(pipeline, library, load)
+
+    with pytest.raises(expected):
+        pipeline.open_pipeline("tiny", tmp_path, device="cuda", dtype="float32")
+
+
+def test_a_device_that_is_lost_while_packing_is_tried_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def try_packing(*_arguments: object, **_options: object) -> None:
+        raise torch.AcceleratorError("CUDA error: unknown error")
+
+    monkeypatch.setattr(torch_network, "try_packing", try_packing)
+    model = ModelSettings(id="tiny", source="path:/none", dtype="float16")
+    facts = ModelFacts(max_tokens=8, dimensions=4, vocabulary=10, pad_id=0, has_types=False, keeps_end=False)
+    opened = Pipeline(module=None, tokenizer=None, facts=facts)  # type: ignore[arg-type]
+
+    with pytest.raises(DeviceLost):
+        load_parts(
+            EmbeddingSettings(),
+            model,
+            Choice(backend="torch", device="cuda"),
+            folder=Path("/none"),
+            output="sentence_embedding",
+            open_pipeline=lambda **_options: opened,
+        )

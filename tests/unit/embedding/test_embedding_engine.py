@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import numpy as np
@@ -392,16 +392,25 @@ async def test_too_long_settings_are_refused() -> None:
             await engine.load_model('"' + "x" * 65536 + '"')
 
 
-async def test_a_device_that_is_lost_while_a_model_is_loaded_ends_what_runs_the_engine() -> None:
+@pytest.mark.parametrize(
+    "change",
+    [lambda engine: engine.load_model(SECOND), lambda engine: engine.warm_up_model(MODEL)],
+    ids=["load", "warm"],
+)
+async def test_a_device_that_is_lost_while_models_are_changed_ends_what_runs_the_engine(
+    change: Callable[[EmbeddingEngine], Awaitable[object]],
+) -> None:
     stopping = asyncio.Event()
-    engine = EmbeddingEngine(EmbeddingSettings(backend="fake"), lambda _model: Watched(MODEL))
+    first = Watched(MODEL)
+    engine = EmbeddingEngine(EmbeddingSettings(backend="fake"), lambda _model: first)
 
     async def serve() -> None:
         async with engine, supervise([engine.run], stopping):
             await eventually(lambda: engine._running is not None)
-            engine._load = lambda _model: Watched("second", error=DeviceLost("CUDA error"))
+            first.error = DeviceLost("CUDA error")
+            engine._load = lambda _model: Watched("second", error=first.error)
             with pytest.raises(DeviceLost):
-                await engine.load_model(SECOND)
+                await change(engine)
             await asyncio.wait_for(stopping.wait(), 5)
 
     with pytest.raises(TaskDied):
