@@ -144,8 +144,8 @@ def _hub_problem(wanted: str, *, is_offline: bool) -> str:
     what = f"revision {wanted}" if wanted else "it"
     if is_offline:
         return (
-            f"{what} is not in the hub's cache and HF_HUB_OFFLINE is set; start once with HF_HUB_OFFLINE=0, or name a "
-            "copy of the model with path:"
+            f"{what} is not in the hub's cache and HF_HUB_OFFLINE is set; run `HF_HUB_OFFLINE=0 ./just local` once, or "
+            "name a copy of the model with path:"
         )
     return f"{what} cannot be fetched; check the name, the network and HF_TOKEN, or name a copy with path:"
 

@@ -242,3 +242,12 @@ def test_what_cannot_be_built_is_one_line_that_says_what_to_do(
     assert status == 1
     assert error.splitlines()[-1].startswith(problem)
     assert noted == []
+
+
+@pytest.mark.parametrize("part", ["embedding", "reranking"])
+def test_jobs_look_for_converted_models_where_the_docs_let_an_image_have_them(part: str) -> None:
+    page = (ROOT / "docs/how-to/build-images.md").read_text(encoding="utf-8")
+    folder, node = re.findall(r'ISOLANE_MODELS_DIR += var.driver == "docker" \? "(.+?)" : "(.+?)"', job(part))[0]
+
+    assert node == "${meta.isolane_models}"
+    assert f"RUN ISOLANE_MODELS_DIR={folder} " in page
