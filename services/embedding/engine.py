@@ -120,7 +120,8 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
             tokens = iter(lane.backend.tokenize(good, input_type) if good else ())
             return [problem if problem is not None else next(tokens) for problem in checked]
 
-        return await lane.tokenize(sizes, make, caller, deadline)
+        tokenized = [size for size, problem in zip(sizes, checked, strict=True) if problem is None]
+        return await lane.tokenize(tokenized, make, caller, deadline)
 
     def _check_number(self, inputs: Sequence[Text]) -> None:
         if not inputs:

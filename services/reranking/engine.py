@@ -124,7 +124,7 @@ class RerankingEngine(ModelEngine[RerankingBackend, RerankingModelSettings]):
             lengths.extend(map(len, pairs))
             return [pair for of_document in pairs for pair in of_document]
 
-        with_query = [size + _size(query.text) for size in sizes]
+        with_query = [size + _size(query.text) for size, problem in zip(sizes, checked, strict=True) if problem is None]
         tokenized = await lane.tokenize(with_query, make, caller, deadline)
         computed = await lane.compute(tokenized.items, caller, deadline)
         spans = _spans(lengths)

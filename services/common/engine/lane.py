@@ -29,6 +29,10 @@ Ready = Work | RequestError
 
 _BYTES_PER_TOKEN, _LEAST_BYTES_PER_TOKEN, _MOST_BYTES_PER_TOKEN = 4.0, 1.0, 16.0
 """Assumed at first, and what is believed of a request."""
+_TIMED_BYTES = 1 << 12
+"""Requests of so many bytes tell how long tokenising takes; of smaller ones it is not the text that takes the time."""
+_PRICED = 0.125
+"""Part of the queue that tokenising one request may count for."""
 _DECAY = 0.05
 """Weight of the newest request in the mean."""
 _CAUTION = 0.5
@@ -88,6 +92,7 @@ class Lane(Generic[BackendT]):
         self._salt = _digest(repr(backend.model).encode())
         self._bytes_per_token = _BYTES_PER_TOKEN
         self._tokenize_s_per_byte = 0.0
+        self._most_priced = _PRICED * settings.max_queued_tokens
         self._batcher = TokenBatcher(
             backend,
             max_batch_tokens=settings.max_batch_tokens,
@@ -118,7 +123,7 @@ class Lane(Generic[BackendT]):
         """Turn texts into work on a thread, unless they would be refused anyway.
 
         Args:
-            sizes: bytes of each text.
+            sizes: bytes of each text that is tokenised.
             make: tokenises them; blocking.
             caller: who asks.
             deadline: when the caller stops waiting.
@@ -185,17 +190,17 @@ class Lane(Generic[BackendT]):
         tokens = sum(min(most, 1 + int(_CAUTION * size / self._bytes_per_token)) for size in sizes)
         per_token_s = self._batcher.coefficients.per_token
         meanwhile = sum(sizes) * self._tokenize_s_per_byte / per_token_s if per_token_s else 0.0
-        return tokens + int(meanwhile)
+        return tokens + int(min(meanwhile, self._most_priced))
 
     def _learn(self, size: int, items: Sequence[Ready], seconds: float) -> None:
-        """Take note of texts of `size` bytes together, unless some of them were not tokenised."""
-        good = [item for item in items if isinstance(item, Work)]
-        if not good or len(good) < len(items):
-            return
-        ratio = size / sum(item.cost + item.tokens.dropped for item in good)
-        ratio = min(_MOST_BYTES_PER_TOKEN, max(_LEAST_BYTES_PER_TOKEN, ratio))
-        self._bytes_per_token += _DECAY * (ratio - self._bytes_per_token)
-        self._tokenize_s_per_byte += _DECAY * (seconds / size - self._tokenize_s_per_byte)
+        """Take note of texts of `size` bytes together."""
+        if tokens := sum(item.cost + item.tokens.dropped for item in items if isinstance(item, Work)):
+            ratio = min(_MOST_BYTES_PER_TOKEN, max(_LEAST_BYTES_PER_TOKEN, size / tokens))
+            self._bytes_per_token += _DECAY * (ratio - self._bytes_per_token)
+        if size >= _TIMED_BYTES:
+            per_byte_s = seconds / size
+            known_s = self._tokenize_s_per_byte or per_byte_s
+            self._tokenize_s_per_byte = known_s + _DECAY * (per_byte_s - known_s)
 
 
 def _item(work: Ready, outcome: Result | RequestError) -> Item:

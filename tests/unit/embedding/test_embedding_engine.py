@@ -247,9 +247,10 @@ async def test_a_text_that_is_refused_leaves_the_estimate_of_others_as_it_was() 
     async with entered(max_input_bytes=1000) as engine:
         (lane,) = engine.lanes
         before = lane._bytes_per_token
-        await engine.embed(MODEL, ["ok", "x" * 1_000_000], deadline=soon())
+        await engine.embed(MODEL, ["x" * 1_000_000], deadline=soon())
 
     assert lane._bytes_per_token == before
+    assert lane._tokenize_s_per_byte == 0
 
 
 async def test_models_are_loaded_and_unloaded_while_it_runs() -> None:
