@@ -12,6 +12,7 @@ from isolane.common.v1 import models_service_pb2 as pb
 from isolane.common.v1.models_service_pb2_grpc import ModelsServiceStub
 
 from services.common import status
+from services.common.rpc.channel import open_channel
 
 Reply = TypeVar("Reply", bound=Message)
 
@@ -53,7 +54,7 @@ class ModelAdmin:
         self, method: Callable[[ModelsServiceStub], aio.UnaryUnaryMultiCallable[Any, Reply]], request: Message
     ) -> Reply:
         async def call() -> Reply:
-            async with aio.insecure_channel(self._address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+            async with open_channel(self._address) as channel:
                 return await method(ModelsServiceStub(channel))(request, timeout=_TIMEOUT_S, metadata=self._metadata)
 
         try:

@@ -9,6 +9,7 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ops.local.parts import Part
+from services.common.rpc.channel import open_channel
 
 Probe = Callable[[Part], Awaitable[bool]]
 """True when the part says that it is healthy."""
@@ -34,7 +35,7 @@ async def answers_ok(url: str) -> bool:
 
 async def _is_serving(address: str) -> bool:
     try:
-        async with aio.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        async with open_channel(address) as channel:
             request = health_pb2.HealthCheckRequest()
             reply = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=_TIMEOUT_S)
             return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)

@@ -112,21 +112,23 @@ class Admission:
         own, of_bulk = queue.cost_of(caller), queue.cost_of_class(Priority.BULK)
         needed = min(cost, _LARGEST * most)
         free = most - queue.cost
-        # What has to go before there is room, and whose bound it is; each token that goes is room for four of a client.
-        bounds = [
-            (needed - free, f"{queue.cost} tokens are waiting, of {most} at most"),
-            (
-                (own + needed - _CLIENT_FACTOR * free) / _CLIENT_FACTOR,
-                f"{own} tokens of this client are waiting, of {queue.cost} in all, and more are not its part of {most}",
-            ),
-        ]
-        if caller.priority is Priority.BULK:
-            limit = round(_BULK_SHARE * most)
-            bounds.append((of_bulk + needed - limit, f"{of_bulk} tokens of bulk work are waiting, of {limit} at most"))
-        excess, bound = max(bounds)
-        if excess <= 0:
+        limit = round(_BULK_SHARE * most)
+        # What has to go before there is room, by whose bound it is; each token that goes is room for four of a client.
+        excess = {
+            "all": needed - free,
+            "client": (own + needed - _CLIENT_FACTOR * free) / _CLIENT_FACTOR,
+            "bulk": of_bulk + needed - limit if caller.priority is Priority.BULK else 0.0,
+        }
+        whose = max(excess, key=excess.__getitem__)
+        if excess[whose] <= 0:
             return None
-        delay_s = self._delay(caller, self._seconds(excess), self._seconds(cost))
+        bound = {
+            "all": f"{queue.cost} tokens are waiting, of {most} at most",
+            "client": f"{own} tokens of this client are waiting, of {queue.cost} in all, and more are not its part of "
+            f"{most}",
+            "bulk": f"{of_bulk} tokens of bulk work are waiting, of {limit} at most",
+        }[whose]
+        delay_s = self._delay(caller, self._seconds(excess[whose]), self._seconds(cost))
         return Refusal(
             reason="full",
             error=Overloaded(

@@ -22,6 +22,7 @@ from services.common.deadline import Clock, Deadline
 from services.common.errors import RequestError
 from services.common.models import Tokens
 from services.common.telemetry import request_id
+from services.common.threadsafe import call_in
 
 _STALL_CHECK_S = 1.0
 _DRAIN_CHECK_S = 0.02
@@ -178,10 +179,9 @@ class TokenBatcher:
         self._call(lambda: _end(self._ended, cause))
 
     def _call(self, function: Callable[[], None]) -> None:
-        """Run a function in the event loop, from any thread; once it is closed nobody waits there."""
+        """Run a function in the event loop, from any thread; before `run` nobody waits there."""
         if self._loop is not None:
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(function)
+            call_in(self._loop, function)
 
 
 def _settle(requests: Iterable[Request], failure: RequestError | None) -> None:

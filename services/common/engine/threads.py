@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from services.common.caller import Caller
+from services.common.threadsafe import call_in
 
 ResultT = TypeVar("ResultT")
 
@@ -65,7 +65,7 @@ class FairThreads:
             if work.done():
                 self._release(turn)
             else:  # cancelled, and the thread goes on
-                work.add_done_callback(lambda _: _call(loop, lambda: self._release(turn)))
+                work.add_done_callback(lambda _: call_in(loop, lambda: self._release(turn)))
 
     def close(self) -> None:
         """Begin nothing more."""
@@ -96,9 +96,3 @@ class FairThreads:
             elif self._free_for_long or not line[0].is_long:
                 return caller
         return None
-
-
-def _call(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
-    """Call in the event loop, from any thread; once it is closed nobody waits there."""
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(function)

@@ -527,13 +527,16 @@ async def test_a_dead_model_is_one_log_line_a_batch(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.count("items_failed") <= len(model.batches) // 2
 
 
-async def test_a_batch_for_which_there_is_no_memory_is_halved_and_the_next_is_not_so_large() -> None:
-    class Small(DoublingModel):
-        def compute(self, prepared: list[Tokens], *, alone: bool) -> np.ndarray:
-            if len(prepared) > 4:
-                raise DeviceMemoryFull("full")
-            return super().compute(prepared, alone=alone)
+class Small(DoublingModel):
+    """Has memory for four items."""
 
+    def compute(self, prepared: list[Tokens], *, alone: bool) -> np.ndarray:
+        if len(prepared) > 4:
+            raise DeviceMemoryFull("full")
+        return super().compute(prepared, alone=alone)
+
+
+async def test_a_batch_for_which_there_is_no_memory_is_halved_and_the_next_is_not_so_large() -> None:
     model = Small()
     batcher = batcher_of(model, max_batch_tokens=1000)
 
@@ -582,8 +585,18 @@ async def test_a_dead_thread_ends_the_batcher_and_tells_those_who_wait() -> None
     assert isinstance(task.exception(), WorkerDied)
 
 
-async def test_a_batch_that_never_ends_ends_the_batcher() -> None:
-    model = DoublingModel()
+class StuckPreparing(DoublingModel):
+    """Waits at the gate before it has computed anything."""
+
+    def prepare(self, batch: Sequence[Tokens]) -> list[Tokens]:
+        self.started.set()
+        self.gate.wait(10)
+        return super().prepare(batch)
+
+
+@pytest.mark.parametrize("make", [DoublingModel, StuckPreparing])
+async def test_a_batch_that_never_ends_ends_the_batcher(make: type[DoublingModel]) -> None:
+    model = make()
     model.gate.clear()
     clock = FakeClock()
     batcher = batcher_of(model, stall_s=60.0, clock=clock)
@@ -663,30 +676,6 @@ async def test_draining_finishes_what_was_let_in_and_lets_in_no_more() -> None:
     await eventually(lambda: threading.active_count() <= before)
 
 
-async def test_a_preparation_that_never_ends_ends_the_batcher() -> None:
-    class Stuck(DoublingModel):
-        def prepare(self, batch: Sequence[Tokens]) -> list[Tokens]:
-            self.started.set()
-            self.gate.wait(10)
-            return super().prepare(batch)
-
-    model = Stuck()
-    model.gate.clear()
-    clock = FakeClock()
-    batcher = batcher_of(model, stall_s=60.0, clock=clock)
-
-    async with running(batcher) as task:
-        stuck = await queued(batcher, work(1))
-        await asyncio.to_thread(model.started.wait, 10)
-        clock.advance(61.0)
-        await asyncio.wait({task}, timeout=5)
-        with pytest.raises(Unavailable):
-            await stuck
-        model.gate.set()
-
-    assert isinstance(task.exception(), WorkerDied)
-
-
 async def test_the_log_of_a_failed_item_names_its_requests(capsys: pytest.CaptureFixture[str]) -> None:
     model = DoublingModel()
     model.poisoned = {7}
@@ -707,12 +696,6 @@ async def test_the_log_of_a_failed_item_names_its_requests(capsys: pytest.Captur
 
 
 async def test_warm_up_computes_no_larger_batch_than_the_limit_or_the_memory_allows() -> None:
-    class Small(DoublingModel):
-        def compute(self, prepared: list[Tokens], *, alone: bool) -> np.ndarray:
-            if len(prepared) > 4:
-                raise DeviceMemoryFull("full")
-            return super().compute(prepared, alone=alone)
-
     limited, small = DoublingModel(), Small()
     batches = [[work(1, 20).tokens] * number for number in (1, 4, 16)]
 
