@@ -17,6 +17,7 @@ from litestar.types import ASGIApp
 from gateway.dependencies import Clients, Readiness, providers
 from gateway.errors.failure import failure_of
 from gateway.errors.families import answer
+from gateway.middleware.early import EarlyRefusals
 from gateway.middleware.edge import EdgeMiddleware
 from gateway.routes import convert, health, openai, rerank
 from gateway.routes.bounded_request import BoundedRequest
@@ -67,7 +68,7 @@ def build(settings: GatewaySettings, *, resolver: Resolver | None = None) -> Gat
         logging_config=None,
     )
     return Gateway(
-        asgi=EdgeMiddleware(app, settings),
+        asgi=EdgeMiddleware(app, settings, EarlyRefusals(clients)),
         background=clients.background(),
         readiness=readiness,
         resolver=resolver,

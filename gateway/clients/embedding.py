@@ -13,7 +13,7 @@ from isolane.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from gateway.clients.items import Outcomes, ServedModel, Timings, read_items, served_models, timings
 from gateway.clients.vectors import Dtype, Vectors
 from services.common.deadline import Deadline
-from services.common.errors import BackendFailed
+from services.common.errors import BackendFailed, Overloaded
 from services.common.rpc.client import RpcClient
 from services.common.rpc.pool import Pools
 from services.common.server import call
@@ -97,7 +97,7 @@ class EmbeddingClient:
             vector_type=_VECTOR_TYPES[dtype],
             input_type=_INPUT_TYPES[input_type],
         )
-        reply = await self._rpc.call("Embed", lambda stub: stub.Embed, request, deadline=deadline)
+        reply = await self._rpc.call("Embed", lambda stub: stub.Embed, request, deadline=deadline, queue=model)
         outcomes = read_items(reply.items, "input", expected=len(inputs), keeps_failures=keeps_failures)
         embedded = Embedded(
             model=reply.model.id,
@@ -115,6 +115,15 @@ class EmbeddingClient:
             **outcomes.notes(),
         )
         return embedded
+
+    @property
+    def is_holding_off(self) -> bool:
+        """Whether some calls of `embed` need not be made now."""
+        return self._rpc.is_holding_off
+
+    def refusal(self, model: str, *, size: int, deadline: Deadline) -> Overloaded | None:
+        """Why `embed` need not be called with about `size` bytes; None when it has to be."""
+        return self._rpc.refusal("Embed", queue=model, size=size, deadline=deadline)
 
     async def list_models(self, deadline: Deadline) -> list[ServedModel]:
         """The models that the service has; RequestError when none of its instances answers."""

@@ -11,7 +11,7 @@ from isolane.reranking.v1.reranking_service_pb2_grpc import RerankingServiceStub
 
 from gateway.clients.items import Outcomes, ServedModel, Timings, read_items, served_models, timings
 from services.common.deadline import Deadline
-from services.common.errors import BackendFailed
+from services.common.errors import BackendFailed, Overloaded
 from services.common.rpc.client import RpcClient
 from services.common.rpc.pool import Pools
 from services.common.server import call
@@ -85,7 +85,7 @@ class RerankingClient:
             max_document_tokens=max_document_tokens,
             max_passages=max_passages,
         )
-        reply = await self._rpc.call("Rerank", lambda stub: stub.Rerank, request, deadline=deadline)
+        reply = await self._rpc.call("Rerank", lambda stub: stub.Rerank, request, deadline=deadline, queue=model)
         ranked = Ranked(
             model=reply.model.id,
             results=tuple((result.index, result.score) for result in reply.results),
@@ -103,6 +103,15 @@ class RerankingClient:
             **ranked.outcomes.notes(),
         )
         return ranked
+
+    @property
+    def is_holding_off(self) -> bool:
+        """Whether some calls of `rerank` need not be made now."""
+        return self._rpc.is_holding_off
+
+    def refusal(self, model: str, *, size: int, deadline: Deadline) -> Overloaded | None:
+        """Why `rerank` need not be called with about `size` bytes; None when it has to be."""
+        return self._rpc.refusal("Rerank", queue=model, size=size, deadline=deadline)
 
     async def list_models(self, deadline: Deadline) -> list[ServedModel]:
         """The models that the service has, the default first; RequestError when none of its instances answers."""

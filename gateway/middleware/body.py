@@ -51,6 +51,7 @@ class Body:
         self._late_at_s = asyncio.get_running_loop().time() + timeout_s
         self._size = 0
         self._is_read = False
+        self._peeked: HTTPReceiveMessage | None = None
 
     def check_announced(self, content_length: str | None) -> None:
         """Refuse a body by its Content-Length before any of it is read."""
@@ -69,6 +70,13 @@ class Body:
                 headers={"accept-encoding": "identity"},
             )
 
+    async def peek(self) -> bytes | None:
+        """The whole body, which is still to be received; None when it is not all here. Raises as `receive` does."""
+        if not self._connection.is_body_here:
+            return None
+        self._peeked = message = await self.receive()
+        return message["body"] if message["type"] == "http.request" else None
+
     async def receive(self) -> HTTPReceiveMessage:
         """The next part of the body.
 
@@ -77,6 +85,9 @@ class Body:
             HTTPException: it did not arrive in time (408).
             Cancelled: the client went away in the middle of it.
         """
+        if (peeked := self._peeked) is not None:
+            self._peeked = None
+            return peeked
         if self._is_read:
             return cast(HTTPReceiveMessage, await self._receive())
         message = await self._next()

@@ -15,6 +15,7 @@ from gateway.errors.failure import failure_of
 from gateway.errors.families import answer
 from gateway.middleware.body import CONNECTION, Body, Connection
 from gateway.middleware.callers import caller_of
+from gateway.middleware.early import EarlyRefusals
 from gateway.middleware.hosts import HostCheck
 from gateway.middleware.limits import TIMEOUT_HEADER, Gates
 from gateway.middleware.peers import PeerCheck
@@ -49,10 +50,12 @@ class EdgeMiddleware:
     Args:
         app: the application.
         settings: of this process.
+        early: refuses what need not be tried.
     """
 
-    def __init__(self, app: ASGIApp, settings: GatewaySettings) -> None:
+    def __init__(self, app: ASGIApp, settings: GatewaySettings, early: EarlyRefusals) -> None:
         self._app = app
+        self._early = early
         self._hosts = HostCheck(settings.allowed_hosts)
         self._peers = PeerCheck(settings.allowed_peers)
         self._gates = Gates(settings)
@@ -89,10 +92,12 @@ class EdgeMiddleware:
             self._hosts.check([value.decode("latin-1") for name, value in scope["headers"] if name == b"host"])
             body.check_encoding(headers.get("content-encoding", ""))
             body.check_announced(headers.get("content-length"))
-            record.fields = call.begin(gate.deadline(headers.get(TIMEOUT_HEADER)))
+            deadline = gate.deadline(headers.get(TIMEOUT_HEADER))
+            record.fields = call.begin(deadline)
             asking = caller_of(headers, scope["client"])
             call.identify(asking)
             with gate.admit(asking.priority):
+                await self._early.check(scope, body, deadline)
                 await self._app(scope, body.receive, reply)
         except asyncio.CancelledError:
             if not body.is_abandoned:

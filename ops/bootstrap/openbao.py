@@ -20,6 +20,8 @@ _CONSUL = "consul-ca"
 _DEFAULT_LEASE = "768h"
 _ROOT_LIFE = "87600h"
 _OPERATOR_LIFE = "12h"
+_LIMIT_S = 60
+"""Longest answer: on a busy disk each write of the first start may take seconds."""
 
 Failures = (VaultError, RequestException)
 """What hvac raises."""
@@ -27,7 +29,7 @@ Failures = (VaultError, RequestException)
 
 def connect(address: str, token: str = "") -> hvac.Client:
     """A client; its token is never taken from the environment."""
-    client = hvac.Client(url=address, token=token, timeout=10)
+    client = hvac.Client(url=address, token=token, timeout=_LIMIT_S)
     client.token = token
     client.session.trust_env = False
     return client

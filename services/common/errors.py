@@ -154,9 +154,25 @@ class NotPermitted(RequestError):
 
 
 class Overloaded(RequestError):
-    """The service has more work than it takes; nothing was computed."""
+    """The service has more work than it takes; nothing was computed.
+
+    Args:
+        message, retry_after_s, param: as of every error.
+        work_s: how long the refused work takes once it is begun, where that is known.
+    """
 
     code = "overloaded"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        param: str | None = None,
+        work_s: float | None = None,
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s, param=param)
+        self.work_s = work_s
 
 
 class DeadlineExceeded(RequestError):

@@ -32,6 +32,7 @@ DOMAIN = "isolane"
 DETAILS_KEY = "grpc-status-details-bin"
 QUEUED_COST_KEY = "x-isolane-queued-cost"
 PREDICTED_WAIT_KEY = "x-isolane-predicted-wait-us"
+_WORK_KEY = "work_us"
 
 Trailers = Iterable[tuple[str, str | bytes]]
 
@@ -78,6 +79,8 @@ def encode(error: RequestError) -> tuple[StatusCode, str, tuple[tuple[str, bytes
     info = ErrorInfo(reason=error.code, domain=DOMAIN)
     if error.param is not None:
         info.metadata["param"] = _cut(error.param)
+    if isinstance(error, Overloaded) and error.work_s is not None:
+        info.metadata[_WORK_KEY] = str(round(error.work_s * 1e6))
     status = Status(code=code.value[0], message=message)
     status.details.add().Pack(info)
     if error.retry_after_s is not None:
@@ -92,7 +95,10 @@ def decode(failure: AioRpcError, service: str) -> RequestError:
     info, retry_after_s = _details(failure)
     if info is not None and info.domain == DOMAIN:
         cls = error_class(info.reason) or _by_status(failure)
-        return cls(failure.details() or "", retry_after_s=retry_after_s, param=info.metadata.get("param"))
+        error = cls(failure.details() or "", retry_after_s=retry_after_s, param=info.metadata.get("param"))
+        if isinstance(error, Overloaded):
+            error.work_s = _microseconds(info.metadata.get(_WORK_KEY))
+        return error
     cls = _by_status(failure)
     return cls(f"{service}: {_BARE.get(cls, 'the call failed')}", retry_after_s=retry_after_s or _BARE_RETRY_S.get(cls))
 
@@ -105,13 +111,16 @@ def encode_load(queued_cost: int, predicted_wait_s: float) -> tuple[tuple[str, s
 def decode_wait_s(trailers: Trailers | None) -> float | None:
     """The predicted wait that trailing metadata carries; None where it carries none that can be read."""
     for key, value in trailers or ():
-        if key == PREDICTED_WAIT_KEY and isinstance(value, str) and _is_number(value):
-            return int(value) / 1e6
+        if key == PREDICTED_WAIT_KEY and isinstance(value, str) and (wait_s := _microseconds(value)) is not None:
+            return wait_s
     return None
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS
+def _microseconds(text: str | None) -> float | None:
+    """Seconds; None for what is not a whole number of microseconds."""
+    if text is None or not text.isascii() or not text.isdecimal() or len(text) > _MAX_DIGITS:
+        return None
+    return int(text) / 1e6
 
 
 def _cut(text: str) -> str:

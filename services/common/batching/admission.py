@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from services.common.batching.fair_queue import FairQueue
@@ -11,6 +9,7 @@ from services.common.batching.pace import Pace
 from services.common.caller import Caller, Priority
 from services.common.deadline import Clock, Deadline
 from services.common.errors import DeadlineExceeded, Overloaded, RequestError
+from services.common.promises import Promises
 
 _LEAST_MARGIN, _MOST_MARGIN = 1.1, 2.0
 """A prediction may be short by so much; what is admitted and late is computed for nothing."""
@@ -27,8 +26,6 @@ _LARGEST = 0.25
 """Room of this part of the queue is enough for any request: a larger one would else never find room under load."""
 _DOUBTFUL_S = 5.0
 """Predictions that no batch has confirmed for so long refuse nothing while nothing waits."""
-_MOST_DELAY_S = 30.0
-_MOST_PROMISES = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +52,7 @@ class Admission:
         self._pace = pace
         self._max_queued_cost = max_queued_cost
         self._clock = clock
-        self._promised: OrderedDict[str, float] = OrderedDict()
+        self._promises = Promises(clock)
         self._margin = _LEAST_MARGIN
         self.is_shared = False
         """Several clients send work."""
@@ -93,13 +90,14 @@ class Admission:
             )
         if is_idle:
             return None  # nobody is before it, and the prediction may be wrong
-        delay_s = self._delay(caller, late_s, alone_s)
+        delay_s = self._promises.give(caller.client, late_s, alone_s)
         return Refusal(
             reason="late",
             error=Overloaded(
                 f"{self._queue.cost} tokens are waiting, and the answer would come in about {ahead_s:.1f} s, after the "
                 f"deadline; try again in {delay_s:.1f} s or allow more time",
                 retry_after_s=delay_s,
+                work_s=alone_s,
             ),
         )
 
@@ -128,23 +126,13 @@ class Admission:
             f"{most}",
             "bulk": f"{of_bulk} tokens of bulk work are waiting, of {limit} at most",
         }[whose]
-        delay_s = self._delay(caller, self._seconds(excess[whose]), self._seconds(cost))
+        work_s = self._seconds(cost)
+        delay_s = self._promises.give(caller.client, self._seconds(excess[whose]), work_s)
         return Refusal(
             reason="full",
             error=Overloaded(
                 f"{bound}: {cost} more do not fit; try again in {delay_s:.1f} s or send less at once",
                 retry_after_s=delay_s,
+                work_s=work_s,
             ),
         )
-
-    def _delay(self, caller: Caller, until_room_s: float, work_s: float) -> float:
-        """When to come back: each request of a client gets a time of its own, so that those that obey do not meet."""
-        now_s = self._clock()
-        latest_s = now_s + _MOST_DELAY_S
-        at_s = max(now_s + until_room_s, self._promised.pop(caller.client, now_s))
-        self._promised[caller.client] = min(at_s, latest_s) + work_s
-        if len(self._promised) > _MOST_PROMISES:
-            self._promised.popitem(last=False)
-        if at_s > latest_s:
-            return random.uniform(0.5, 1.0) * _MOST_DELAY_S  # noqa: S311 - not for secrets
-        return max(0.001, at_s - now_s)

@@ -17,12 +17,13 @@ from services.common import caller, status
 from services.common.deadline import Deadline, is_task_cancelled
 from services.common.errors import DeadlineExceeded, Overloaded, RequestError, Unavailable
 from services.common.rpc.breaker import Outcome, Permit
+from services.common.rpc.hold_off import Asked
 from services.common.rpc.pool import Pool
 from services.common.rpc.retry import RetryBudget, backoff_s
 from services.common.rpc.target import Target
 from services.common.telemetry import request_id, tracing
 from services.common.telemetry.logs import get_logger
-from services.common.telemetry.metrics import BREAKER_OPENED, CALLS, IN_FLIGHT, RETRIES
+from services.common.telemetry.metrics import BREAKER_OPENED, CALLS, HELD_OFF, IN_FLIGHT, RETRIES
 
 StubT = TypeVar("StubT")
 Request = TypeVar("Request", bound=Message)
@@ -49,6 +50,7 @@ class _Call(Generic[StubT, Request, Reply]):
     method: Method[StubT, Request, Reply]
     request: Request
     deadline: Deadline
+    wanted: Asked
 
 
 class RpcClient(Generic[StubT]):
@@ -70,7 +72,7 @@ class RpcClient(Generic[StubT]):
         self._in_flight = IN_FLIGHT.labels(pool.service)
 
     async def call(
-        self, name: str, method: Method[StubT, Request, Reply], request: Request, *, deadline: Deadline
+        self, name: str, method: Method[StubT, Request, Reply], request: Request, *, deadline: Deadline, queue: str = ""
     ) -> Reply:
         """Call an idempotent method; a failure or a refusal that another instance may not have is retried there once.
 
@@ -79,13 +81,15 @@ class RpcClient(Generic[StubT]):
             method: takes the method from the stub.
             request: the message.
             deadline: for all attempts together.
+            queue: where the request waits at an instance that has several queues.
 
         Raises:
             RequestError: what the service answered, that no instance could answer, or that the deadline is over.
         """
         deadline.check(f"{self.pool.service}: {name}")
         self._budget.record_call()
-        asked = _Call(name=name, method=method, request=request, deadline=deadline)
+        wanted = _wanted(name, queue, request.ByteSize, deadline)
+        asked = _Call(name=name, method=method, request=request, deadline=deadline, wanted=wanted)
         first, permit = self.pool.pick()
         try:
             return await self._attempt(asked, first, permit)
@@ -97,6 +101,29 @@ class RpcClient(Generic[StubT]):
             pause_s = 0.0 if isinstance(exc, Overloaded) else backoff_s(1)
         RETRIES.labels(self.pool.service, name).inc()
         return await self._second_attempt(asked, second, permit, pause_s)
+
+    @property
+    def is_holding_off(self) -> bool:
+        """Whether the only instance has just refused something."""
+        return (target := self.pool.only) is not None and target.is_holding_off
+
+    def refusal(self, name: str, *, queue: str, size: int, deadline: Deadline) -> Overloaded | None:
+        """Why a call need not be made, as its only instance has just refused the like; None when it has to be.
+
+        Args:
+            name: as of `call`.
+            queue: as of `call`.
+            size: of the message, roughly. Unit: bytes.
+            deadline: as of `call`.
+        """
+        if (target := self.pool.only) is None:
+            return None
+        return self._held_off(target, name, _wanted(name, queue, lambda: size, deadline))
+
+    def _held_off(self, target: Target[StubT], name: str, wanted: Asked) -> Overloaded | None:
+        if (refusal := target.refusal(wanted)) is not None:
+            HELD_OFF.labels(self.pool.service, name).inc()
+        return refusal
 
     def _pick_another(self, first: Target[StubT], failure: RequestError) -> tuple[Target[StubT], Permit]:
         """Another instance, or the first failure again when there is none that may be tried."""
@@ -129,7 +156,10 @@ class RpcClient(Generic[StubT]):
         return await self._attempt(asked, target, permit)
 
     async def _attempt(self, asked: _Call[StubT, Request, Reply], target: Target[StubT], permit: Permit) -> Reply:
-        """One call to one instance, as a span."""
+        """One call to one instance, as a span, unless that has just refused the like."""
+        if (refusal := self._held_off(target, asked.name, asked.wanted)) is not None:
+            permit.settle(Outcome.IGNORED)
+            raise refusal
         with tracing.span(f"{self.pool.service}/{asked.name}", SpanKind.CLIENT):
             return await self._send(asked, target, permit)
 
@@ -157,7 +187,7 @@ class RpcClient(Generic[StubT]):
                     code=code,
                     details=exc.details(),
                 )
-            raise self._error(exc, target) from exc
+            raise self._error(exc, target, asked.wanted, time.monotonic() - started_s) from exc
         except (asyncio.CancelledError, aio.UsageError) as exc:
             if is_task_cancelled():
                 raise
@@ -169,12 +199,13 @@ class RpcClient(Generic[StubT]):
             self._in_flight.dec()
             _calls(self.pool.service, asked.name, code).observe(time.monotonic() - started_s)
 
-    def _error(self, failure: aio.AioRpcError, target: Target[StubT]) -> RequestError:
+    def _error(self, failure: aio.AioRpcError, target: Target[StubT], wanted: Asked, took_s: float) -> RequestError:
         """The error that the call ended with; what it says of the instance's load is noted."""
         error = status.decode(failure, self.pool.service)
         _observe_load(target, failure.trailing_metadata())
         if isinstance(error, Overloaded):
-            target.observe_refusal(_RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s)
+            retry_after_s = _RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
+            return target.observe_refusal(wanted, error, retry_after_s=retry_after_s, took_s=took_s)
         return error
 
     def _judge(self, code: StatusCode, timeout_s: float) -> Outcome:
@@ -188,6 +219,10 @@ class RpcClient(Generic[StubT]):
         if target.breaker.is_open and not was_open:
             BREAKER_OPENED.labels(self.pool.service).inc()
             log.warning("breaker_opened", upstream=self.pool.service, address=target.address)
+
+
+def _wanted(name: str, queue: str, size: Callable[[], int], deadline: Deadline) -> Asked:
+    return Asked(queue=f"{name} {queue}", caller=caller.current.get(), size=size, time_s=deadline.remaining_s())
 
 
 def _observe_load(target: Target[StubT], trailers: status.Trailers | None) -> None:

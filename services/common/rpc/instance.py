@@ -13,7 +13,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.common.deadline import Clock
 from services.common.discovery.base import Endpoint
+from services.common.errors import Overloaded
 from services.common.rpc.breaker import Breaker
+from services.common.rpc.hold_off import Asked
 from services.common.rpc.target import InstanceState, Target
 
 StubT = TypeVar("StubT")
@@ -99,10 +101,11 @@ class Instance(Target[StubT]):
         """Remember when the work that the instance had would be done."""
         self._free_at_s = self._clock() + predicted_wait_s
 
-    def observe_refusal(self, retry_after_s: float) -> None:
-        """Remember until when the instance refuses; answers to what it had taken before do not end that."""
+    def observe_refusal(self, asked: Asked, refusal: Overloaded, *, retry_after_s: float, took_s: float) -> Overloaded:
+        """Remember also until when the instance refuses; answers to what it had taken before do not end that."""
         until_s = self._clock() + min(retry_after_s, _LONGEST_REFUSAL_S)
         self._refuses_until_s = max(self._refuses_until_s, until_s)
+        return super().observe_refusal(asked, refusal, retry_after_s=retry_after_s, took_s=took_s)
 
     async def health_known(self) -> None:
         """Wait until the instance answered or refused for the first time."""

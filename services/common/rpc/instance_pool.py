@@ -90,6 +90,11 @@ class InstancePool(Generic[StubT]):
         return f"no healthy instance ({'; '.join(f'{s.address} {s.reason}' for s in self.states())})"
 
     @property
+    def only(self) -> Instance[StubT] | None:
+        """The instance, where there is but one."""
+        return next(iter(self._instances.values())) if len(self._instances) == 1 else None
+
+    @property
     def size(self) -> int:
         """Number of instances, healthy or not."""
         return len(self._instances)

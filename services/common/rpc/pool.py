@@ -48,6 +48,11 @@ class Pool(Protocol[StubT]):
         ...
 
     @property
+    def only(self) -> Target[StubT] | None:
+        """The target of all calls; None when there are several, or none."""
+        ...
+
+    @property
     def size(self) -> int:
         """Number of instances."""
         ...

@@ -11,10 +11,11 @@ from typing import Generic, TypeVar
 from grpc import aio
 
 from services.common.discovery.base import Resolution, Resolver
-from services.common.errors import BreakerOpen, NoEndpoint
+from services.common.errors import BreakerOpen, NoEndpoint, Overloaded
 from services.common.rpc.breaker import Breaker, ConsecutiveBreaker, Permit
 from services.common.rpc.channel import open_channel
 from services.common.rpc.gauge import instances_counted
+from services.common.rpc.hold_off import Asked
 from services.common.rpc.target import InstanceState, Target
 
 StubT = TypeVar("StubT")
@@ -89,6 +90,11 @@ class UpstreamPool(Generic[StubT]):
         return "no instance is passing in Consul; start one, or see there why its checks fail"
 
     @property
+    def only(self) -> Target[StubT] | None:
+        """The upstream, however many instances it has."""
+        return self._upstream
+
+    @property
     def size(self) -> int:
         """Number of instances that the resolver shows."""
         return len(self._upstream.addresses) if self._upstream else 0
@@ -127,6 +133,10 @@ class _Upstream(Target[StubT]):
     def held(self) -> int:
         """Calls that one instance has, when Envoy shares them out evenly."""
         return math.ceil(self.in_flight / max(1, len(self.addresses)))
+
+    def refusal(self, asked: Asked) -> Overloaded | None:
+        """As of an instance, where there is but one; of several each speaks for itself alone."""
+        return super().refusal(asked) if len(self.addresses) == 1 else None
 
     def states(self) -> tuple[InstanceState, ...]:
         """One per instance."""

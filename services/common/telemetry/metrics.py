@@ -29,6 +29,11 @@ CALLS = Histogram(
     buckets=LATENCY_BUCKETS,
 )
 RETRIES = Counter("isolane_rpc_client_retries_total", "Second attempts, by upstream service.", ["service", "method"])
+HELD_OFF = Counter(
+    "isolane_rpc_client_held_off_total",
+    "Calls refused without asking the instance, which had just refused the like, by upstream service.",
+    ["service", "method"],
+)
 IN_FLIGHT = Gauge("isolane_rpc_client_in_flight", "Calls waiting for an answer, by upstream service.", ["service"])
 INSTANCES = Gauge("isolane_upstream_instances", "Instances of an upstream by state.", ["service", "state"])
 BREAKER_OPENED = Counter("isolane_breaker_opened_total", "Times that a breaker opened.", ["service"])

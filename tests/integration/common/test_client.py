@@ -355,7 +355,7 @@ async def test_an_instance_that_comes_back_is_probed_at_once_though_its_breaker_
 async def test_callers_errors_never_open_the_breaker(upstreams: Start) -> None:
     one = await upstreams()
     async with client_of(one.address) as client:
-        for error in [InvalidRequest("wrong"), Overloaded("full")]:
+        for error in [InvalidRequest("wrong"), Overloaded("full", retry_after_s=0.0)]:
             one.fail(error)
             for _ in range(10):
                 assert type(await failure(client)) is type(error)
@@ -499,12 +499,15 @@ async def test_what_one_instance_has_no_room_for_another_may_take(upstreams: Sta
     assert (full.calls, free.calls) == (1, 50)
 
 
-async def test_a_service_that_is_full_is_asked_once_for_each_call(upstreams: Start) -> None:
+async def test_a_service_that_is_full_is_asked_once_for_each_client(upstreams: Start) -> None:
     one, other = await upstreams(), await upstreams()
     one.fail(Overloaded("full", retry_after_s=30.0))
     other.fail(Overloaded("full too", retry_after_s=7.5))
     async with client_of(one.address, other.address) as client:
-        errors = [await failure(client) for _ in range(100)]
+        errors = []
+        for number in range(100):
+            caller.current.set(Caller(client=f"client-{number}"))
+            errors.append(await failure(client))
 
     assert {type(error) for error in errors} == {Overloaded}
     assert {error.retry_after_s for error in errors} == {30.0, 7.5}
@@ -606,6 +609,48 @@ async def test_retries_do_not_keep_an_outage_alive(upstreams: Start) -> None:
             await failure(client)
 
     assert 200 < one.calls + other.calls <= 200 * 1.1 + 5
+
+
+# A flood.
+
+
+def held_off() -> float:
+    labels = {"service": "tryout", "method": "Embed"}
+    return REGISTRY.get_sample_value("isolane_rpc_client_held_off_total", labels) or 0.0
+
+
+async def test_a_flood_reaches_an_instance_that_refuses_it_only_now_and_then(upstreams: Start) -> None:
+    one, before = await upstreams(), held_off()
+    one.fail(Overloaded("full", retry_after_s=9.0, work_s=0.5))
+    async with client_of(one.address) as client:
+        errors = [await failure(client) for _ in range(200)]
+
+    delays_s = [error.retry_after_s or 0.0 for error in errors]
+    assert {type(error) for error in errors} == {Overloaded}
+    assert one.calls < 100
+    assert held_off() == before + 200 - one.calls
+    assert 9.0 < delays_s[1] < 10.0
+    assert max(delays_s) > 29.0, "each has a time of its own, half a second after the one before"
+
+
+async def test_an_instance_that_has_room_again_gets_the_next_call_after_a_moment(upstreams: Start) -> None:
+    one = await upstreams()
+    one.fail(Overloaded("full", retry_after_s=9.0))
+    async with client_of(one.address) as client:
+        await failure(client)
+        one.answer = one.at_once
+        await asyncio.sleep(0.6)  # a twentieth of the deadline at most
+
+        assert isinstance(await embed(client), pb.EmbedResponse)
+
+
+async def test_what_one_instance_refuses_another_may_take(upstreams: Start) -> None:
+    full, free = await upstreams(), await upstreams()
+    full.fail(Overloaded("full", retry_after_s=9.0))
+    async with client_of(full.address, free.address) as client:
+        replies = [await embed(client) for _ in range(50)]
+
+    assert len(replies) == free.calls == 50
 
 
 # Instances that come and go.

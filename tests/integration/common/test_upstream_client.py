@@ -128,6 +128,20 @@ async def test_a_refusal_for_load_is_final_for_the_sidecar_might_pick_the_same_i
     assert sidecar.calls == 1
 
 
+@pytest.mark.parametrize(("instances", "calls"), [(INSTANCES, 2), (INSTANCES[:1], 1)], ids=["two", "one"])
+async def test_a_refusal_is_believed_where_only_one_instance_can_have_given_it(
+    instances: list[str], calls: int
+) -> None:
+    sidecar = Sidecar(holds=0)
+    sidecar.is_full = True
+    async with client_of(sidecar, ChangingResolver({"sidecar": instances})) as client:
+        for _ in range(2):
+            with pytest.raises(Overloaded):
+                await embed(client)
+
+    assert sidecar.calls == calls
+
+
 async def test_a_frozen_instance_is_left_in_time_for_another() -> None:
     sidecar = Sidecar(holds=1)
     async with client_of(sidecar, ChangingResolver({"sidecar": INSTANCES}), attempt_timeout_s=0.2) as client:

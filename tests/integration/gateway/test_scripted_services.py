@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -107,9 +108,9 @@ class World:
         body = {"model": "mini", "input": ["a", "b"], **body}
         return httpx.post(f"{self.url}/v1/embeddings", json=body, headers=headers, timeout=20)
 
-    def rerank(self, path: str = "/v1/rerank", **body: Any) -> httpx.Response:
+    def rerank(self, path: str = "/v1/rerank", headers: Mapping[str, str] | None = None, **body: Any) -> httpx.Response:
         body = {"model": "cross", "query": "q", "documents": ["a", "b", "c"], **body}
-        return httpx.post(self.url + path, json=body, timeout=20)
+        return httpx.post(self.url + path, json=body, headers=headers, timeout=20)
 
 
 @contextmanager
@@ -423,7 +424,99 @@ def test_the_delay_that_the_service_computed_arrives_unchanged(
     world.embedding.fail(refusal)
     world.reranking.fail(refusal)
 
-    for answer in (world.embed(), world.rerank()):
+    client = {"x-isolane-client": f"refused-{milliseconds}"}
+    embedded, ranked = world.embed(client), world.rerank(headers=client)
+    for answer in (embedded, ranked):
         assert answer.status_code == 429
         assert (answer.headers["retry-after"], answer.headers["retry-after-ms"]) == (seconds, milliseconds)
-    assert world.embed().json()["error"]["message"] == refusal.message
+    assert embedded.json()["error"]["message"] == refusal.message
+
+
+# A flood.
+
+
+@pytest.fixture
+def flooded(world: World) -> World:
+    """Both services refused the client `flood` a moment ago, and the moment is not over: it is as long as they took."""
+
+    def refuse(_request: Any) -> Any:
+        time.sleep(0.7)
+        raise Overloaded("full", retry_after_s=9.0, work_s=0.5)
+
+    for service in (world.embedding, world.reranking):
+        service.answer = refuse
+    with ThreadPoolExecutor() as pool:
+        for refused in (pool.submit(world.embed, FLOOD), pool.submit(world.rerank, headers=FLOOD)):
+            assert refused.result().status_code == 429
+    for service in (world.embedding, world.reranking):
+        service.request = None
+        service.fail(Overloaded("asked again", retry_after_s=1.0))
+    return world
+
+
+FLOOD = {"x-isolane-client": "flood", "x-request-id": "flood-1"}
+
+
+def test_the_like_of_what_was_refused_does_not_reach_the_service(flooded: World) -> None:
+    embedded, first, second = flooded.embed(FLOOD), *(flooded.rerank(f"/v{n}/rerank", FLOOD) for n in (1, 2))
+
+    assert [answer.status_code for answer in (embedded, first, second)] == [429] * 3
+    assert (flooded.embedding.request, flooded.reranking.request) == (None, None)
+    assert embedded.json()["error"]["code"] == "overloaded"
+    assert embedded.headers["x-request-id"] == "flood-1"
+    assert [answer.headers["retry-after"] for answer in (embedded, first, second)] == ["10", "10", "10"]
+    assert int(second.headers["retry-after-ms"]) > int(first.headers["retry-after-ms"]) > 9000
+
+
+def test_nothing_but_the_model_is_read_of_what_is_refused_early(flooded: World) -> None:
+    assert flooded.embed(FLOOD, encoding_format="roman numerals").status_code == 429
+
+
+def test_what_is_refused_early_is_seen_as_any_request(flooded: World) -> None:
+    def count() -> float:
+        samples = httpx.get(f"{flooded.url}/metrics").text
+        name = 'isolane_gateway_request_seconds_count{method="POST",route="/v1/embeddings",status="429"}'
+        found = [float(line.split()[-1]) for line in samples.splitlines() if line.startswith(name)]
+        return found[0] if found else 0.0
+
+    before = count()
+    headers = {**FLOOD, "x-request-id": "seen-early"}
+
+    assert flooded.embed(headers).status_code == 429
+
+    assert count() == before + 1
+    line = flooded.gateway.request_line("seen-early")
+    fields = {name: line[name] for name in ("route", "status", "code", "client")}
+    assert fields == {"route": "/v1/embeddings", "status": 429, "code": "overloaded", "client": "flood"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"x-isolane-client": "another"}, {}),
+        ({**FLOOD, "x-isolane-priority": "bulk"}, {}),
+        (FLOOD, {"model": "base"}),
+        (FLOOD, {"model": "m", "input": ["a"]}),
+    ],
+    ids=["another client", "another priority", "another model", "another model, smaller"],
+)
+def test_what_might_fare_better_reaches_the_service(
+    flooded: World, headers: Mapping[str, str], body: Mapping[str, Any]
+) -> None:
+    answer = flooded.embed(headers, **body)
+
+    assert answer.json()["error"]["message"] == "asked again"
+    assert flooded.embedding.request is not None
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"model": 3}', b"[]", b'{"model": "\xff"}', b"[" * 5000])
+def test_a_wrong_body_is_told_also_in_a_flood(flooded: World, content: bytes) -> None:
+    headers = {**FLOOD, "content-type": "application/json"}
+    answer = httpx.post(f"{flooded.url}/v1/embeddings", content=content, headers=headers, timeout=20)
+
+    assert answer.status_code == 400
+
+
+def test_other_methods_and_paths_are_as_without_a_flood(flooded: World) -> None:
+    assert httpx.get(f"{flooded.url}/v1/embeddings", headers=FLOOD).status_code == 405
+    assert httpx.post(f"{flooded.url}/v1/embeddings/x", headers=FLOOD, json={}).status_code == 404

@@ -50,6 +50,14 @@ def test_what_an_error_does_not_say_is_not_there_on_arrival() -> None:
     assert (arrived.retry_after_s, arrived.param) == (None, None)
 
 
+@pytest.mark.parametrize("work_s", [None, 0.0, 0.25, 3600.0])
+def test_how_long_refused_work_takes_arrives(work_s: float | None) -> None:
+    arrived = over_the_wire(Overloaded("full", retry_after_s=1.0, work_s=work_s))
+
+    assert isinstance(arrived, Overloaded)
+    assert arrived.work_s == work_s
+
+
 @pytest.mark.parametrize("cls", [*request_errors()], ids=lambda cls: cls.__name__)
 def test_the_status_code_is_the_tables(cls: type[RequestError]) -> None:
     assert status.encode(cls("x"))[0] is GRPC_STATUS[cls]

@@ -216,6 +216,30 @@ async def test_body_within_its_limit_passes_whole() -> None:
     assert [message["body"] for message in received if message["type"] == "http.request"] == [b"ab", b"cd"]
 
 
+async def test_a_look_at_the_body_leaves_it_to_be_received_once() -> None:
+    line = Line()
+    line.is_body_here = True
+    client = Client(*parts(b"abcd"))
+    body = Body(client.receive, line, max_bytes=4, timeout_s=5)
+
+    seen = await body.peek()
+    received = await body.receive()
+    client.leaves.set()
+    end = await body.receive()
+    body.stop_watching()
+
+    assert seen == b"abcd"
+    assert received == {"type": "http.request", "body": b"abcd", "more_body": False}
+    assert end == {"type": "http.disconnect"}
+
+
+async def test_there_is_no_look_at_a_body_that_still_arrives() -> None:
+    body = Body(Client(*parts(b"ab", b"cd")).receive, Line(), max_bytes=4, timeout_s=5)
+
+    assert await body.peek() is None
+    assert await body.receive() == {"type": "http.request", "body": b"ab", "more_body": True}
+
+
 async def test_body_over_its_limit_is_refused_at_the_part_that_passes_it() -> None:
     body = Body(Client(*parts(b"ab", b"cd", b"e")).receive, Line(), max_bytes=3, timeout_s=5)
     await body.receive()
