@@ -142,6 +142,7 @@ def _round(
     for served, body in zip(found.servers, warm, strict=True):
         turn = turns.take(served, requests, shape, partial(post, served.target("embed").url, body))
         results.add(mix, shape, served.name, turn)
+        say(f"  {served.name}: {turn.tokens_per_s:,.0f} tokens/s")
     if found.loop and shape.texts > 1:
         seconds, _ = found.loop(batch[:_LOOP_TEXTS])
         results.add_rate(mix, shape, _LOOP, sum(tokens[:_LOOP_TEXTS]) / seconds)

@@ -149,7 +149,7 @@ def parse(given: Sequence[str] | None = None) -> Namespace:
     arguments.add_argument("--deadline-ms", type=int, default=1000, help="of each request")
     arguments.add_argument("--factor", nargs="+", type=float, default=[1.0, 2.0, 5.0, 10.0], help="times the peak")
     arguments.add_argument(
-        "--obey", nargs="+", type=float, default=[2.0, 5.0, 10.0], metavar="FACTOR", help="the same, of those who obey"
+        "--obey", nargs="+", type=float, default=[2.0, 5.0], metavar="FACTOR", help="the same, of those who obey"
     )
     arguments.add_argument("--real", action="store_true", help="the real engine too")
     arguments.add_argument("--seed", type=int, default=1, help="of the texts")

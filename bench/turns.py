@@ -66,14 +66,22 @@ class Turns:
     deadline_ms: int
 
     def take(self, served: Served, requests: Sequence[Request], shape: Shape, warm_up: Callable[[], object]) -> Turn:
-        """One turn; the server runs for its time only."""
+        """One turn; the server runs for its time only.
+
+        Raises:
+            SystemExit: too few answers came for a rate.
+        """
         target = served.target("embed", X_Request_Timeout_Ms=str(self.deadline_ms))
         url = served.metrics_urls.get("embedding")
         with served.awake(warm_up):
             before = scrape(url) if url else {}
             run = self.generator.closed(target, requests, Closed(callers=shape.callers, duration_s=self.seconds))
             after = scrape(url) if url else {}
-        return summary(run, requests, shape, deadline_s=self.deadline_ms / 1e3, happened=difference(before, after))
+        deadline_s, happened = self.deadline_ms / 1e3, difference(before, after)
+        try:
+            return summary(run, requests, shape, deadline_s=deadline_s, happened=happened)
+        except SystemExit as problem:
+            raise SystemExit(f"{served.name}, {shape}: {problem}") from problem
 
 
 def summary(run: Run, requests: Sequence[Request], shape: Shape, *, deadline_s: float, happened: Samples) -> Turn:

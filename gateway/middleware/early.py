@@ -33,6 +33,9 @@ class _Named(msgspec.Struct):
     model: str
 
 
+_ESCAPE = b"\\u"
+"""A body with escapes is several times larger than its texts, and cannot be compared by its size."""
+
 _decode = msgspec.json.Decoder(_Named).decode
 
 
@@ -55,13 +58,13 @@ class EarlyRefusals:
         client = self._clients.get(scope["path"])
         if client is None or not client.is_holding_off or scope["method"] != "POST":
             return
+        scope["path_template"] = scope["path"]
         data = await body.peek()
-        if data is None:
+        if data is None or _ESCAPE in data:
             return
         try:
             model = _decode(data).model
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return
         if (refusal := client.refusal(model, size=len(data), deadline=deadline)) is not None:
-            scope["path_template"] = scope["path"]
             raise refusal

@@ -262,7 +262,6 @@ job "gpu" {
         ISOLANE_SECRETS_DIR       = "${NOMAD_SECRETS_DIR}/settings"
         GRPC_VERBOSITY            = "NONE" # gRPC would write lines that are not JSON into the log
         HF_HUB_OFFLINE            = "1"
-        ISOLANE_MODELS_DIR        = "${meta.isolane_models}"
       }
 
       vault {

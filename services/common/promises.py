@@ -36,9 +36,9 @@ class Promises:
         now_s = self._clock()
         latest_s = now_s + _MOST_S
         at_s = max(now_s + earliest_s, self._free_at_s.pop(client, now_s))
-        self._free_at_s[client] = min(at_s, latest_s) + work_s
+        self._free_at_s[client] = min(at_s + work_s, latest_s)
         if len(self._free_at_s) > _MOST_CLIENTS:
             self._free_at_s.popitem(last=False)
-        if at_s > latest_s:
+        if at_s >= latest_s:
             return random.uniform(0.5, 1.0) * _MOST_S  # noqa: S311 - not for secrets
         return max(0.001, at_s - now_s)

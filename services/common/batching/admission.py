@@ -90,19 +90,24 @@ class Admission:
             )
         if is_idle:
             return None  # nobody is before it, and the prediction may be wrong
-        delay_s = self._promises.give(caller.client, late_s, alone_s)
+        work_s = self._work_s(cost)
+        delay_s = self._promises.give(caller.client, late_s, work_s)
         return Refusal(
             reason="late",
             error=Overloaded(
                 f"{self._queue.cost} tokens are waiting, and the answer would come in about {ahead_s:.1f} s, after the "
                 f"deadline; try again in {delay_s:.1f} s or allow more time",
                 retry_after_s=delay_s,
-                work_s=alone_s,
+                work_s=work_s,
             ),
         )
 
     def _seconds(self, tokens: float) -> float:
         return self._pace.seconds(tokens, is_shared=self.is_shared)
+
+    def _work_s(self, cost: int) -> float:
+        """By how much `cost` more tokens lengthen the queue: they need no batches of their own."""
+        return self._seconds(self._queue.cost + cost) - self._seconds(self._queue.cost)
 
     def _full(self, cost: int, caller: Caller) -> Refusal | None:
         """A refusal when there is no room for `cost` more tokens of a caller."""
@@ -126,7 +131,7 @@ class Admission:
             f"{most}",
             "bulk": f"{of_bulk} tokens of bulk work are waiting, of {limit} at most",
         }[whose]
-        work_s = self._seconds(cost)
+        work_s = self._work_s(cost)
         delay_s = self._promises.give(caller.client, self._seconds(excess[whose]), work_s)
         return Refusal(
             reason="full",

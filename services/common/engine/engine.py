@@ -18,7 +18,15 @@ from services.common.config import ModelServerSettings, ModelSettings
 from services.common.engine.lane import Lane
 from services.common.engine.metrics import EngineMetrics
 from services.common.engine.threads import FairThreads
-from services.common.errors import DeviceLost, DeviceMemoryFull, InvalidRequest, StartupError, TooLarge, UnknownModel
+from services.common.errors import (
+    DeviceLost,
+    DeviceMemoryFull,
+    InvalidRequest,
+    StartupError,
+    TooLarge,
+    Unavailable,
+    UnknownModel,
+)
 from services.common.models import ModelInfo, Tokens
 from services.common.telemetry.logs import get_logger
 
@@ -131,7 +139,12 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
         await self._change(lambda: self._remove(model))
 
     async def warm_up_model(self, model: str) -> Lane[BackendT]:
-        """Compute with a model until its speed is known anew; UnknownModel when there is none."""
+        """Compute with a model until its speed is known anew.
+
+        Raises:
+            UnknownModel: there is none.
+            Unavailable: the device has no memory for one item.
+        """
         return await self._change(lambda: self._warm_up(model))
 
     async def _change(self, change: Callable[[], Awaitable[ResultT]]) -> ResultT:
@@ -175,7 +188,12 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
 
     async def _warm_up(self, model: str) -> Lane[BackendT]:
         lane = self.lane(model)
-        await asyncio.to_thread(lane.warm_up, partial(self._example, lane.backend))
+        try:
+            await asyncio.to_thread(lane.warm_up, partial(self._example, lane.backend))
+        except DeviceMemoryFull as exc:
+            raise Unavailable(
+                f"model {model!r}: the device has no memory left to compute with it ({exc}); unload another model"
+            ) from exc
         return lane
 
     def _serve(self, lane: Lane[BackendT]) -> None:

@@ -34,6 +34,7 @@ _COUNTED = frozenset({StatusCode.UNAVAILABLE, StatusCode.INTERNAL, StatusCode.UN
 """Statuses that speak against the instance itself; DEADLINE_EXCEEDED does when the attempt had a fair time."""
 
 _calls = cache(CALLS.labels)
+_held_off = cache(HELD_OFF.labels)
 """Looking a label up costs the library more than counting; there are few combinations."""
 
 _RETRY_AFTER_S = 1.0
@@ -50,7 +51,7 @@ class _Call(Generic[StubT, Request, Reply]):
     method: Method[StubT, Request, Reply]
     request: Request
     deadline: Deadline
-    wanted: Asked
+    queue: str
 
 
 class RpcClient(Generic[StubT]):
@@ -88,8 +89,7 @@ class RpcClient(Generic[StubT]):
         """
         deadline.check(f"{self.pool.service}: {name}")
         self._budget.record_call()
-        wanted = _wanted(name, queue, request.ByteSize, deadline)
-        asked = _Call(name=name, method=method, request=request, deadline=deadline, wanted=wanted)
+        asked = _Call(name=name, method=method, request=request, deadline=deadline, queue=queue)
         first, permit = self.pool.pick()
         try:
             return await self._attempt(asked, first, permit)
@@ -122,7 +122,7 @@ class RpcClient(Generic[StubT]):
 
     def _held_off(self, target: Target[StubT], name: str, wanted: Asked) -> Overloaded | None:
         if (refusal := target.refusal(wanted)) is not None:
-            HELD_OFF.labels(self.pool.service, name).inc()
+            _held_off(self.pool.service, name).inc()
         return refusal
 
     def _pick_another(self, first: Target[StubT], failure: RequestError) -> tuple[Target[StubT], Permit]:
@@ -157,13 +157,16 @@ class RpcClient(Generic[StubT]):
 
     async def _attempt(self, asked: _Call[StubT, Request, Reply], target: Target[StubT], permit: Permit) -> Reply:
         """One call to one instance, as a span, unless that has just refused the like."""
-        if (refusal := self._held_off(target, asked.name, asked.wanted)) is not None:
+        wanted = _wanted(asked.name, asked.queue, asked.request.ByteSize, asked.deadline)
+        if (refusal := self._held_off(target, asked.name, wanted)) is not None:
             permit.settle(Outcome.IGNORED)
             raise refusal
         with tracing.span(f"{self.pool.service}/{asked.name}", SpanKind.CLIENT):
-            return await self._send(asked, target, permit)
+            return await self._send(asked, wanted, target, permit)
 
-    async def _send(self, asked: _Call[StubT, Request, Reply], target: Target[StubT], permit: Permit) -> Reply:
+    async def _send(
+        self, asked: _Call[StubT, Request, Reply], wanted: Asked, target: Target[StubT], permit: Permit
+    ) -> Reply:
         """Call, and let the instance's breaker, the metrics and the log know how it went."""
         timeout_s = min(asked.deadline.remaining_s(), self._attempt_timeout_s)
         started_s = time.monotonic()
@@ -187,7 +190,7 @@ class RpcClient(Generic[StubT]):
                     code=code,
                     details=exc.details(),
                 )
-            raise self._error(exc, target, asked.wanted, time.monotonic() - started_s) from exc
+            raise self._error(exc, target, wanted, time.monotonic() - started_s) from exc
         except (asyncio.CancelledError, aio.UsageError) as exc:
             if is_task_cancelled():
                 raise

@@ -1,8 +1,8 @@
 """What an instance has just refused is refused again without asking it: a flood is kept from where work is done.
 
 To be asked costs an instance about as much time as to answer a small request. So a refusal is believed for a moment, by
-requests that would fare no better: of the same client, for the same queue, not much smaller and with no more time. In
-each such moment the instance then refuses about one request, however many come.
+requests that would fare no better: of the same client, for the same queue, not much smaller and with no more time. Then
+the instance is asked again; what comes until it has refused that goes to it too.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class _Refused:
     size: int
     time_s: float
     until_s: float
+    room_at_s: float
     work_s: float
 
 
@@ -79,9 +80,10 @@ class HoldOff:
         last = self._refused.get(asked.key)
         if last is None or self._clock() >= last.until_s:
             return None
-        if asked.time_s > last.time_s or asked.size() < _SMALLER * last.size:
+        if asked.time_s > last.time_s or (size := asked.size()) < _SMALLER * last.size:
             return None
-        return _held(self._promises.give(asked.key, 0.0, last.work_s))
+        work_s = last.work_s * size / last.size if last.size else last.work_s
+        return _held(max(self._promises.give(asked.key, 0.0, work_s), last.room_at_s - self._clock()))
 
     def observe(self, asked: Asked, refusal: Overloaded, *, retry_after_s: float, took_s: float) -> Overloaded:
         """Take note of an instance's refusal; returns it, or one that says later, if earlier times are given away."""
@@ -94,6 +96,7 @@ class HoldOff:
             # As much at the end of the while as the refused one had at its start: a client's next is no better off.
             time_s=asked.time_s * (1 + _MOST_SHARE),
             until_s=until_s,
+            room_at_s=self._clock() + retry_after_s,
             work_s=work_s,
         )
         if len(self._refused) > _MOST_KEYS:
@@ -104,7 +107,6 @@ class HoldOff:
 
 def _held(delay_s: float) -> Overloaded:
     return Overloaded(
-        f"more work of this client is waiting than can be done in time; try again in {delay_s:.1f} s or send less at "
-        "once",
+        f"the like was refused a moment ago, as too much is waiting; try again in {delay_s:.1f} s or send less at once",
         retry_after_s=delay_s,
     )

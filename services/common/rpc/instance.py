@@ -102,8 +102,13 @@ class Instance(Target[StubT]):
         self._free_at_s = self._clock() + predicted_wait_s
 
     def observe_refusal(self, asked: Asked, refusal: Overloaded, *, retry_after_s: float, took_s: float) -> Overloaded:
-        """Remember also until when the instance refuses; answers to what it had taken before do not end that."""
-        until_s = self._clock() + min(retry_after_s, _LONGEST_REFUSAL_S)
+        """Remember also until when the instance refuses; answers to what it had taken before do not end that.
+
+        That is until its queue is done, where it says so: its client's own time to come back may be much later.
+        """
+        now_s = self._clock()
+        wait_s = self._free_at_s - now_s
+        until_s = now_s + min(retry_after_s, wait_s if wait_s > 0 else _LONGEST_REFUSAL_S)
         self._refuses_until_s = max(self._refuses_until_s, until_s)
         return super().observe_refusal(asked, refusal, retry_after_s=retry_after_s, took_s=took_s)
 

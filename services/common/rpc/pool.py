@@ -49,7 +49,7 @@ class Pool(Protocol[StubT]):
 
     @property
     def only(self) -> Target[StubT] | None:
-        """The target of all calls; None when there are several, or none."""
+        """The one instance, dialled or behind a proxy; None when there are several, or none."""
         ...
 
     @property

@@ -91,8 +91,8 @@ class UpstreamPool(Generic[StubT]):
 
     @property
     def only(self) -> Target[StubT] | None:
-        """The upstream, however many instances it has."""
-        return self._upstream
+        """The upstream, where one instance alone is behind it."""
+        return self._upstream if self.size == 1 else None
 
     @property
     def size(self) -> int:
@@ -137,6 +137,12 @@ class _Upstream(Target[StubT]):
     def refusal(self, asked: Asked) -> Overloaded | None:
         """As of an instance, where there is but one; of several each speaks for itself alone."""
         return super().refusal(asked) if len(self.addresses) == 1 else None
+
+    def observe_refusal(self, asked: Asked, refusal: Overloaded, *, retry_after_s: float, took_s: float) -> Overloaded:
+        """As of an instance, where there is but one."""
+        if len(self.addresses) != 1:
+            return refusal
+        return super().observe_refusal(asked, refusal, retry_after_s=retry_after_s, took_s=took_s)
 
     def states(self) -> tuple[InstanceState, ...]:
         """One per instance."""

@@ -31,7 +31,7 @@ CALLS = Histogram(
 RETRIES = Counter("isolane_rpc_client_retries_total", "Second attempts, by upstream service.", ["service", "method"])
 HELD_OFF = Counter(
     "isolane_rpc_client_held_off_total",
-    "Calls refused without asking the instance, which had just refused the like, by upstream service.",
+    "Attempts not made, as the instance had just refused the like, by upstream service.",
     ["service", "method"],
 )
 IN_FLIGHT = Gauge("isolane_rpc_client_in_flight", "Calls waiting for an answer, by upstream service.", ["service"])

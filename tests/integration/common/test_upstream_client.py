@@ -135,11 +135,17 @@ async def test_a_refusal_is_believed_where_only_one_instance_can_have_given_it(
     sidecar = Sidecar(holds=0)
     sidecar.is_full = True
     async with client_of(sidecar, ChangingResolver({"sidecar": instances})) as client:
+        errors = []
         for _ in range(2):
-            with pytest.raises(Overloaded):
+            with pytest.raises(Overloaded) as caught:
                 await embed(client)
+            errors.append((caught.value.message, caught.value.retry_after_s))
+        is_only = client.pool.only is not None
 
     assert sidecar.calls == calls
+    assert is_only is (calls == 1)
+    assert errors[0] == ("full", 2.5)
+    assert (errors[1] == errors[0]) is (calls == 2), "each of several instances gives times of its own"
 
 
 async def test_a_frozen_instance_is_left_in_time_for_another() -> None:

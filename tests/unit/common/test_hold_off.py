@@ -95,6 +95,25 @@ def test_all_that_are_refused_get_times_of_their_own() -> None:
     assert "try again in 4.4 s" in next_one.message
 
 
+def test_larger_work_takes_a_longer_time_of_its_own() -> None:
+    hold_off = HoldOff(FakeClock())
+    refuse(hold_off, asked(size=1000), retry_after_s=5.0)
+    held = [hold_off.refusal(asked(size=size)) for size in (4000, 1000, 1000)]
+
+    assert [error.retry_after_s for error in held if error is not None] == pytest.approx([5.1, 5.5, 5.6])
+
+
+def test_nobody_is_told_to_come_before_there_is_room() -> None:
+    clock = FakeClock()
+    hold_off = HoldOff(clock)
+    refuse(hold_off, asked(time_s=600.0), retry_after_s=85.0, took_s=2.0, work_s=None)
+    clock.advance(1.0)
+    held = hold_off.refusal(asked(time_s=600.0))
+
+    assert held is not None
+    assert held.retry_after_s == pytest.approx(84.0)
+
+
 def test_a_refusal_without_its_work_is_passed_on_as_it_is() -> None:
     hold_off = HoldOff(FakeClock())
 

@@ -387,6 +387,18 @@ async def test_a_model_without_memory_is_freed_and_its_caller_told() -> None:
     assert backend.is_closed
 
 
+async def test_a_model_that_has_no_memory_left_tells_who_warms_it_up_and_stays() -> None:
+    backend = Watched("second")
+    async with entered() as engine:
+        engine._load = lambda _model: backend
+        await engine.load_model(SECOND)
+        backend.error = DeviceMemoryFull("CUDA out of memory")
+        with pytest.raises(Unavailable, match="'second': the device has no memory left to compute with it"):
+            await engine.warm_up_model("second")
+
+        assert [model.id for model in engine.models] == [MODEL, "second"]
+
+
 async def test_too_long_settings_are_refused() -> None:
     async with entered() as engine:
         with pytest.raises(TooLarge, match="settings_json: 65538 bytes; at most 65536"):
