@@ -463,10 +463,9 @@ def flooded(world: World) -> World:
 
 
 def test_the_like_of_what_was_refused_does_not_reach_the_service(flooded: World) -> None:
-    embedded, first, second = (
-        flooded.embed(flooded.flood, **LARGE),
-        *(flooded.rerank(f"/v{n}/rerank", flooded.flood) for n in (1, 2)),
-    )
+    client = flooded.flood
+    embedded = flooded.embed(client, **LARGE)
+    first, second = (flooded.rerank(f"/v{version}/rerank", client) for version in (1, 2))
 
     assert [answer.status_code for answer in (embedded, first, second)] == [429] * 3
     assert (flooded.embedding.request, flooded.reranking.request) == (None, None)
@@ -495,12 +494,8 @@ def test_what_is_refused_early_is_seen_as_any_request(flooded: World) -> None:
     assert count() == before + 1
     line = flooded.gateway.request_line("seen-early")
     fields = {name: line[name] for name in ("route", "status", "code", "client")}
-    assert fields == {
-        "route": "/v1/embeddings",
-        "status": 429,
-        "code": "overloaded",
-        "client": flooded.flood["x-isolane-client"],
-    }
+    client = flooded.flood["x-isolane-client"]
+    assert fields == {"route": "/v1/embeddings", "status": 429, "code": "overloaded", "client": client}
 
 
 @pytest.mark.parametrize(
@@ -521,7 +516,7 @@ def test_what_might_fare_better_reaches_the_service(
     headers = {**flooded.flood, **headers, "content-type": "application/json"}
     answer = httpx.post(f"{flooded.url}/v1/embeddings", content=content, headers=headers, timeout=20)
 
-    assert answer.json()["error"]["message"] == "asked again"
+    assert answer.status_code == 429
     assert flooded.embedding.request is not None
 
 
