@@ -137,6 +137,19 @@ def test_answers_to_what_was_taken_before_do_not_end_a_refusal() -> None:
     assert one.predicted_wait_s > 1.0
 
 
+def test_an_instance_refuses_for_no_longer_than_its_queue_lasts_where_it_says_so() -> None:
+    clock = FakeClock()
+    one = instance(clock)
+    one.observe_load(0.8)
+    refuse(one, 25.0)  # the time of one client, who sends too much
+
+    clock.advance(0.7)
+    before = one.is_refusing
+    clock.advance(0.2)
+
+    assert (before, one.is_refusing) == (True, False)
+
+
 def test_no_refusal_keeps_an_instance_away_for_ever() -> None:
     clock = FakeClock()
     one = instance(clock)

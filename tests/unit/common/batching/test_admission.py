@@ -95,6 +95,30 @@ def test_a_refusal_names_the_bound_and_when_there_is_room(
     assert error.retry_after_s == pytest.approx(delay_s, rel=0.1)
 
 
+def test_a_refusal_says_by_how_much_its_work_lengthens_the_queue(clock: FakeClock) -> None:
+    pace = Pace(max_batch_tokens=100, replicas=1)
+    for tokens in (10, 25, 50, 100) * 10:
+        pace.observe(padded_tokens=tokens, items=1, seconds=0.5 + 0.01 * tokens)
+    admission = Admission(FairQueue(quantum=100), pace, max_queued_cost=1000, clock=clock)
+    admission._queue.expect(ALICE, 790)
+    waiting, late = refused(admission, 100, ALICE, clock), admission.refusal(10, BOB, Deadline.after(0.5, clock=clock))
+
+    # A batch of 100 takes 1.5 s, of which a tenth is the share of 10 tokens in it; alone they would take 0.6 s.
+    assert waiting.work_s == pytest.approx(1.5, rel=0.3)
+    assert late is not None
+    assert isinstance(late.error, Overloaded)
+    assert late.error.work_s == pytest.approx(0.15, rel=0.3)
+
+
+def test_what_was_promised_to_a_flood_is_forgotten_with_time(admission: Admission, clock: FakeClock) -> None:
+    admission._queue.expect(BOB, 950)
+    for _ in range(100):
+        refused(admission, 1000, ALICE, clock)
+    clock.advance(31.0)
+
+    assert refused(admission, 100, ALICE, clock).retry_after_s == pytest.approx(0.5, rel=0.1)
+
+
 def test_a_client_over_its_part_is_told_when_others_have_left_enough(admission: Admission, clock: FakeClock) -> None:
     admission._queue.expect(ALICE, 820)
 
