@@ -10,10 +10,11 @@ from typing import Literal
 from isolane.embedding.v1 import embedding_service_pb2 as pb
 from isolane.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 
+from gateway.clients.held_off import HeldOff
 from gateway.clients.items import Outcomes, ServedModel, Timings, read_items, served_models, timings
 from gateway.clients.vectors import Dtype, Vectors
 from services.common.deadline import Deadline
-from services.common.errors import BackendFailed, Overloaded
+from services.common.errors import BackendFailed
 from services.common.rpc.client import RpcClient
 from services.common.rpc.pool import Pools
 from services.common.server import call
@@ -63,6 +64,7 @@ class EmbeddingClient:
     def __init__(self, pools: Pools, *, attempt_timeout_s: float | None = None) -> None:
         self.pool = pools.open(SERVICE, EmbeddingServiceStub, health_service=HEALTH_SERVICE)
         self._rpc = RpcClient(self.pool, attempt_timeout_s=attempt_timeout_s)
+        self.held_off = HeldOff(self._rpc, "Embed")
 
     async def embed(
         self,
@@ -115,15 +117,6 @@ class EmbeddingClient:
             **outcomes.notes(),
         )
         return embedded
-
-    @property
-    def is_holding_off(self) -> bool:
-        """Whether some calls of `embed` need not be made now."""
-        return self._rpc.is_holding_off
-
-    def refusal(self, model: str, *, size: int, deadline: Deadline) -> Overloaded | None:
-        """Why `embed` need not be called with about `size` bytes; None when it has to be."""
-        return self._rpc.refusal("Embed", queue=model, size=size, deadline=deadline)
 
     async def list_models(self, deadline: Deadline) -> list[ServedModel]:
         """The models that the service has; RequestError when none of its instances answers."""

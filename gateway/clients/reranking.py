@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from isolane.reranking.v1 import reranking_service_pb2 as pb
 from isolane.reranking.v1.reranking_service_pb2_grpc import RerankingServiceStub
 
+from gateway.clients.held_off import HeldOff
 from gateway.clients.items import Outcomes, ServedModel, Timings, read_items, served_models, timings
 from services.common.deadline import Deadline
-from services.common.errors import BackendFailed, Overloaded
+from services.common.errors import BackendFailed
 from services.common.rpc.client import RpcClient
 from services.common.rpc.pool import Pools
 from services.common.server import call
@@ -45,6 +46,7 @@ class RerankingClient:
     def __init__(self, pools: Pools, *, attempt_timeout_s: float | None = None) -> None:
         self.pool = pools.open(SERVICE, RerankingServiceStub, health_service=HEALTH_SERVICE)
         self._rpc = RpcClient(self.pool, attempt_timeout_s=attempt_timeout_s)
+        self.held_off = HeldOff(self._rpc, "Rerank")
 
     async def rerank(
         self,
@@ -103,15 +105,6 @@ class RerankingClient:
             **ranked.outcomes.notes(),
         )
         return ranked
-
-    @property
-    def is_holding_off(self) -> bool:
-        """Whether some calls of `rerank` need not be made now."""
-        return self._rpc.is_holding_off
-
-    def refusal(self, model: str, *, size: int, deadline: Deadline) -> Overloaded | None:
-        """Why `rerank` need not be called with about `size` bytes; None when it has to be."""
-        return self._rpc.refusal("Rerank", queue=model, size=size, deadline=deadline)
 
     async def list_models(self, deadline: Deadline) -> list[ServedModel]:
         """The models that the service has, the default first; RequestError when none of its instances answers."""

@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 import msgspec
 from litestar.types import HTTPScope
 
+from gateway.clients.held_off import HeldOff
 from gateway.dependencies import Clients
 from gateway.middleware.body import Body
 from services.common.deadline import Deadline
-from services.common.errors import Overloaded
-
-
-class Client(Protocol):
-    """Calls a service that has a queue per model."""
-
-    @property
-    def is_holding_off(self) -> bool:
-        """Whether some calls need not be made now."""
-        ...
-
-    def refusal(self, model: str, *, size: int, deadline: Deadline) -> Overloaded | None:
-        """Why a call of `size` bytes need not be made; None when it has to be."""
-        ...
 
 
 class _Named(msgspec.Struct):
@@ -47,16 +33,16 @@ class EarlyRefusals:
     """
 
     def __init__(self, clients: Clients) -> None:
-        self._clients: Mapping[str, Client] = {
-            "/v1/embeddings": clients.embedding,
-            "/v1/rerank": clients.reranking,
-            "/v2/rerank": clients.reranking,
+        self._held_off: Mapping[str, HeldOff] = {
+            "/v1/embeddings": clients.embedding.held_off,
+            "/v1/rerank": clients.reranking.held_off,
+            "/v2/rerank": clients.reranking.held_off,
         }
 
     async def check(self, scope: HTTPScope, body: Body, deadline: Deadline) -> None:
         """Raise Overloaded for a request that need not be tried; what cannot be told so early is left to its route."""
-        client = self._clients.get(scope["path"])
-        if client is None or not client.is_holding_off or scope["method"] != "POST":
+        held_off = self._held_off.get(scope["path"])
+        if held_off is None or not held_off.is_active or scope["method"] != "POST":
             return
         scope["path_template"] = scope["path"]
         data = await body.peek()
@@ -66,5 +52,5 @@ class EarlyRefusals:
             model = _decode(data).model
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return
-        if (refusal := client.refusal(model, size=len(data), deadline=deadline)) is not None:
+        if (refusal := held_off.refusal(model, size=len(data), deadline=deadline)) is not None:
             raise refusal

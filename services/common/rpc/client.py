@@ -33,8 +33,7 @@ Method = Callable[[StubT], aio.UnaryUnaryMultiCallable[Request, Reply]]
 _COUNTED = frozenset({StatusCode.UNAVAILABLE, StatusCode.INTERNAL, StatusCode.UNKNOWN, StatusCode.DATA_LOSS})
 """Statuses that speak against the instance itself; DEADLINE_EXCEEDED does when the attempt had a fair time."""
 
-_calls = cache(CALLS.labels)
-_held_off = cache(HELD_OFF.labels)
+_calls, _held_off = cache(CALLS.labels), cache(HELD_OFF.labels)
 """Looking a label up costs the library more than counting; there are few combinations."""
 
 _RETRY_AFTER_S = 1.0
@@ -118,9 +117,9 @@ class RpcClient(Generic[StubT]):
         """
         if (target := self.pool.only) is None:
             return None
-        return self._held_off(target, name, _wanted(name, queue, lambda: size, deadline))
+        return self._refusal(target, name, _wanted(name, queue, lambda: size, deadline))
 
-    def _held_off(self, target: Target[StubT], name: str, wanted: Asked) -> Overloaded | None:
+    def _refusal(self, target: Target[StubT], name: str, wanted: Asked) -> Overloaded | None:
         if (refusal := target.refusal(wanted)) is not None:
             _held_off(self.pool.service, name).inc()
         return refusal
@@ -158,7 +157,7 @@ class RpcClient(Generic[StubT]):
     async def _attempt(self, asked: _Call[StubT, Request, Reply], target: Target[StubT], permit: Permit) -> Reply:
         """One call to one instance, as a span, unless that has just refused the like."""
         wanted = _wanted(asked.name, asked.queue, asked.request.ByteSize, asked.deadline)
-        if (refusal := self._held_off(target, asked.name, wanted)) is not None:
+        if (refusal := self._refusal(target, asked.name, wanted)) is not None:
             permit.settle(Outcome.IGNORED)
             raise refusal
         with tracing.span(f"{self.pool.service}/{asked.name}", SpanKind.CLIENT):

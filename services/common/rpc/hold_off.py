@@ -52,9 +52,13 @@ class _Refused:
 
     size: int
     time_s: float
+    """Requests with more time than this are tried."""
     until_s: float
+    """When it is believed no longer."""
     room_at_s: float
+    """When the instance said that there would be room."""
     work_s: float
+    """What the request would have taken, once begun."""
 
 
 class HoldOff:
@@ -77,18 +81,18 @@ class HoldOff:
 
     def refusal(self, asked: Asked) -> Overloaded | None:
         """The refusal of a request that need not be tried; None when it has to be."""
-        last = self._refused.get(asked.key)
-        if last is None or self._clock() >= last.until_s:
+        last, now_s = self._refused.get(asked.key), self._clock()
+        if last is None or now_s >= last.until_s:
             return None
         if asked.time_s > last.time_s or (size := asked.size()) < _SMALLER * last.size:
             return None
         work_s = last.work_s * size / last.size if last.size else last.work_s
-        return _held(max(self._promises.give(asked.key, 0.0, work_s), last.room_at_s - self._clock()))
+        return _held(max(self._promises.give(asked.key, 0.0, work_s), last.room_at_s - now_s))
 
     def observe(self, asked: Asked, refusal: Overloaded, *, retry_after_s: float, took_s: float) -> Overloaded:
         """Take note of an instance's refusal; returns it, or one that says later, if earlier times are given away."""
-        work_s = refusal.work_s or 0.0
-        until_s = self._clock() + min(max(_LEAST_S, took_s), _MOST_SHARE * asked.time_s, retry_after_s)
+        now_s, work_s = self._clock(), refusal.work_s or 0.0
+        until_s = now_s + min(max(_LEAST_S, took_s), _MOST_SHARE * asked.time_s, retry_after_s)
         self._until_s = max(self._until_s, until_s)
         self._refused.pop(asked.key, None)
         self._refused[asked.key] = _Refused(
@@ -96,7 +100,7 @@ class HoldOff:
             # As much at the end of the while as the refused one had at its start: a client's next is no better off.
             time_s=asked.time_s * (1 + _MOST_SHARE),
             until_s=until_s,
-            room_at_s=self._clock() + retry_after_s,
+            room_at_s=now_s + retry_after_s,
             work_s=work_s,
         )
         if len(self._refused) > _MOST_KEYS:
