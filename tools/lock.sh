@@ -21,9 +21,21 @@ compile go.txt "$@" requirements/go.in
 compile ../bench/requirements/infinity.txt "$@" bench/requirements/infinity.in
 
 # The other sets are parts of dev.txt: the same versions everywhere.
-compile mesh.txt --constraints requirements/dev.txt --all-extras pyproject.toml
-compile local.txt --constraints requirements/dev.txt --extra gateway --extra embedding --extra reranking \
-  --extra documents --extra gpu --extra ops pyproject.toml
+part() {
+  output=$1
+  shift
+  compile "$output" --constraints requirements/dev.txt "$@" pyproject.toml
+}
+
+local='--extra gateway --extra embedding --extra reranking --extra documents --extra gpu --extra ops'
+# shellcheck disable=SC2086 # these are words
+part local.txt $local
+# shellcheck disable=SC2086
+part mesh.txt $local --extra mesh
 for extra in gateway embedding reranking documents gpu ops; do
-  compile "$extra.txt" --constraints requirements/dev.txt --extra "$extra" pyproject.toml
+  part "$extra.txt" --extra "$extra"
+done
+# For images with CUDA.
+for extra in embedding reranking; do
+  part "$extra-torch.txt" --extra "$extra" --extra torch
 done
