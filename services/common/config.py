@@ -203,8 +203,9 @@ class ModelServerSettings(ServerSettings):
     max_batch_tokens: int = Field(default=8192, ge=1)
     """Largest batch; batches are smaller where more tokens would gain no speed. Unit: tokens."""
 
-    max_queued_tokens: int = Field(default=262_144, ge=1)
-    """Tokens of one model that may wait; more is refused with a retry delay."""
+    max_queued_tokens: int = Field(default=1_048_576, ge=1)
+    """Tokens of one model that may wait; more is refused with a retry delay. One request may have four fifths of them,
+    or half of them as bulk work: by default 2,048 texts of 256 tokens."""
 
     cache_bytes: int = Field(default=64 * 1024 * 1024, ge=0)
     """Memory for results that may be asked for again, over all models; 0 keeps none. Unit: bytes."""

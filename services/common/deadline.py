@@ -10,6 +10,15 @@ from dataclasses import dataclass, field
 
 from services.common.errors import DeadlineExceeded
 
+TIME_LEFT_KEY = "x-isolane-time-left-us"
+"""Name of the gRPC metadata key with the time that the caller gives. Unit: microseconds."""
+ANSWER_S = 0.5
+"""A caller listens for so much longer than it gives: an instance that then says that the time is over is busy, one that
+says nothing may be frozen. Unit: seconds."""
+
+_MOST_DIGITS = 12
+"""Longest number that is read: more than a week in microseconds."""
+
 Clock = Callable[[], float]
 """Seconds on a monotonic clock."""
 
@@ -55,6 +64,18 @@ class Deadline:
             if not scope.expired():
                 raise
             raise DeadlineExceeded(f"{what}: the deadline passed; allow more time or send less at once") from exc
+
+
+def time_left(seconds: float) -> tuple[str, str]:
+    """The metadata that tells the next process how much time it has."""
+    return TIME_LEFT_KEY, str(max(0, round(seconds * 1e6)))
+
+
+def read_microseconds(text: str | None) -> float | None:
+    """Seconds; None for what is not a whole number of microseconds."""
+    if text is None or not text.isascii() or not text.isdecimal() or len(text) > _MOST_DIGITS:
+        return None
+    return int(text) / 1e6
 
 
 def is_task_cancelled() -> bool:

@@ -9,6 +9,7 @@
     └── RequestError              one request failed; crosses gRPC and HTTP
         ├── InvalidRequest        the caller must change the request
         │   ├── TooLarge          a limit on size or number was passed
+        │   ├── DeadlineTooShort  the work alone needs more time than the deadline leaves
         │   ├── UnknownModel      no such model here
         │   ├── UnsupportedFormat a file's format is not parsed here
         │   └── UnprocessableFile the file is damaged or cannot be parsed
@@ -97,6 +98,12 @@ class TooLarge(InvalidRequest):
     """The request passes a limit on size or number."""
 
     code = "too_large"
+
+
+class DeadlineTooShort(InvalidRequest):
+    """The work alone needs more time than the deadline leaves; nothing was computed."""
+
+    code = "deadline_too_short"
 
 
 class UnknownModel(InvalidRequest):
@@ -201,10 +208,14 @@ class Problem:
     title: str
 
 
+# Envoy counts UNAVAILABLE, INTERNAL, UNKNOWN, DATA_LOSS, UNIMPLEMENTED and DEADLINE_EXCEEDED against an instance, as it
+# reads them as 5xx, and after five in a row it sends nobody there. So a server of ours never answers with one of these
+# what the input or the deadline of one client can bring about: ABORTED counts as 409.
 GRPC_STATUS: Mapping[type[RequestError], StatusCode] = MappingProxyType(
     {
         InvalidRequest: StatusCode.INVALID_ARGUMENT,
         TooLarge: StatusCode.INVALID_ARGUMENT,
+        DeadlineTooShort: StatusCode.INVALID_ARGUMENT,
         UnknownModel: StatusCode.NOT_FOUND,
         UnsupportedFormat: StatusCode.FAILED_PRECONDITION,
         UnprocessableFile: StatusCode.FAILED_PRECONDITION,
@@ -215,9 +226,9 @@ GRPC_STATUS: Mapping[type[RequestError], StatusCode] = MappingProxyType(
         BreakerOpen: StatusCode.UNAVAILABLE,
         NotPermitted: StatusCode.PERMISSION_DENIED,
         Overloaded: StatusCode.RESOURCE_EXHAUSTED,
-        DeadlineExceeded: StatusCode.DEADLINE_EXCEEDED,
+        DeadlineExceeded: StatusCode.ABORTED,
         Cancelled: StatusCode.CANCELLED,
-        BackendFailed: StatusCode.INTERNAL,
+        BackendFailed: StatusCode.ABORTED,
     }
 )
 
@@ -225,6 +236,7 @@ HTTP_PROBLEM: Mapping[type[RequestError], Problem] = MappingProxyType(
     {
         InvalidRequest: Problem(status=400, title="Invalid request"),
         TooLarge: Problem(status=413, title="Too large"),
+        DeadlineTooShort: Problem(status=413, title="Too large for its deadline"),
         UnknownModel: Problem(status=404, title="Unknown model"),
         UnsupportedFormat: Problem(status=415, title="Unsupported format"),
         UnprocessableFile: Problem(status=422, title="Unprocessable file"),

@@ -15,6 +15,7 @@ from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 from grpc.aio import AioRpcError
 
+from services.common.deadline import read_microseconds
 from services.common.errors import (
     GRPC_STATUS,
     BackendFailed,
@@ -41,9 +42,6 @@ _MAX_TEXT_BYTES = 1024
 Longest message or param on the wire. A peer refuses trailers over 8 KiB and then nothing of the error arrives; the
 message is in them twice, once percent-encoded at up to three bytes for one.
 """
-
-_MAX_DIGITS = 12
-"""Longest number that is read: more than a week in microseconds."""
 
 _BY_STATUS: dict[StatusCode, type[RequestError]] = {
     StatusCode.INVALID_ARGUMENT: InvalidRequest,
@@ -97,10 +95,16 @@ def decode(failure: AioRpcError, service: str) -> RequestError:
         cls = error_class(info.reason) or _by_status(failure)
         error = cls(failure.details() or "", retry_after_s=retry_after_s, param=info.metadata.get("param"))
         if isinstance(error, Overloaded):
-            error.work_s = _microseconds(info.metadata.get(_WORK_KEY))
+            error.work_s = read_microseconds(info.metadata.get(_WORK_KEY))
         return error
     cls = _by_status(failure)
     return cls(f"{service}: {_BARE.get(cls, 'the call failed')}", retry_after_s=retry_after_s or _BARE_RETRY_S.get(cls))
+
+
+def is_ours(failure: AioRpcError) -> bool:
+    """Whether a server of ours ended the call, in its own words; else gRPC did, a proxy, or another server."""
+    info, _ = _details(failure)
+    return info is not None and info.domain == DOMAIN
 
 
 def encode_load(queued_cost: int, predicted_wait_s: float) -> tuple[tuple[str, str], ...]:
@@ -111,16 +115,9 @@ def encode_load(queued_cost: int, predicted_wait_s: float) -> tuple[tuple[str, s
 def decode_wait_s(trailers: Trailers | None) -> float | None:
     """The predicted wait that trailing metadata carries; None where it carries none that can be read."""
     for key, value in trailers or ():
-        if key == PREDICTED_WAIT_KEY and isinstance(value, str) and (wait_s := _microseconds(value)) is not None:
+        if key == PREDICTED_WAIT_KEY and isinstance(value, str) and (wait_s := read_microseconds(value)) is not None:
             return wait_s
     return None
-
-
-def _microseconds(text: str | None) -> float | None:
-    """Seconds; None for what is not a whole number of microseconds."""
-    if text is None or not text.isascii() or not text.isdecimal() or len(text) > _MAX_DIGITS:
-        return None
-    return int(text) / 1e6
 
 
 def _cut(text: str) -> str:

@@ -70,7 +70,7 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
 
         Raises:
             UnknownModel, InvalidRequest, TooLarge: the request is wrong as a whole.
-            Overloaded, DeadlineExceeded, Unavailable: see `TokenBatcher`.
+            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `TokenBatcher.submit`.
         """
         lane = self.lane(model)
         _check_dimensions(lane.model, dimensions)

@@ -110,7 +110,7 @@ class RerankingEngine(ModelEngine[RerankingBackend, RerankingModelSettings]):
 
         Raises:
             UnknownModel, InvalidRequest, TooLarge: the request is wrong as a whole.
-            Overloaded, DeadlineExceeded, Unavailable: see `TokenBatcher`.
+            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `TokenBatcher.submit`.
         """
         lane = self.lane(model)
         self._check(query.text, documents)

@@ -8,7 +8,7 @@ from services.common.batching.fair_queue import FairQueue
 from services.common.batching.pace import Pace
 from services.common.caller import Caller, Priority
 from services.common.deadline import Clock, Deadline
-from services.common.errors import DeadlineExceeded, Overloaded, RequestError
+from services.common.errors import DeadlineTooShort, Overloaded, RequestError, TooLarge
 from services.common.promises import Promises
 
 _LEAST_MARGIN, _MOST_MARGIN = 1.1, 2.0
@@ -18,12 +18,10 @@ _LATE, _IN_TIME = 1.02, 0.9995
 _HOPELESS = 2.0
 """Items that alone need so many times what the deadline leaves are not tried."""
 _CLIENT_FACTOR = 4
-"""A client may queue so many times what is free: one alone four fifths, so that others always find room (dynamic
-thresholds, Choudhury and Hahne 1998)."""
+"""A client may queue so many times what it leaves free, so that others always find room (dynamic thresholds, Choudhury
+and Hahne 1998): of 1,000 tokens the first has 800 at most, the next 160, the one after it 32."""
 _BULK_SHARE = 0.5
-"""Part of the queue that bulk work may take."""
-_LARGEST = 0.25
-"""Room of this part of the queue is enough for any request: a larger one would else never find room under load."""
+"""Part of the queue that bulk work may take; the rest is for interactive work alone."""
 _DOUBTFUL_S = 5.0
 """Predictions that no batch has confirmed for so long refuse nothing while nothing waits."""
 
@@ -33,7 +31,7 @@ class Refusal:
     """Why a request is not taken."""
 
     reason: str
-    """`full`, `late` or `too_long`."""
+    """`full`, `too_large`, `late` or `too_long`."""
     error: RequestError
 
 
@@ -70,8 +68,8 @@ class Admission:
 
     def refusal(self, cost: int, caller: Caller, deadline: Deadline) -> Refusal | None:
         """Why `cost` more tokens of a caller are not taken; None when they are."""
-        if (full := self._full(cost, caller)) is not None:
-            return full
+        if (no_room := self._too_large(cost, caller) or self._full(cost, caller)) is not None:
+            return no_room
         is_idle = not (self._queue.cost or self.in_progress)
         if is_idle and self._clock() - self._learned_s > _DOUBTFUL_S:
             return None
@@ -83,7 +81,7 @@ class Admission:
         if alone_s > _HOPELESS * deadline.remaining_s():
             return Refusal(
                 reason="too_long",
-                error=DeadlineExceeded(
+                error=DeadlineTooShort(
                     f"{cost} tokens need about {alone_s:.1f} s and the deadline leaves {deadline.remaining_s():.1f} s; "
                     "allow more time or send less at once"
                 ),
@@ -109,27 +107,46 @@ class Admission:
         """By how much `cost` more tokens lengthen the queue: they need no batches of their own."""
         return self._seconds(self._queue.cost + cost) - self._seconds(self._queue.cost)
 
+    def largest(self, caller: Caller) -> int:
+        """Tokens of the largest request of a caller that is ever taken: what its bounds leave of an empty queue."""
+        own = self._max_queued_cost * _CLIENT_FACTOR // (_CLIENT_FACTOR + 1)
+        return min(own, self._bulk_limit) if caller.priority is Priority.BULK else own
+
+    @property
+    def _bulk_limit(self) -> int:
+        return round(_BULK_SHARE * self._max_queued_cost)
+
+    def _too_large(self, cost: int, caller: Caller) -> Refusal | None:
+        """A refusal when `cost` tokens of a caller would find no room in an empty queue."""
+        if cost <= (largest := self.largest(caller)):
+            return None
+        return Refusal(
+            reason="too_large",
+            error=TooLarge(
+                f"the request has {cost} tokens, and at most {largest} of {caller.priority.value} work are taken at "
+                "once; send it in parts"
+            ),
+        )
+
     def _full(self, cost: int, caller: Caller) -> Refusal | None:
-        """A refusal when there is no room for `cost` more tokens of a caller."""
+        """A refusal when there is no room for `cost` more tokens of a caller at the moment."""
         queue, most = self._queue, self._max_queued_cost
-        own, of_bulk = queue.cost_of(caller), queue.cost_of_class(Priority.BULK)
-        needed = min(cost, _LARGEST * most)
+        own, of_bulk = queue.cost_of_client(caller.client), queue.cost_of_class(Priority.BULK)
         free = most - queue.cost
-        limit = round(_BULK_SHARE * most)
-        # What has to go before there is room, by whose bound it is; each token that goes is room for four of a client.
+        # What has to go before there is room, by whose bound it is. A client's is own + cost <= 4 * (free - cost), and
+        # each token that goes is room for four of its: with 700 of 1,000 waiting, none of them its, a request of 300 is
+        # taken when (5 * 300 - 4 * 300) / 4 = 75 are gone.
         excess = {
-            "all": needed - free,
-            "client": (own + needed - _CLIENT_FACTOR * free) / _CLIENT_FACTOR,
-            "bulk": of_bulk + needed - limit if caller.priority is Priority.BULK else 0.0,
+            "client": (own + cost - _CLIENT_FACTOR * (free - cost)) / _CLIENT_FACTOR,
+            "bulk": of_bulk + cost - self._bulk_limit if caller.priority is Priority.BULK else 0.0,
         }
         whose = max(excess, key=excess.__getitem__)
         if excess[whose] <= 0:
             return None
         bound = {
-            "all": f"{queue.cost} tokens are waiting, of {most} at most",
-            "client": f"{own} tokens of this client are waiting, of {queue.cost} in all, and more are not its part of "
-            f"{most}",
-            "bulk": f"{of_bulk} tokens of bulk work are waiting, of {limit} at most",
+            "client": f"{queue.cost} tokens are waiting, of {most} at most, {own} of them this client's, which may "
+            f"have {max(0, (_CLIENT_FACTOR * free - own) // (_CLIENT_FACTOR + 1))} more",
+            "bulk": f"{of_bulk} tokens of bulk work are waiting, of {self._bulk_limit} at most",
         }[whose]
         work_s = self._work_s(cost)
         delay_s = self._promises.give(caller.client, self._seconds(excess[whose]), work_s)

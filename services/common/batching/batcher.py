@@ -82,7 +82,7 @@ class TokenBatcher:
             deadline: when the caller stops waiting.
 
         Raises:
-            Overloaded, DeadlineExceeded, Unavailable: as `submit`.
+            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: as `submit`.
         """
         self._board.admit(cost, caller, deadline)
         try:
@@ -95,7 +95,9 @@ class TokenBatcher:
 
         Raises:
             Overloaded: they do not fit or would be late; nothing was computed, and the error says when to come back.
-            DeadlineExceeded: the deadline passed first, or the items alone need more time than it leaves.
+            TooLarge: they would not fit even if nothing waited.
+            DeadlineTooShort: the items alone need more time than the deadline leaves; nothing was computed.
+            DeadlineExceeded: the deadline passed first.
             Unavailable: nothing will be computed any more.
         """
         request = Request(
@@ -124,6 +126,10 @@ class TokenBatcher:
             queue_us=round(queue_s * 1e6),
             compute_us=round(request.compute_s * 1e6),
         )
+
+    def largest(self, caller: Caller) -> int:
+        """Tokens of the largest request of a caller that is ever taken."""
+        return self._board.largest(caller)
 
     def backlog(self) -> Backlog:
         """Work that is waiting now."""

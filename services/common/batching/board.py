@@ -99,6 +99,10 @@ class Board:
             self._check(cost, caller, deadline)
             self._queue.expect(caller, cost)
 
+    def largest(self, caller: Caller) -> int:
+        """Tokens of the largest request of a caller that is ever taken."""
+        return self._admission.largest(caller)
+
     def release(self, cost: int, caller: Caller) -> None:
         """What was admitted is queued, or will not be."""
         with self._changed:
@@ -108,7 +112,7 @@ class Board:
         """Queue all items that are neither kept nor on their way, or none: the entries, and the positions that share.
 
         Raises:
-            Overloaded, DeadlineExceeded, Unavailable: see `TokenBatcher.submit`.
+            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `TokenBatcher.submit`.
         """
         with self._changed:
             fresh: dict[bytes, Entry] = {}

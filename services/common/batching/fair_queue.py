@@ -188,9 +188,9 @@ class FairQueue:
         """Entries that wait."""
         return sum(line.count for line in self._classes.values())
 
-    def cost_of(self, caller: Caller) -> int:
-        """Tokens of one client that wait in one class."""
-        return self._classes[caller.priority].waiting[caller.client]
+    def cost_of_client(self, client: str) -> int:
+        """Tokens of one client that wait, in both classes."""
+        return sum(line.waiting[client] for line in self._classes.values())
 
     def cost_of_class(self, priority: Priority) -> int:
         """Tokens that wait in a class."""

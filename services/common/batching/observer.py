@@ -28,7 +28,7 @@ class Observer(Protocol):
         ...
 
     def refused(self, reason: str) -> None:
-        """A request was refused: `full`, `late` or `too_long`."""
+        """A request was refused: `full`, `too_large`, `late` or `too_long`."""
         ...
 
     def waited(self, queue_s: float) -> None:

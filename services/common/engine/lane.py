@@ -129,7 +129,7 @@ class Lane(Generic[BackendT]):
             deadline: when the caller stops waiting.
 
         Raises:
-            Overloaded, DeadlineExceeded, Unavailable: see `TokenBatcher.admit`.
+            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `TokenBatcher.admit`.
         """
         started_s = time.monotonic()
         size = sum(sizes)
@@ -138,7 +138,7 @@ class Lane(Generic[BackendT]):
             began_s = time.monotonic()
             return self._work(make, caller), time.monotonic() - began_s
 
-        with self._batcher.admit(self._least_cost(sizes), caller, deadline):
+        with self._batcher.admit(self._least_cost(sizes, caller), caller, deadline):
             items, took_s = await self._threads.run(work, caller=caller, size=size)
         self._learn(size, items, took_s)
         return Tokenized(items=items, tokenize_us=round((time.monotonic() - started_s) * 1e6))
@@ -184,13 +184,16 @@ class Lane(Generic[BackendT]):
         salt = self._salt + (_digest(caller.client.encode()) if self._is_per_client else b"")
         return [item if isinstance(item, RequestError) else Work(tokens=item, key=_key(salt, item)) for item in make()]
 
-    def _least_cost(self, sizes: Sequence[int]) -> int:
-        """Tokens that texts of those sizes have at least, most probably, and as many as could be computed meanwhile."""
+    def _least_cost(self, sizes: Sequence[int], caller: Caller) -> int:
+        """Tokens that texts of those sizes have at least, most probably, and as many as could be computed meanwhile.
+
+        The latter make no request too large that else would be taken.
+        """
         most = self.model.max_tokens
         tokens = sum(min(most, 1 + int(_CAUTION * size / self._bytes_per_token)) for size in sizes)
         per_token_s = self._batcher.coefficients.per_token
         meanwhile = sum(sizes) * self._tokenize_s_per_byte / per_token_s if per_token_s else 0.0
-        return tokens + int(min(meanwhile, self._most_priced))
+        return tokens + int(min(meanwhile, self._most_priced, max(0, self._batcher.largest(caller) - tokens)))
 
     def _learn(self, size: int, items: Sequence[Ready], seconds: float) -> None:
         """Take note of texts of `size` bytes together."""

@@ -14,7 +14,7 @@ from grpc import StatusCode, aio
 from opentelemetry.trace import SpanKind
 
 from services.common import caller, status
-from services.common.deadline import Deadline, is_task_cancelled
+from services.common.deadline import ANSWER_S, Deadline, is_task_cancelled, time_left
 from services.common.errors import DeadlineExceeded, Overloaded, RequestError, Unavailable
 from services.common.rpc.breaker import Outcome, Permit
 from services.common.rpc.hold_off import Asked
@@ -31,7 +31,9 @@ Reply = TypeVar("Reply", bound=Message)
 Method = Callable[[StubT], aio.UnaryUnaryMultiCallable[Request, Reply]]
 
 _COUNTED = frozenset({StatusCode.UNAVAILABLE, StatusCode.INTERNAL, StatusCode.UNKNOWN, StatusCode.DATA_LOSS})
-"""Statuses that speak against the instance itself; DEADLINE_EXCEEDED does when the attempt had a fair time."""
+"""Bare statuses that speak against the instance itself; DEADLINE_EXCEEDED does when the attempt had a fair time. What
+an instance says in its own words shows that it lives, whatever a client brought about: else five requests of one client
+could take it from all others."""
 
 _calls, _held_off = cache(CALLS.labels), cache(HELD_OFF.labels)
 """Looking a label up costs the library more than counting; there are few combinations."""
@@ -168,19 +170,20 @@ class RpcClient(Generic[StubT]):
     ) -> Reply:
         """Call, and let the instance's breaker, the metrics and the log know how it went."""
         timeout_s = min(asked.deadline.remaining_s(), self._attempt_timeout_s)
+        given_s, listened_s = self._times(timeout_s)
         started_s = time.monotonic()
         outcome, code = Outcome.IGNORED, "CANCELLED"
         target.in_flight += 1
         self._in_flight.inc()
         try:
-            sent = asked.method(target.stub)(asked.request, timeout=timeout_s, metadata=_metadata())
+            sent = asked.method(target.stub)(asked.request, timeout=listened_s, metadata=_metadata(given_s))
             reply = await sent
             outcome, code = Outcome.SUCCESS, "OK"
             target.observe_latency(time.monotonic() - started_s)
             _observe_load(target, await sent.trailing_metadata())
             return reply
         except aio.AioRpcError as exc:
-            outcome, code = self._judge(exc.code(), timeout_s), exc.code().name
+            outcome, code = self._judge(exc, timeout_s), exc.code().name
             if outcome is Outcome.FAILURE:
                 log.warning(
                     "attempt_failed",
@@ -205,13 +208,27 @@ class RpcClient(Generic[StubT]):
         """The error that the call ended with; what it says of the instance's load is noted."""
         error = status.decode(failure, self.pool.service)
         _observe_load(target, failure.trailing_metadata())
+        if isinstance(error, Unavailable):
+            target.stay_away(_RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s)
         if isinstance(error, Overloaded):
             retry_after_s = _RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
             return target.observe_refusal(wanted, error, retry_after_s=retry_after_s, took_s=took_s)
         return error
 
-    def _judge(self, code: StatusCode, timeout_s: float) -> Outcome:
+    def _times(self, timeout_s: float) -> tuple[float, float]:
+        """What the instance is told that it has, and how long it is listened to: a little longer, see `ANSWER_S`.
+
+        An attempt that another may follow is given less, so that its listening does not take from that.
+        """
+        if timeout_s < self._attempt_timeout_s:
+            return timeout_s, timeout_s + ANSWER_S
+        return max(timeout_s / 2, timeout_s - ANSWER_S), timeout_s
+
+    def _judge(self, failure: aio.AioRpcError, timeout_s: float) -> Outcome:
         """What a failed attempt says of its instance."""
+        if status.is_ours(failure):
+            return Outcome.IGNORED
+        code = failure.code()
         is_slow = code is StatusCode.DEADLINE_EXCEEDED and timeout_s >= self._fair_s
         return Outcome.FAILURE if code in _COUNTED or is_slow else Outcome.IGNORED
 
@@ -232,9 +249,9 @@ def _observe_load(target: Target[StubT], trailers: status.Trailers | None) -> No
         target.observe_load(wait_s)
 
 
-def _metadata() -> aio.Metadata:
-    """Ids that tie the call to its request, and whom it is for."""
-    metadata = aio.Metadata(*tracing.inject().items(), *caller.current.get().metadata())
+def _metadata(timeout_s: float) -> aio.Metadata:
+    """Ids that tie the call to its request, whom it is for, and how much time it has."""
+    metadata = aio.Metadata(*tracing.inject().items(), *caller.current.get().metadata(), time_left(timeout_s))
     if current := request_id.current.get():
         metadata.add(request_id.METADATA_KEY, current)
     return metadata

@@ -112,6 +112,11 @@ class Instance(Target[StubT]):
         self._refuses_until_s = max(self._refuses_until_s, until_s)
         return super().observe_refusal(asked, refusal, retry_after_s=retry_after_s, took_s=took_s)
 
+    def stay_away(self, seconds: float) -> None:
+        """Pick others first for so long, at most a minute; where it is the only one it is asked all the same."""
+        until_s = self._clock() + min(seconds, _LONGEST_REFUSAL_S)
+        self._refuses_until_s = max(self._refuses_until_s, until_s)
+
     async def health_known(self) -> None:
         """Wait until the instance answered or refused for the first time."""
         await self._seen_health.wait()

@@ -78,6 +78,9 @@ class Target(Generic[StubT]):
         """Why a call need not be tried, as the like of it was refused a moment ago; None when it has to be."""
         return self._hold_off.refusal(asked)
 
+    def stay_away(self, seconds: float) -> None:
+        """Take note that it answered nothing for now: others are better for so long."""
+
     def observe_refusal(self, asked: Asked, refusal: Overloaded, *, retry_after_s: float, took_s: float) -> Overloaded:
         """Take note that a call was refused for load, and after which time one may be taken; see `HoldOff.observe`."""
         return self._hold_off.observe(asked, refusal, retry_after_s=retry_after_s, took_s=took_s)

@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from services.common import caller, status
 from services.common.batching.base import Backlog
-from services.common.deadline import Deadline, is_task_cancelled
+from services.common.deadline import TIME_LEFT_KEY, Deadline, is_task_cancelled, read_microseconds
 from services.common.errors import BackendFailed, Cancelled, DeadlineExceeded, RequestError, Unavailable
 from services.common.server import call
 from services.common.telemetry import request_id, tracing
@@ -83,10 +83,8 @@ class EdgeInterceptor(aio.ServerInterceptor):
     ) -> Any:
         """Answer, then record the outcome once for log, span and metrics."""
         started_s = time.monotonic()
-        remaining_s = context.time_remaining()
-        deadline = Deadline.after(
-            self._max_deadline_s if remaining_s is None else min(remaining_s, self._max_deadline_s)
-        )
+        given_s = read_microseconds(headers.get(TIME_LEFT_KEY)), context.time_remaining()
+        deadline = Deadline.after(min([self._max_deadline_s, *(s for s in given_s if s is not None)]))
         fields = call.begin(deadline)
         error: RequestError | None = None
         try:

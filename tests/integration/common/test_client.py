@@ -35,6 +35,7 @@ from services.common.errors import (
     Overloaded,
     RequestError,
     Unavailable,
+    request_errors,
 )
 from services.common.rpc.breaker import Breaker, ConsecutiveBreaker, Outcome
 from services.common.rpc.client import RpcClient
@@ -65,6 +66,27 @@ class TryoutSettings(ServerSettings):
     metrics_port: int = 0
 
 
+class ForeignServer:
+    """As `GrpcServer`, without our edge: what fails in it or before it comes without words of ours."""
+
+    def __init__(self, servicer: pb_grpc.EmbeddingServiceServicer) -> None:
+        self._server = aio.server()
+        self._health = health.aio.HealthServicer()
+        pb_grpc.add_EmbeddingServiceServicer_to_server(servicer, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+
+    async def start(self, port: int) -> int:
+        bound = self._server.add_insecure_port(f"127.0.0.1:{port}")
+        await self._server.start()
+        return bound
+
+    async def set_serving(self) -> None:
+        await self._health.set(NAME, health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self) -> None:
+        await self._server.stop(None)
+
+
 class Upstream(pb_grpc.EmbeddingServiceServicer):
     """One server whose answers the test decides; counts the calls that reach it."""
 
@@ -74,13 +96,20 @@ class Upstream(pb_grpc.EmbeddingServiceServicer):
         self.address = ""
         self.wait_s: float | None = None
         """Predicted wait that its answers report."""
-        self.server: GrpcServer
+        self.is_broken = False
+        """Of a foreign server: fails every call."""
+        self.server: GrpcServer | ForeignServer
 
-    async def start(self, port: int = 0, *, is_serving: bool = True) -> None:
-        add = pb_grpc.add_EmbeddingServiceServicer_to_server
-        settings = TryoutSettings(port=port, drain_s=0.01)
-        self.server = GrpcServer(settings, [Registration(name=NAME, servicer=self, add=add)])
-        self.address = f"127.0.0.1:{await self.server.start()}"
+    async def start(self, port: int = 0, *, is_serving: bool = True, is_foreign: bool = False) -> None:
+        if is_foreign:
+            foreign = self.server = ForeignServer(self)
+            bound = await foreign.start(port)
+        else:
+            add = pb_grpc.add_EmbeddingServiceServicer_to_server
+            settings = TryoutSettings(port=port, drain_s=0.01)
+            ours = self.server = GrpcServer(settings, [Registration(name=NAME, servicer=self, add=add)])
+            bound = await ours.start()
+        self.address = f"127.0.0.1:{bound}"
         if is_serving:
             await self.server.set_serving()
 
@@ -97,6 +126,8 @@ class Upstream(pb_grpc.EmbeddingServiceServicer):
 
     async def Embed(self, request: pb.EmbedRequest, context: Any) -> pb.EmbedResponse:  # noqa: N802 - gRPC's name
         self.calls += 1
+        if self.is_broken:
+            await context.abort(StatusCode.INTERNAL, "the device is gone")
         if self.wait_s is not None:
             context.set_trailing_metadata(status.encode_load(0, self.wait_s))
         return await self.answer(request)
@@ -120,9 +151,9 @@ async def upstreams() -> AsyncIterator[Callable[..., Awaitable[Upstream]]]:
     """Starts servers; they stop with the test."""
     async with AsyncExitStack() as stack:
 
-        async def start(port: int = 0, *, is_serving: bool = True) -> Upstream:
+        async def start(port: int = 0, *, is_serving: bool = True, is_foreign: bool = False) -> Upstream:
             upstream = Upstream()
-            await upstream.start(port, is_serving=is_serving)
+            await upstream.start(port, is_serving=is_serving, is_foreign=is_foreign)
             stack.push_async_callback(upstream.server.stop)
             return upstream
 
@@ -317,8 +348,8 @@ async def test_a_failure_keeps_grpcs_own_words_as_its_cause(upstreams: Start) ->
 async def test_the_breaker_opens_after_five_failures_and_then_nothing_is_dialled(
     upstreams: Start, logs: CapturedLogs
 ) -> None:
-    one = await upstreams()
-    one.fail(BackendFailed("the device is gone"))
+    one = await upstreams(is_foreign=True)
+    one.is_broken = True
     before = REGISTRY.get_sample_value("isolane_breaker_opened_total", {"service": "tryout"}) or 0.0
     async with client_of(one.address) as client:
         errors = [await failure(client) for _ in range(10)]
@@ -335,8 +366,8 @@ async def test_the_breaker_opens_after_five_failures_and_then_nothing_is_dialled
 
 async def test_an_instance_that_comes_back_is_probed_at_once_though_its_breaker_is_open(upstreams: Start) -> None:
     port = free_port()
-    one = await upstreams(port)
-    one.fail(BackendFailed("the device is gone"))
+    one = await upstreams(port, is_foreign=True)
+    one.is_broken = True
     async with client_of(one.address) as client:
         for _ in range(5):
             await failure(client)
@@ -352,15 +383,61 @@ async def test_an_instance_that_comes_back_is_probed_at_once_though_its_breaker_
         assert not client.pool.states()[0].is_breaker_open
 
 
-async def test_callers_errors_never_open_the_breaker(upstreams: Start) -> None:
-    one = await upstreams()
-    async with client_of(one.address) as client:
-        for error in [InvalidRequest("wrong"), Overloaded("full", retry_after_s=0.0)]:
-            one.fail(error)
-            for _ in range(10):
-                assert type(await failure(client)) is type(error)
+OURS = [cls for cls in request_errors() if cls.__module__ == RequestError.__module__]
 
-    assert one.calls == 20
+
+@pytest.mark.parametrize("error", OURS, ids=lambda cls: cls.__name__)
+async def test_what_an_instance_says_in_its_own_words_never_opens_the_breaker(
+    upstreams: Start, error: type[RequestError]
+) -> None:
+    one = await upstreams()
+    one.fail(error("because of one client", retry_after_s=0.0))
+    async with client_of(one.address) as client:
+        for _ in range(10):
+            assert type(await failure(client)) is error
+
+    assert one.calls >= 10
+
+
+@pytest.mark.parametrize("error", OURS, ids=lambda cls: cls.__name__)
+def test_no_error_that_a_client_brings_about_counts_with_envoy_against_the_instance(error: type[RequestError]) -> None:
+    # As Envoy 1.40 reads gRPC statuses for outlier detection: these are 5xx to it (source/common/grpc/common.cc).
+    counted = {
+        StatusCode.UNKNOWN,
+        StatusCode.DEADLINE_EXCEEDED,
+        StatusCode.UNIMPLEMENTED,
+        StatusCode.INTERNAL,
+        StatusCode.UNAVAILABLE,
+        StatusCode.DATA_LOSS,
+    }
+
+    code = status.encode(error("x"))[0]
+
+    assert (code in counted) is issubclass(error, Unavailable)
+
+
+async def test_calls_that_run_out_of_time_in_a_busy_instance_never_open_the_breaker(upstreams: Start) -> None:
+    one = await upstreams()
+    one.answer = hang
+    async with client_of(one.address, attempt_timeout_s=1.0) as client:
+        errors = await asyncio.gather(*(failure(client, within_s=1.1) for _ in range(8)))
+        one.answer = one.at_once
+        reply = await embed(client)
+
+    assert {type(error) for error in errors} == {DeadlineExceeded}
+    assert isinstance(reply, pb.EmbedResponse)
+
+
+async def test_an_instance_that_says_that_it_is_unavailable_is_left_alone_for_the_time_that_it_names(
+    upstreams: Start,
+) -> None:
+    one, other = await upstreams(), await upstreams()
+    one.fail(Unavailable("no worker", retry_after_s=30.0))
+    async with client_of(one.address, other.address) as client:
+        for _ in range(20):
+            await embed(client)
+
+    assert (one.calls, other.calls) in {(1, 20), (0, 20)}
 
 
 JUDGED = {
@@ -379,25 +456,12 @@ JUDGED = {
 }
 
 
-@contextlib.asynccontextmanager
-async def bare_server() -> AsyncIterator[str]:
-    """A server without our edge, as other software has it; yields its address."""
-    server = aio.server()
-    pb_grpc.add_EmbeddingServiceServicer_to_server(Upstream(), server)
-    healthy = health.aio.HealthServicer()
-    await healthy.set(NAME, health_pb2.HealthCheckResponse.SERVING)
-    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    yield f"127.0.0.1:{port}"
-    await server.stop(None)
-
-
 @pytest.mark.parametrize("code", JUDGED, ids=lambda code: code.name)
-async def test_only_statuses_that_speak_against_the_instance_count(code: StatusCode) -> None:
+async def test_only_statuses_that_speak_against_the_instance_count(upstreams: Start, code: StatusCode) -> None:
+    one = await upstreams(is_foreign=True)
     breaker = AlwaysClosed()
     request = pb.TokenizeRequest(model=code.name)
-    async with bare_server() as address, client_of(address, breaker=lambda: breaker) as client:
+    async with client_of(one.address, breaker=lambda: breaker) as client:
         with pytest.raises(RequestError):
             await client.call("Tokenize", lambda stub: stub.Tokenize, request, deadline=Deadline.after(10))
 
@@ -408,10 +472,10 @@ async def test_only_statuses_that_speak_against_the_instance_count(code: StatusC
     ("within_s", "attempt_timeout_s", "outcome"),
     [(0.05, None, Outcome.IGNORED), (10.0, 0.05, Outcome.FAILURE), (0.02, 0.05, Outcome.IGNORED)],
 )
-async def test_running_out_of_time_counts_when_the_attempt_had_its_fair_time(
+async def test_running_out_of_time_without_a_word_counts_when_the_attempt_had_its_fair_time(
     upstreams: Start, within_s: float, attempt_timeout_s: float | None, outcome: Outcome
 ) -> None:
-    one = await upstreams()
+    one = await upstreams(is_foreign=True)
     one.answer = hang
     breaker = AlwaysClosed()
     async with client_of(one.address, attempt_timeout_s=attempt_timeout_s, breaker=lambda: breaker) as client:
@@ -762,10 +826,10 @@ def instances(state: str) -> float | None:
 
 
 async def test_the_gauge_counts_each_instance_in_one_state(upstreams: Start) -> None:
-    one, other = await upstreams(), await upstreams(is_serving=False)
+    one, other = await upstreams(is_foreign=True), await upstreams(is_serving=False)
     async with client_of(one.address, other.address) as client:
         counts = [{state: instances(state) for state in ("serving", "breaker_open", "not_serving")}]
-        one.fail(BackendFailed("the device is gone"))
+        one.is_broken = True
         for _ in range(5):
             await failure(client)
         counts.append({state: instances(state) for state in ("serving", "breaker_open", "not_serving")})

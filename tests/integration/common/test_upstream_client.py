@@ -6,35 +6,26 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
+from grpc import StatusCode, aio
 from isolane.embedding.v1 import embedding_service_pb2 as pb
 from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
 from prometheus_client import REGISTRY
 
-from services.common.config import ServerSettings
+from services.common import status
 from services.common.deadline import Deadline
-from services.common.errors import DeadlineExceeded, Overloaded, RequestError, Unavailable
+from services.common.errors import DeadlineExceeded, Overloaded, RequestError
 from services.common.rpc.client import RpcClient
 from services.common.rpc.upstream_pool import UpstreamPool
-from services.common.server.server import GrpcServer, Registration
 from services.common.testing.resolvers import ChangingResolver
 from services.common.testing.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
-NAME = pb.DESCRIPTOR.services_by_name["EmbeddingService"].full_name
 INSTANCES = ["10.0.0.1:21000", "10.0.0.2:21000"]
 Client: TypeAlias = "RpcClient[pb_grpc.EmbeddingServiceStub]"
-
-
-class SidecarSettings(ServerSettings):
-    """Settings of no service."""
-
-    service: ClassVar[str] = "sidecar"
-    port: int = 0
-    metrics_port: int = 0
 
 
 class Sidecar(pb_grpc.EmbeddingServiceServicer):
@@ -50,12 +41,12 @@ class Sidecar(pb_grpc.EmbeddingServiceServicer):
     async def Embed(self, request: pb.EmbedRequest, context: Any) -> pb.EmbedResponse:  # noqa: N802 - gRPC's name
         self.calls += 1
         if self.is_full:
-            raise Overloaded("full", retry_after_s=2.5)
+            await context.abort(*status.encode(Overloaded("full", retry_after_s=2.5)))
         if self.calls <= self.holds:
             await self._told()
             if not self.die.is_set():
                 return pb.EmbedResponse()
-            raise Unavailable("upstream connect error or disconnect/reset before headers")
+            await context.abort(StatusCode.UNAVAILABLE, "upstream connect error or disconnect/reset before headers")
         return pb.EmbedResponse()
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:  # noqa: N802 - gRPC's
@@ -77,10 +68,10 @@ class Sidecar(pb_grpc.EmbeddingServiceServicer):
 async def client_of(
     sidecar: Sidecar, resolver: ChangingResolver, attempt_timeout_s: float | None = None
 ) -> AsyncIterator[Client]:
-    add = pb_grpc.add_EmbeddingServiceServicer_to_server
-    server = GrpcServer(SidecarSettings(drain_s=0.01), [Registration(name=NAME, servicer=sidecar, add=add)])
-    listener = f"127.0.0.1:{await server.start()}"
-    await server.set_serving()
+    server = aio.server()
+    pb_grpc.add_EmbeddingServiceServicer_to_server(sidecar, server)
+    listener = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    await server.start()
     pool = UpstreamPool("sidecar", resolver, pb_grpc.EmbeddingServiceStub, listener=listener)
     task = asyncio.create_task(pool.run())
     try:
@@ -89,7 +80,7 @@ async def client_of(
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await server.stop()
+        await server.stop(None)
 
 
 async def embed(client: Client) -> pb.EmbedResponse:

@@ -22,6 +22,7 @@ from isolane.embedding.v1 import embedding_service_pb2 as pb
 from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
 
 from services.common.lifecycle import ServiceApp
+from services.common.server import call
 from services.common.server.server import Registration
 from services.common.testing.servers import running
 from services.embedding.settings import EmbeddingSettings
@@ -43,7 +44,7 @@ class Slow(pb_grpc.EmbeddingServiceServicer):
         self.deadlines_s: list[float] = []
 
     async def Embed(self, request: pb.EmbedRequest, context: Any) -> pb.EmbedResponse:
-        self.deadlines_s.append(context.time_remaining())
+        self.deadlines_s.append(call.deadline().remaining_s())
         self.begun.set()
         try:
             await self.release.wait()

@@ -207,7 +207,7 @@ async def test_overload_is_refused_before_anything_is_tokenised() -> None:
         await eventually(lambda: engine.backlog().queued_cost > 0 and backend.tokenized == after)
         before = backend.tokenized
         with pytest.raises(Overloaded) as refused:
-            await engine.embed(MODEL, ["word " * 250] * 4, deadline=soon())
+            await engine.embed(MODEL, ["word " * 250], deadline=soon())
         assert backend.tokenized == before
         for task in first:
             task.cancel()

@@ -7,7 +7,7 @@ from services.common.batching.fair_queue import FairQueue
 from services.common.batching.pace import Pace
 from services.common.caller import ANYONE, Caller, Priority
 from services.common.deadline import Deadline
-from services.common.errors import Overloaded
+from services.common.errors import DeadlineTooShort, Overloaded, RequestError, TooLarge
 from services.common.testing.clock import FakeClock
 
 ALICE, BOB = Caller(client="alice"), Caller(client="bob")
@@ -78,8 +78,8 @@ def refused(admission: Admission, cost: int, caller: Caller, clock: FakeClock) -
 @pytest.mark.parametrize(
     ("caller", "waiting", "cost", "delay_s", "bound"),
     [
-        (ALICE, 950, 100, 0.5, "950 tokens are waiting, of 1000 at most"),
-        (ALICE, 800, 5000, 0.5, "800 tokens are waiting, of 1000 at most"),
+        (ALICE, 950, 100, 0.75, "950 tokens are waiting, of 1000 at most, 0 of them this client's, which may have 40"),
+        (ALICE, 800, 500, 4.25, "800 tokens are waiting, of 1000 at most, 0 of them this client's, which may have 160"),
         (BULK, 480, 100, 0.8, "480 tokens of bulk work are waiting, of 500 at most"),
     ],
 )
@@ -113,10 +113,10 @@ def test_a_refusal_says_by_how_much_its_work_lengthens_the_queue(clock: FakeCloc
 def test_what_was_promised_to_a_flood_is_forgotten_with_time(admission: Admission, clock: FakeClock) -> None:
     admission._queue.expect(BOB, 950)
     for _ in range(100):
-        refused(admission, 1000, ALICE, clock)
+        refused(admission, 800, ALICE, clock)
     clock.advance(31.0)
 
-    assert refused(admission, 100, ALICE, clock).retry_after_s == pytest.approx(0.5, rel=0.1)
+    assert refused(admission, 100, ALICE, clock).retry_after_s == pytest.approx(0.75, rel=0.1)
 
 
 def test_a_client_over_its_part_is_told_when_others_have_left_enough(admission: Admission, clock: FakeClock) -> None:
@@ -124,14 +124,60 @@ def test_a_client_over_its_part_is_told_when_others_have_left_enough(admission: 
 
     error = refused(admission, 100, ALICE, clock)
 
-    assert "820 tokens of this client are waiting" in str(error)
-    assert error.retry_after_s == pytest.approx((820 + 100 - 4 * 180) / 4 / 100, rel=0.1)
+    assert "820 of them this client's, which may have 0 more" in str(error)
+    assert error.retry_after_s == pytest.approx((820 + 5 * 100 - 4 * 180) / 4 / 100, rel=0.1)
 
 
-def test_a_request_larger_than_the_queue_is_taken_under_load(admission: Admission, clock: FakeClock) -> None:
-    admission._queue.expect(ALICE, 700)
+@pytest.mark.parametrize(("caller", "largest"), [(ALICE, 800), (BULK, 500)])
+def test_what_would_find_no_room_in_an_empty_queue_is_refused_for_good_with_what_would(
+    admission: Admission, clock: FakeClock, caller: Caller, largest: int
+) -> None:
+    def asked(cost: int) -> RequestError | None:
+        refusal = admission.refusal(cost, caller, Deadline.after(1000.0, clock=clock))
+        return refusal.error if refusal else None
 
-    assert admission.refusal(5000, BOB, Deadline.after(1000.0, clock=clock)) is None
+    error = asked(largest + 1)
+
+    assert asked(largest) is None
+    assert isinstance(error, TooLarge)
+    assert error.retry_after_s is None
+    assert f"at most {largest} of {caller.priority.value} work are taken at once" in str(error)
+
+
+@pytest.mark.parametrize("priority", Priority)
+def test_the_bound_is_a_bound_and_leaves_each_next_client_its_part(
+    admission: Admission, clock: FakeClock, priority: Priority
+) -> None:
+    def fill(client: str) -> int:
+        caller = Caller(client=client, priority=priority)
+        while admission.refusal(5, caller, Deadline.after(1000.0, clock=clock)) is None:
+            admission._queue.expect(caller, 5)
+        return admission._queue.cost_of_client(client)
+
+    taken = [fill(f"client {number}") for number in range(3)]
+
+    assert sum(taken) <= (1000 if priority is Priority.INTERACTIVE else 500)
+    assert admission.refusal(1, Caller(client="another"), Deadline.after(1000.0, clock=clock)) is None
+    if priority is Priority.INTERACTIVE:
+        assert taken == pytest.approx([800, 160, 32], abs=5)
+
+
+def test_bulk_work_of_a_client_counts_when_it_sends_interactive_work(admission: Admission, clock: FakeClock) -> None:
+    admission._queue.expect(BULK, 500)
+
+    largest = max(cost for cost in range(500) if not admission.refusal(cost, ALICE, Deadline.after(1e3, clock=clock)))
+
+    assert largest == (4 * 500 - 500) // 5
+
+
+def test_work_that_needs_far_more_time_than_its_deadline_leaves_is_the_requests_fault(
+    admission: Admission, clock: FakeClock
+) -> None:
+    refusal = admission.refusal(400, ALICE, Deadline.after(1.5, clock=clock))
+
+    assert refusal is not None
+    assert type(refusal.error) is DeadlineTooShort
+    assert "400 tokens need about 4" in str(refusal.error)
 
 
 def test_what_is_tokenised_for_a_flood_delays_another_no_more_than_what_waits(

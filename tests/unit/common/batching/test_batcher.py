@@ -22,9 +22,11 @@ from services.common.deadline import Deadline
 from services.common.errors import (
     BackendFailed,
     DeadlineExceeded,
+    DeadlineTooShort,
     DeviceLost,
     DeviceMemoryFull,
     Overloaded,
+    TooLarge,
     Unavailable,
 )
 from services.common.models import Tokens
@@ -286,13 +288,27 @@ async def test_bulk_work_leaves_room_for_interactive_work() -> None:
         await asyncio.gather(*waiting)
 
 
-async def test_a_request_larger_than_the_queue_is_taken_when_nothing_waits() -> None:
-    batcher = batcher_of(DoublingModel(), max_queued_tokens=10)
+async def test_a_request_larger_than_its_part_of_the_queue_is_refused_for_good() -> None:
+    model, observed = DoublingModel(), Observed()
+    batcher = batcher_of(model, max_queued_tokens=10, observed=observed)
 
     async with running(batcher):
-        batched = await batcher.submit([work(9, 9), work(9, 9), work(9, 9)], ANYONE, soon())
+        with pytest.raises(TooLarge, match="9 tokens, and at most 8 of interactive work are taken at once"):
+            await batcher.submit([work(9, 3), work(9, 3), work(9, 3)], ANYONE, soon())
 
-    assert list(batched.results) == [18, 18, 18]
+    assert observed.refusals == ["too_large"]
+    assert model.batches == []
+
+
+async def test_beside_the_largest_bulk_request_an_interactive_one_is_taken() -> None:
+    model = DoublingModel()
+    batcher = batcher_of(model, max_queued_tokens=1000)
+
+    async with running(batcher), busy(model, batcher):
+        largest = await queued(batcher, *[work(n, 10) for n in range(50)], caller=BULK)
+        beside = await queued(batcher, work(2, 100), caller=ALICE)
+        model.gate.set()
+        await asyncio.gather(largest, beside)
 
 
 async def learned(model: DoublingModel, batcher: TokenBatcher) -> None:
@@ -333,7 +349,7 @@ async def test_what_never_fits_its_deadline_is_told_so() -> None:
     await learned(model, batcher)
 
     async with running(batcher):
-        with pytest.raises(DeadlineExceeded, match="100 tokens need about 100"):
+        with pytest.raises(DeadlineTooShort, match="100 tokens need about 100"):
             await batcher.submit([work(2, 100)], ALICE, Deadline.after(15, clock=clock))
 
     assert model.batches == []

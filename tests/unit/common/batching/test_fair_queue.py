@@ -82,7 +82,7 @@ def test_coming_and_going_gains_nothing() -> None:
     served: Counter[str] = Counter()
 
     for _ in range(400):
-        if not queue.cost_of(Caller(client="sly")):
+        if not queue.cost_of_client("sly"):
             queue.add([entry("sly")])
         served.update(clients(taken(queue, 1)))
 
@@ -147,7 +147,7 @@ def test_what_is_expected_counts_as_its_clients() -> None:
     flood, light = Caller(client="flood"), Caller(client="light")
     queue.expect(flood, 1000)
 
-    assert queue.cost_of(flood) == queue.cost == 1000
+    assert queue.cost_of_client(flood.client) == queue.cost == 1000
     assert queue.ahead(light, 10) == 20, "it is shared with the others as what is queued"
 
     queue.expect(flood, -1000)
