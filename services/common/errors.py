@@ -2,7 +2,8 @@
 
     IsolaneError
     ├── StartupError              the process cannot start; never crosses the wire
-    │   └── ConfigInvalid         settings are wrong; lists every problem
+    │   ├── ConfigInvalid         settings are wrong; lists every problem
+    │   └── Unbuildable           a model needs torch, which is an extra
     ├── DeviceError               a device failed a batch; never crosses the wire
     │   ├── DeviceMemoryFull      a smaller batch may fit
     │   └── DeviceLost            only a new process can use the device again
@@ -56,6 +57,10 @@ class ConfigInvalid(StartupError):
     def __init__(self, service: str, problems: Sequence[str]) -> None:
         super().__init__(f"{service}: {len(problems)} setting(s) are wrong:\n  " + "\n  ".join(problems))
         self.problems = tuple(problems)
+
+
+class Unbuildable(StartupError):
+    """A model has something that the graph builder does not know; torch may know it."""
 
 
 class DeviceError(IsolaneError):

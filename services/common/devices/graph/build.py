@@ -1,0 +1,156 @@
+"""The door of the graph builder: a model's folder to a graph, a tokenizer, and facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from services.common.devices.graph.architectures import Architecture, Shape, architecture_of, shape_of
+from services.common.devices.graph.attention import Attention, bias_by_distance
+from services.common.devices.graph.encoder import Encoder, inputs_of
+from services.common.devices.graph.head import labels_of, scored
+from services.common.devices.graph.layers import Layers, Node
+from services.common.devices.graph.modules import Module, read_modules, vector_of
+from services.common.devices.graph.problems import NotKnownError, reported
+from services.common.devices.graph.rotary import read_rotary
+from services.common.devices.graph.source import read_source
+from services.common.devices.graph.tokenizer_files import read_tokenizer
+from services.common.devices.network import ModelFacts
+from services.common.devices.openvino_runtime import openvino
+from services.common.errors import StartupError
+
+_BIAS_ROWS = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A model, ready to be compiled."""
+
+    model: Any
+    """An `openvino.Model` in float32: `input_ids`, `attention_mask` and perhaps `token_type_ids` to one output."""
+    tokenizer: Tokenizer
+    facts: ModelFacts
+    labels: int
+    """Scores of each item; 0 for vectors."""
+
+
+def build_bi_encoder(model_id: str, folder: Path, *, int8: bool) -> Built:
+    """A model whose output is one vector for each text, shape (items, dimensions), as its own modules make it.
+
+    Args:
+        model_id: name that requests use.
+        folder: its files.
+        int8: True to round the weights to eight bits.
+
+    Raises:
+        Unbuildable: it has something that is not known here; torch may know it.
+        StartupError: its files are missing or damaged.
+    """
+    with reported(model_id, folder):
+        transformer, *rest = read_modules(folder)
+        parts = _Parts(transformer, has_modules=bool(rest), int8=int8)
+        vector = vector_of(parts.states, parts.inputs.mask, rest, hidden=parts.shape.hidden)
+        return parts.built(vector.node, dimensions=vector.size)
+
+
+def build_cross_encoder(model_id: str, folder: Path, *, int8: bool) -> Built:
+    """A model whose output is the scores of each pair, shape (items, labels), before any activation.
+
+    Args:
+        model_id: name that requests use.
+        folder: its files.
+        int8: True to round the weights to eight bits.
+
+    Raises:
+        Unbuildable: it has something that is not known here; torch may know it.
+        StartupError: its files are missing or damaged, or it gives no scores.
+    """
+    with reported(model_id, folder):
+        transformer, *rest = read_modules(folder)
+        if rest:
+            raise NotKnownError(f"the module {rest[0].kind!r} of a cross-encoder")
+        parts = _Parts(transformer, has_modules=(folder / "modules.json").is_file(), int8=int8)
+        _check_trained(model_id, folder, parts)
+        head = parts.architecture.head
+        scores = scored(parts.states, parts.inputs.mask, head, parts.shape, parts.config, parts.layers)
+        return parts.built(scores, labels=labels_of(head, parts.config, parts.layers))
+
+
+class _Parts:
+    """A transformer's folder as a graph of token states, and what else it holds."""
+
+    def __init__(self, transformer: Module, *, has_modules: bool, int8: bool) -> None:
+        source = read_source(transformer.folder)
+        self.config = source.config
+        self.architecture = architecture_of(self.config)
+        self.shape = shape_of(self.architecture, self.config)
+        self.layers = Layers(source.weights, prefix=self.architecture.prefix, int8=int8)
+        self._tokens = read_tokenizer(
+            transformer.folder,
+            self.config,
+            positions=self.shape.positions,
+            vocabulary=self.shape.vocabulary,
+            has_modules=has_modules,
+        )
+        self.inputs = inputs_of(has_types=self._has_types)
+        self.states = self._encoder().states(self.inputs)
+
+    @property
+    def _has_types(self) -> bool:
+        return self._tokens.has_types and self.shape.types > 1
+
+    def built(self, output: Node, *, dimensions: int = 0, labels: int = 0) -> Built:
+        """The whole of it."""
+        tokens = self._tokens
+        return Built(
+            model=openvino.Model([output], self.inputs.nodes),
+            tokenizer=tokens.tokenizer,
+            facts=ModelFacts(
+                max_tokens=min(tokens.max_tokens, _room(self.architecture, self.shape)),
+                dimensions=dimensions,
+                vocabulary=tokens.vocabulary,
+                pad_id=tokens.pad_id,
+                has_types=self._has_types,
+                keeps_end=tokens.keeps_end,
+            ),
+            labels=labels,
+        )
+
+    def _encoder(self) -> Encoder:
+        shape, architecture = self.shape, self.architecture
+        attention = Attention(
+            self.inputs.mask,
+            heads=shape.heads,
+            size=shape.head_size,
+            bias=self._bias(),
+            rotary=read_rotary(self.config, shape) if architecture.positions == "rotary" else None,
+        )
+        return Encoder(architecture, shape, self.layers, attention)
+
+    def _bias(self) -> Any:
+        shape, name = self.shape, self.architecture.relative_bias
+        if name is None:
+            return None
+        # The table of positions bounds them; without the check a damaged number would fill the memory.
+        self.layers.tensor("embeddings.position_embeddings.weight", (shape.positions, shape.hidden))
+        table = self.layers.tensor(f"{name}.weight", (_BIAS_ROWS, shape.heads))
+        return bias_by_distance(table, shape.positions)
+
+
+def _room(architecture: Architecture, shape: Shape) -> int:
+    """Most tokens that have a position."""
+    if architecture.positions == "rotary":
+        return 2**31
+    return shape.positions - (shape.padding + 1 if architecture.positions == "after_padding" else 0)
+
+
+def _check_trained(model_id: str, folder: Path, parts: _Parts) -> None:
+    """Weights without a trained head would need one of chance numbers, and the scores would mean nothing."""
+    trained = parts.config.get("architectures")
+    if isinstance(trained, list) and trained and parts.architecture.classifier not in trained:
+        raise StartupError(
+            f"model {model_id}: {folder} holds a {str(trained[0])[:100]}, which gives no scores: use a cross-encoder"
+        )

@@ -1,0 +1,45 @@
+"""A model's config and weights, whatever files hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from services.common.devices.graph.config import Config
+from services.common.devices.graph.problems import DamagedError, NotKnownError
+from services.common.devices.graph.safetensors_files import INDEX, SINGLE, read_folder
+
+_CONFIG, _PICKLED = "config.json", "pytorch_model.bin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What a model is made from."""
+
+    config: Config
+    weights: Mapping[str, npt.NDArray[Any]]
+    """By their names in torch's state dict, in float32; read when they are used."""
+
+
+def read_source(folder: Path) -> Source:
+    """Sources are told apart by their files: safetensors in one file or in several.
+
+    Raises:
+        NotKnownError: the weights are in a form that is not read here.
+        DamagedError: files are missing or damaged.
+    """
+    if (weights := read_folder(folder)) is not None:
+        return Source(config=_config(folder), weights=weights)
+    if (folder / _PICKLED).is_file():
+        raise NotKnownError(f"the file {_PICKLED!r}", [SINGLE, INDEX])
+    raise DamagedError(f"it has no {SINGLE}")
+
+
+def _config(folder: Path) -> Config:
+    if not (folder / _CONFIG).is_file():
+        raise DamagedError(f"it has no {_CONFIG}")
+    return Config.read(folder / _CONFIG)
