@@ -24,6 +24,7 @@ def test_ready_says_for_every_service_and_instance_how_it_is(gateway: Any, servi
         "required": True,
         "reason": "",
         "instances": [{"address": f"127.0.0.1:{services['embedding'].port}", "healthy": True, "reason": ""}],
+        "differences": [],
     }
     assert ready.json()["services"]["gpu"]["required"] is False
 
