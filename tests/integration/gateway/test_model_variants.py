@@ -170,6 +170,12 @@ async def test_the_list_of_models_shows_a_difference_too(world: World) -> None:
     assert {name for name, service in services.items() if service["differences"]} == {"embedding", "reranking"}
 
 
+async def test_a_model_shows_the_number_type_of_the_instance_that_answered(world: World) -> None:
+    cards = [(await world.client.get("/v1/models/m")).json() for _ in range(40)]
+
+    assert {card["dtype"] for card in cards} == {"float32", "bfloat16"}
+
+
 async def test_in_the_mesh_what_comes_through_the_one_listener_shows_it_too() -> None:
     behind, backend = EmbeddingSettings(port=0, metrics_port=0, models=MODELS), OtherEmbedding(model_id="m")
     resolver = ChangingResolver({"embedding": ["10.0.0.1:21000", "10.0.0.2:21000"]})

@@ -61,6 +61,7 @@ def test_models_of_all_services_are_listed(gateway: Any) -> None:
     }
     assert cards["all-MiniLM-L6-v2"]["dimensions"] == 384
     assert cards["development-reranker"]["dimensions"] is None
+    assert {card["dtype"] for card in cards.values()} == {"float32"}
     assert {card["object"] for card in cards.values()} == {"model"}
 
 
