@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -22,6 +23,7 @@ from gateway.middleware.edge import EdgeMiddleware
 from gateway.routes import convert, health, openai, rerank
 from gateway.routes.bounded_request import BoundedRequest
 from gateway.settings import GatewaySettings
+from services.common.deadline import Clock
 from services.common.discovery.base import Resolver
 from services.common.discovery.static import StaticResolver
 from services.common.rpc.instance_pool import InstancePools
@@ -44,18 +46,19 @@ class Gateway:
     """Knows the instances; whoever serves closes it at the end."""
 
 
-def build(settings: GatewaySettings, *, resolver: Resolver | None = None) -> Gateway:
+def build(settings: GatewaySettings, *, resolver: Resolver | None = None, clock: Clock = time.monotonic) -> Gateway:
     """Build the gateway; nothing is dialled until its background tasks run.
 
     Args:
         settings: of this process.
         resolver: knows the services' instances; default as the settings say.
+        clock: monotonic; tells how long ago models answered.
 
     Raises:
         StartupError: a file that the settings name cannot be used.
     """
     resolver = resolver or _resolver(settings)
-    clients = Clients.using(_pools(settings, resolver), settings)
+    clients = Clients.using(_pools(settings, resolver), settings, clock=clock)
     readiness = Readiness(clients=clients)
     app = _App(
         route_handlers=[openai.router, rerank.router, convert.router, health.router],

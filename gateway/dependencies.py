@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,9 @@ from gateway.clients.documents import DocumentsClient
 from gateway.clients.embedding import EmbeddingClient
 from gateway.clients.gpu import GpuClient
 from gateway.clients.reranking import RerankingClient
+from gateway.clients.variants import Difference
 from gateway.settings import GatewaySettings
+from services.common.deadline import Clock
 from services.common.rpc.pool import Pools
 from services.common.rpc.target import InstanceState
 
@@ -27,11 +30,11 @@ class Clients:
     gpu: GpuClient
 
     @classmethod
-    def using(cls, pools: Pools, settings: GatewaySettings) -> Clients:
-        """Clients whose calls go where `pools` say."""
+    def using(cls, pools: Pools, settings: GatewaySettings, *, clock: Clock = time.monotonic) -> Clients:
+        """Clients whose calls go where `pools` say; the clock tells how long ago models answered."""
         return cls(
-            embedding=EmbeddingClient(pools, attempt_timeout_s=settings.embedding.attempt_timeout_s),
-            reranking=RerankingClient(pools, attempt_timeout_s=settings.reranking.attempt_timeout_s),
+            embedding=EmbeddingClient(pools, attempt_timeout_s=settings.embedding.attempt_timeout_s, clock=clock),
+            reranking=RerankingClient(pools, attempt_timeout_s=settings.reranking.attempt_timeout_s, clock=clock),
             documents=DocumentsClient(pools, attempt_timeout_s=settings.documents.attempt_timeout_s),
             gpu=GpuClient(pools),
         )
@@ -48,6 +51,8 @@ class ServiceState:
     instances: tuple[InstanceState, ...]
     problem: str
     """Why there is no healthy instance; empty when there is one."""
+    differences: tuple[Difference, ...]
+    """Models that its instances compute differently."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,7 +67,15 @@ class Readiness:
         """What is known of every service."""
         clients = self.clients
         pools = (clients.embedding.pool, clients.reranking.pool, clients.documents.pool, clients.gpu.pool)
-        return {pool.service: ServiceState(instances=pool.states(), problem=pool.problem()) for pool in pools}
+        noted = {
+            client.pool.service: client.variants.differences() for client in (clients.embedding, clients.reranking)
+        }
+        return {
+            pool.service: ServiceState(
+                instances=pool.states(), problem=pool.problem(), differences=noted.get(pool.service, ())
+            )
+            for pool in pools
+        }
 
 
 def providers(clients: Clients, readiness: Readiness) -> dict[str, Provide]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,8 +13,9 @@ from isolane.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 
 from gateway.clients.held_off import HeldOff
 from gateway.clients.items import Outcomes, ServedModel, Timings, read_items, served_models, timings
+from gateway.clients.variants import Variants
 from gateway.clients.vectors import Dtype, Vectors
-from services.common.deadline import Deadline
+from services.common.deadline import Clock, Deadline
 from services.common.errors import BackendFailed
 from services.common.rpc.client import RpcClient
 from services.common.rpc.pool import Pools
@@ -59,12 +61,14 @@ class EmbeddingClient:
     Args:
         pools: makes the pool of its instances.
         attempt_timeout_s: see `RpcClient`.
+        clock: monotonic; tells how long ago a model answered.
     """
 
-    def __init__(self, pools: Pools, *, attempt_timeout_s: float | None = None) -> None:
+    def __init__(self, pools: Pools, *, attempt_timeout_s: float | None = None, clock: Clock = time.monotonic) -> None:
         self.pool = pools.open(SERVICE, EmbeddingServiceStub, health_service=HEALTH_SERVICE)
         self._rpc = RpcClient(self.pool, attempt_timeout_s=attempt_timeout_s)
         self.held_off = HeldOff(self._rpc, "Embed")
+        self.variants = Variants(SERVICE, clock=clock)
 
     async def embed(
         self,
@@ -100,6 +104,7 @@ class EmbeddingClient:
             input_type=_INPUT_TYPES[input_type],
         )
         reply = await self._rpc.call("Embed", lambda stub: stub.Embed, request, deadline=deadline, queue=model)
+        self.variants.note(reply.model)
         outcomes = read_items(reply.items, "input", expected=len(inputs), keeps_failures=keeps_failures)
         embedded = Embedded(
             model=reply.model.id,
@@ -123,6 +128,7 @@ class EmbeddingClient:
         reply = await self._rpc.call(
             "ListModels", lambda stub: stub.ListModels, pb.ListModelsRequest(), deadline=deadline
         )
+        self.variants.note(*reply.models)
         return served_models(reply.models, SERVICE)
 
 

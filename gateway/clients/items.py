@@ -44,6 +44,8 @@ class ServedModel:
     id: str
     service: str
     revision: str
+    dtype: str
+    """Number type of the computation."""
     max_tokens: int
     dimensions: int
     """Length of a vector; 0 for models without vectors."""
@@ -99,6 +101,7 @@ def served_models(messages: Sequence[model_pb2.Model], service: str) -> list[Ser
             id=message.id,
             service=service,
             revision=message.revision,
+            dtype=message.dtype,
             max_tokens=message.max_tokens,
             dimensions=message.dimensions,
             is_development_only=message.development_only,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ from isolane.reranking.v1.reranking_service_pb2_grpc import RerankingServiceStub
 
 from gateway.clients.held_off import HeldOff
 from gateway.clients.items import Outcomes, ServedModel, Timings, read_items, served_models, timings
-from services.common.deadline import Deadline
+from gateway.clients.variants import Variants
+from services.common.deadline import Clock, Deadline
 from services.common.errors import BackendFailed
 from services.common.rpc.client import RpcClient
 from services.common.rpc.pool import Pools
@@ -41,12 +43,14 @@ class RerankingClient:
     Args:
         pools: makes the pool of its instances.
         attempt_timeout_s: see `RpcClient`.
+        clock: monotonic; tells how long ago a model answered.
     """
 
-    def __init__(self, pools: Pools, *, attempt_timeout_s: float | None = None) -> None:
+    def __init__(self, pools: Pools, *, attempt_timeout_s: float | None = None, clock: Clock = time.monotonic) -> None:
         self.pool = pools.open(SERVICE, RerankingServiceStub, health_service=HEALTH_SERVICE)
         self._rpc = RpcClient(self.pool, attempt_timeout_s=attempt_timeout_s)
         self.held_off = HeldOff(self._rpc, "Rerank")
+        self.variants = Variants(SERVICE, clock=clock)
 
     async def rerank(
         self,
@@ -88,6 +92,7 @@ class RerankingClient:
             max_passages=max_passages,
         )
         reply = await self._rpc.call("Rerank", lambda stub: stub.Rerank, request, deadline=deadline, queue=model)
+        self.variants.note(reply.model)
         ranked = Ranked(
             model=reply.model.id,
             results=tuple((result.index, result.score) for result in reply.results),
@@ -111,6 +116,7 @@ class RerankingClient:
         reply = await self._rpc.call(
             "ListModels", lambda stub: stub.ListModels, pb.ListModelsRequest(), deadline=deadline
         )
+        self.variants.note(*reply.models)
         return served_models(reply.models, SERVICE)
 
 

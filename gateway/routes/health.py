@@ -12,10 +12,19 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import SkipValidation
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from gateway.clients.variants import Difference
 from gateway.dependencies import Readiness, ServiceState
 from gateway.errors.failure import Failure, failure_of
 from gateway.errors.families import PROBLEM_JSON, problem
-from gateway.schemas.health import Health, InstanceHealth, Liveness, NotReady, ServiceHealth
+from gateway.schemas.health import (
+    Health,
+    InstanceHealth,
+    Liveness,
+    ModelDifference,
+    ModelVariant,
+    NotReady,
+    ServiceHealth,
+)
 from services.common.errors import Unavailable
 from services.common.telemetry import request_id
 
@@ -79,7 +88,18 @@ def _service(name: str, state: ServiceState) -> ServiceHealth:
         required=name not in _OPTIONAL,
         reason="" if is_healthy else state.problem or "calls to every instance kept failing",
         instances=instances,
+        differences=[_difference(difference) for difference in state.differences],
     )
+
+
+def _difference(difference: Difference) -> ModelDifference:
+    variants = [
+        ModelVariant(
+            revision=variant.revision, dtype=variant.dtype, backend=variant.backend, silent_s=round(silent_s, 1)
+        )
+        for variant, silent_s in difference.silent_s.items()
+    ]
+    return ModelDifference(model=difference.model, reason=difference.reason, variants=variants)
 
 
 def _why_not(health: Health) -> str:

@@ -118,6 +118,7 @@ def _card(model: ServedModel) -> ModelCard:
         id=model.id,
         service=model.service,
         revision=model.revision,
+        dtype=model.dtype,
         max_tokens=model.max_tokens,
         dimensions=model.dimensions or None,
         development_only=model.is_development_only or model.is_fake,

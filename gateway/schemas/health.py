@@ -15,6 +15,26 @@ class InstanceHealth(Struct, kw_only=True):
     """Why it gets none; empty when healthy."""
 
 
+class ModelVariant(Struct, kw_only=True):
+    """What decides the numbers that some instances of a model give."""
+
+    revision: str
+    dtype: str
+    backend: str
+    """Empty in float32, in which backends agree."""
+    silent_s: float
+    """How long ago it answered last. Unit: seconds."""
+
+
+class ModelDifference(Struct, kw_only=True):
+    """A model that instances compute differently: more than one variant of it answered in the last ten minutes."""
+
+    model: str
+    reason: str
+    """In what they differ and what to do."""
+    variants: list[ModelVariant]
+
+
 class ServiceHealth(Struct, kw_only=True):
     """One service."""
 
@@ -25,6 +45,8 @@ class ServiceHealth(Struct, kw_only=True):
     reason: str
     """Why it is not healthy; empty when it is."""
     instances: list[InstanceHealth]
+    differences: list[ModelDifference]
+    """Models whose vectors or scores depend on which instance answers; the service is healthy all the same."""
 
 
 class Health(Struct, kw_only=True):

@@ -121,7 +121,9 @@ class ModelCard(Struct, kw_only=True):
     service: str
     """`embedding` or `reranking`."""
     revision: str
-    """What the weights are; the same revision gives the same results."""
+    """What the weights are; the same revision and number type give the same results."""
+    dtype: str
+    """Number type of the computation, for example `float32`; of the instance that answered, where instances differ."""
     max_tokens: int
     """Longest input; the rest is cut off and reported."""
     dimensions: int | None

@@ -99,6 +99,14 @@ variable "models" {
   description = "The models to serve, as a JSON list: the fields of `models` in docs/configuration.md."
 }
 
+# Not auto, by which each instance takes what its own processor computes best: where processors are mixed, one model
+# would give different vectors, and with them other results of one search, by who answers.
+variable "dtype" {
+  type        = string
+  default     = "float32"
+  description = "Number type of the models that name none."
+}
+
 job "embedding" {
   type = "service"
 
@@ -270,7 +278,7 @@ job "embedding" {
         ISOLANE_EMBEDDING_PORT          = 50051
         ISOLANE_EMBEDDING_METRICS_PORT  = 9151
         ISOLANE_EMBEDDING_BACKEND       = var.backend
-        ISOLANE_EMBEDDING_MODELS        = var.models
+        ISOLANE_EMBEDDING_MODELS        = jsonencode([for model in jsondecode(var.models) : merge({ dtype = var.dtype }, model)])
         ISOLANE_EMBEDDING_REQUIRE_GPU   = var.gpus > 0
         ISOLANE_EMBEDDING_LOG_LEVEL     = var.log_level
         ISOLANE_EMBEDDING_OTLP_ENDPOINT = var.otlp_endpoint

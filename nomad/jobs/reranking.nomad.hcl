@@ -99,6 +99,14 @@ variable "models" {
   description = "The models to serve, as a JSON list: the fields of `models` in docs/configuration.md."
 }
 
+# Not auto, by which each instance takes what its own processor computes best: where processors are mixed, one model
+# would give different scores, and with them other results of one search, by who answers.
+variable "dtype" {
+  type        = string
+  default     = "float32"
+  description = "Number type of the models that name none."
+}
+
 job "reranking" {
   type = "service"
 
@@ -270,7 +278,7 @@ job "reranking" {
         ISOLANE_RERANKING_PORT          = 50052
         ISOLANE_RERANKING_METRICS_PORT  = 9152
         ISOLANE_RERANKING_BACKEND       = var.backend
-        ISOLANE_RERANKING_MODELS        = var.models
+        ISOLANE_RERANKING_MODELS        = jsonencode([for model in jsondecode(var.models) : merge({ dtype = var.dtype }, model)])
         ISOLANE_RERANKING_REQUIRE_GPU   = var.gpus > 0
         ISOLANE_RERANKING_LOG_LEVEL     = var.log_level
         ISOLANE_RERANKING_OTLP_ENDPOINT = var.otlp_endpoint

@@ -44,11 +44,14 @@ def version(*, as_json: bool) -> None:
 
 
 def _summary(body: dict[str, Any]) -> str:
-    """Readiness, then one line per instance."""
+    """Readiness, one line per instance, then one per model that instances compute differently."""
     rows = [("SERVICE", "HEALTH", "INSTANCE", "WHY NOT")]
+    warnings = []
     for name, service in body.get("services", {}).items():
         down = "down" if service.get("required", True) else "down (optional)"
         for instance in service["instances"] or [{"address": "-", "reason": "no instance is known"}]:
             reason = instance.get("reason", "")
             rows.append((name, down if reason else "healthy", instance["address"], reason))
-    return f"{'is ready' if body.get('ready') else 'is not ready'}\n{columns(rows)}"
+        for model in service.get("differences", ()):
+            warnings.append(f"warning: {name}: {model['model']}: {model['reason']}")
+    return "\n".join(["is ready" if body.get("ready") else "is not ready", columns(rows), *warnings])

@@ -254,6 +254,16 @@ def test_sidecars_wait_longer_than_any_deadline_that_the_gateway_allows(name: st
     assert seconds(caller) > longest_s
 
 
+@pytest.mark.parametrize("name", ["embedding", "reranking"])
+def test_a_job_names_the_number_type_of_models_that_name_none_whatever_processor_an_instance_gets(name: str) -> None:
+    text = job(name)
+
+    models = values(text, f"ISOLANE_{name.upper()}_MODELS")
+
+    assert values(block(text, 'variable "dtype"'), "default") == ["float32"]
+    assert models == ["jsonencode([for model in jsondecode(var.models) : merge({ dtype = var.dtype }, model)])"]
+
+
 def test_identities_are_meant_for_whom_the_bootstrap_lets_in() -> None:
     gateway = job("gateway")
 

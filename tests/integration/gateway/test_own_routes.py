@@ -24,6 +24,7 @@ def test_ready_says_for_every_service_and_instance_how_it_is(gateway: Any, servi
         "required": True,
         "reason": "",
         "instances": [{"address": f"127.0.0.1:{services['embedding'].port}", "healthy": True, "reason": ""}],
+        "differences": [],
     }
     assert ready.json()["services"]["gpu"]["required"] is False
 
@@ -60,6 +61,7 @@ def test_models_of_all_services_are_listed(gateway: Any) -> None:
     }
     assert cards["all-MiniLM-L6-v2"]["dimensions"] == 384
     assert cards["development-reranker"]["dimensions"] is None
+    assert {card["dtype"] for card in cards.values()} == {"float32"}
     assert {card["object"] for card in cards.values()} == {"model"}
 
 

@@ -141,6 +141,20 @@ def test_health_says_why_and_exits_1_when_not_ready(isolane: Isolane) -> None:
     ]
 
 
+def test_health_warns_of_a_model_that_instances_compute_differently_and_exits_0(isolane: Isolane) -> None:
+    service = {"instances": [{"address": "a:1", "reason": ""}], "differences": [{"model": "mini", "reason": "why"}]}
+    body = {"ready": True, "services": {"embedding": service}}
+
+    result = isolane(lambda request: httpx.Response(200, json=body), "health")
+
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[1:] == [
+        "SERVICE    HEALTH   INSTANCE  WHY NOT",
+        "embedding  healthy  a:1",
+        "warning: embedding: mini: why",
+    ]
+
+
 def test_health_json_is_the_answer_itself_with_the_same_exit_status(isolane: Isolane) -> None:
     result = isolane(lambda request: httpx.Response(503, json=NOT_READY), "health", "--json")
 
