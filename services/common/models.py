@@ -25,7 +25,7 @@ class ModelInfo:
     id: str
     """Name that requests use."""
     revision: str
-    """Hash of the files; the same revision gives the same results."""
+    """Hash of the files; the same revision and number type give the same results."""
     max_tokens: int
     """Longest input that is computed, special tokens included."""
     dtype: str

@@ -37,7 +37,7 @@ class Model(_message.Message):
     id: _builtins.str
     """The name that requests use. Unique within a service."""
     revision: _builtins.str
-    """What the weights are: a content hash or a source's revision. Two instances with the same revision give the same results."""
+    """What the weights are: a content hash or a source's revision. Two instances with the same revision and dtype give the same results."""
     max_tokens: _builtins.int
     """Longest input that is computed; the rest is cut off and reported. Unit: tokens, special tokens included."""
     dtype: _builtins.str
