@@ -28,7 +28,7 @@ from pydantic_settings import (
 from services.common.errors import ConfigInvalid
 
 LogLevel = Literal["debug", "info", "warning", "error"]
-Dtype = Literal["float32", "bfloat16", "float16", "int8"]
+Dtype = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 
 SECRETS_DIR = "ISOLANE_SECRETS_DIR"
 _METADATA_NAME = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)")
@@ -159,8 +159,10 @@ class ModelSettings(BaseModel):
     """What the files must be: the revision that the log and /v1/models show, or its beginning; for `hub:` a branch, tag
     or commit to fetch. Empty takes what is there."""
 
-    dtype: Dtype = "float32"
-    """Number type of the computation. `int8` is for CPUs and rounds: `just export` prints what it loses."""
+    dtype: Dtype = "auto"
+    """Number type of the computation. `auto` takes bfloat16 where the device computes it natively and the model loses
+    little by it, which is measured as it is loaded, else float32: instances on other processors may then differ, so
+    name the type for a fleet. `int8` is for CPUs and rounds: `isolane models losses` prints what each type loses."""
 
     max_tokens: int = Field(default=0, ge=0)
     """Longest input, special tokens included; the rest is cut off and reported. 0 takes the model's own limit, which is

@@ -10,14 +10,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer
 
-from services.common.config import ModelServerSettings, ModelSettings, models_dir
+from services.common.config import ModelServerSettings, ModelSettings
 from services.common.devices.choice import Choice
-from services.common.devices.network import Loaded, ModelFacts, Network, OpenPipeline
-from services.common.devices.openvino_wanted import Wanted
-from services.common.devices.tokenizer import ModelTokenizer
-from services.common.errors import StartupError
+from services.common.devices.kind import Kind
+from services.common.devices.network import Loaded, Network
+from services.common.devices.tokenizer import ModelTokenizer, max_tokens_of, tokenizer_for
 from services.common.models import ModelInfo, Tokens, revision
 
 
@@ -64,13 +62,7 @@ class DeviceModel:
 
 
 def load_parts(
-    settings: ModelServerSettings,
-    model: ModelSettings,
-    chosen: Choice,
-    *,
-    folder: Path,
-    output: str,
-    open_pipeline: OpenPipeline,
+    settings: ModelServerSettings, model: ModelSettings, chosen: Choice, *, folder: Path, kind: Kind
 ) -> Parts:
     """Load a model.
 
@@ -79,88 +71,23 @@ def load_parts(
         model: the model's own.
         chosen: what computes it.
         folder: the model's files.
-        output: the feature of the pipeline that is the result.
-        open_pipeline: loads the files with torch.
+        kind: of model.
 
     Raises:
         StartupError: the model cannot be loaded, or its settings do not fit it.
     """
-    wanted = Wanted(output=output, revision=revision(folder), dtype=model.dtype)
-    loaded = (_with_openvino if chosen.backend == "openvino" else _with_torch)(
-        settings, model, chosen, wanted, open_pipeline
-    )
+    # torch is imported only where it computes.
+    module = importlib.import_module(f"services.common.devices.{chosen.backend}_loading")
+    where = {} if chosen.backend == "openvino" else {"device": chosen.device}
+    loaded: Loaded = module.load(settings, model, folder=folder, kind=kind, **where)
     info = ModelInfo(
         id=model.id,
-        revision=wanted.revision,
+        revision=revision(folder),
         max_tokens=max_tokens_of(model, loaded.facts),
-        dtype=model.dtype,
+        dtype=loaded.dtype,
         device=chosen.device,
         dimensions=loaded.facts.dimensions,
         backend=chosen.backend,
     )
     tokenizer = tokenizer_for(model, loaded.tokenizer, loaded.facts)
     return Parts(info=info, network=loaded.network, tokenizer=tokenizer)
-
-
-def _with_openvino(
-    settings: ModelServerSettings, model: ModelSettings, _chosen: Choice, wanted: Wanted, open_pipeline: OpenPipeline
-) -> Loaded:
-    module = importlib.import_module("services.common.devices.openvino_loading")
-    loaded: Loaded = module.load(
-        model.id,
-        wanted,
-        open_pipeline,
-        models_dir=models_dir(),
-        threads=settings.threads,
-        replicas=settings.replicas,
-    )
-    return loaded
-
-
-def _with_torch(
-    settings: ModelServerSettings, model: ModelSettings, chosen: Choice, wanted: Wanted, open_pipeline: OpenPipeline
-) -> Loaded:
-    module = importlib.import_module("services.common.devices.torch_network")
-    pipeline = open_pipeline(device=chosen.device, dtype=model.dtype)
-    with module.translated_errors():
-        network = module.TorchNetwork(
-            pipeline,
-            output=wanted.output,
-            device=chosen.device,
-            dtype=model.dtype,
-            threads=settings.threads,
-            replicas=settings.replicas,
-        )
-    return Loaded(network=network, tokenizer=pipeline.tokenizer, facts=pipeline.facts)
-
-
-def max_tokens_of(model: ModelSettings, facts: ModelFacts) -> int:
-    """The limit that the settings give, or the model's own.
-
-    Raises:
-        StartupError: the settings' is longer than the model's.
-    """
-    if model.max_tokens > facts.max_tokens:
-        raise StartupError(
-            f"model {model.id}: max_tokens is {model.max_tokens}, and the model itself takes at most "
-            f"{facts.max_tokens}; lower it, or 0 for the model's own limit"
-        )
-    return model.max_tokens or facts.max_tokens
-
-
-def tokenizer_for(model: ModelSettings, tokenizer: Tokenizer, facts: ModelFacts) -> ModelTokenizer:
-    """The model's tokenizer with the settings' limit.
-
-    Raises:
-        StartupError: the limit is too short, or longer than the model's.
-    """
-    try:
-        return ModelTokenizer(
-            tokenizer,
-            max_tokens=max_tokens_of(model, facts),
-            vocabulary=facts.vocabulary,
-            has_types=facts.has_types,
-            keeps_end=facts.keeps_end,
-        )
-    except ValueError as exc:
-        raise StartupError(f"model {model.id}: {exc}; raise it") from exc

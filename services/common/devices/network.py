@@ -87,3 +87,5 @@ class Loaded:
     network: Network
     tokenizer: Tokenizer
     facts: ModelFacts
+    dtype: str
+    """What it computes in."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
-from io import StringIO
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -18,22 +16,20 @@ from services.common.devices.network import ModelFacts
 from services.common.devices.openvino_runtime import openvino
 
 
-def convert(pipeline: nn.Module, *, output: str, facts: ModelFacts, dtype: str) -> Any:
-    """The pipeline as an `openvino.Model` with one output; weights rounded for int8, else float32.
+def convert(pipeline: nn.Module, *, output: str, facts: ModelFacts) -> Any:
+    """The pipeline as an `openvino.Model` with one output, in float32.
 
     Args:
         pipeline: in float32 on the CPU, in evaluation mode; takes and gives a dictionary of features.
         output: the feature that is the result.
         facts: of the model.
-        dtype: float32, bfloat16 or int8.
 
     Raises:
         RuntimeError: the pipeline holds something that OpenVINO cannot express.
     """
     try:
         with _fit_to_trace():
-            model = openvino.convert_model(_OneOutput(pipeline, output), example_input=_example(facts))
-            return _rounded(model) if dtype == "int8" else model
+            return openvino.convert_model(_OneOutput(pipeline, output), example_input=_example(facts))
     except openvino.frontend.OpConversionFailure as exc:
         raise RuntimeError(str(exc)) from exc
 
@@ -76,12 +72,3 @@ def _fit_to_trace() -> Iterator[None]:
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)
         set_verbosity(verbosity)
-
-
-def _rounded(model: Any) -> Any:
-    """Weights as int8, one scale and zero point per output channel: symmetric ones lose more and are no faster."""
-    # Imported only here: it takes seconds.
-    nncf = importlib.import_module("nncf")
-    nncf.set_log_level(logging.WARNING)
-    with redirect_stdout(StringIO()):  # a progress bar
-        return nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_ASYM)

@@ -13,21 +13,30 @@ from tokenizers import Tokenizer
 
 from services.common.devices.network import ModelFacts
 from services.common.devices.openvino_runtime import openvino
-from services.common.devices.openvino_wanted import Wanted
 from services.common.devices.whole_folder import whole_folder
 
 _MODEL, _WEIGHTS, _TOKENIZER, _MANIFEST = "model.xml", "model.bin", "tokenizer.json", "manifest.json"
 
-_CODE_VERSION = 2
+_CODE_VERSION = 3
 """Raise it when a change of the conversion makes other files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Converted:
-    """A converted model."""
+class Wanted:
+    """What a converted model must be made from and for."""
+
+    output: str
+    """Feature of the pipeline that is the result."""
+    revision: str
+    """Of the model's own files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """A model that can be compiled, in float32."""
 
     model: Any
-    """Path of its .xml file, or an `openvino.Model`."""
+    """Path of an .xml file, or an `openvino.Model`."""
     tokenizer: Tokenizer
     facts: ModelFacts
 
@@ -35,16 +44,16 @@ class Converted:
 def folder_of(models_dir: Path, model_id: str, wanted: Wanted) -> Path:
     """Where the files of a converted model are, or would be."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", model_id)
-    return models_dir / "openvino" / f"{name}-{wanted.revision}-{wanted.dtype}"
+    return models_dir / "openvino" / f"{name}-{wanted.revision}"
 
 
-def read(folder: Path, wanted: Wanted) -> Converted | None:
+def read(folder: Path, wanted: Wanted) -> Graph | None:
     """The converted model there; None when there is none, or another, or its files are not those that were written."""
     try:
         manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
         if manifest["made_for"] != _made_for(wanted) or manifest["sha256"] != _digests(folder):
             return None
-        return Converted(
+        return Graph(
             model=folder / _MODEL,
             tokenizer=Tokenizer.from_file(str(folder / _TOKENIZER)),
             facts=ModelFacts(**manifest["facts"]),
@@ -53,7 +62,7 @@ def read(folder: Path, wanted: Wanted) -> Converted | None:
         return None
 
 
-def write(folder: Path, wanted: Wanted, converted: Converted) -> None:
+def write(folder: Path, wanted: Wanted, converted: Graph) -> None:
     """Put a converted model there, whole or not at all, in place of what was there.
 
     Raises:

@@ -1,81 +1,81 @@
-"""A model for OpenVINO: the files that `just export` left, or a conversion now."""
+"""A model on the CPU: its graph from its own files, or where the builder does not know it, converted by torch."""
 
 from __future__ import annotations
 
-import importlib
-import time
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from services.common.devices.network import Loaded, OpenPipeline
-from services.common.devices.openvino_files import Converted, folder_of, read, write
+from services.common.config import ModelServerSettings, ModelSettings
+from services.common.devices import number_types
+from services.common.devices.kind import Kind
+from services.common.devices.network import Loaded, ModelFacts, Network
+from services.common.devices.openvino_conversion import converted
+from services.common.devices.openvino_files import Graph
 from services.common.devices.openvino_network import OpenVinoNetwork, can_compute
-from services.common.devices.openvino_wanted import Wanted
-from services.common.errors import StartupError
+from services.common.devices.tokenizer import tokenizer_for
+from services.common.errors import StartupError, Unbuildable
 from services.common.telemetry.logs import get_logger
 
 log = get_logger()
 
+_SAMPLES = 24
+"""Items on which `auto` compares: half a second of work for a small model."""
 
-def load(
-    model_id: str, wanted: Wanted, open_pipeline: OpenPipeline, *, models_dir: Path, threads: int, replicas: int
-) -> Loaded:
-    """The model, ready to compute; torch is imported only when it must be converted.
+
+def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, kind: Kind) -> Loaded:
+    """The model, ready to compute.
 
     Args:
-        model_id: name that requests use.
-        wanted: what the model must be made from and for.
-        open_pipeline: loads the model's own files.
-        models_dir: folder of the models that are made on this machine.
-        threads: see `OpenVinoNetwork`.
-        replicas: see `OpenVinoNetwork`.
+        settings: of the service.
+        model: its own.
+        folder: its files.
+        kind: of model.
 
     Raises:
-        StartupError: the model cannot be loaded or converted, or the processor cannot compute in its number type.
+        StartupError: the model cannot be loaded, or the processor cannot compute in its number type.
     """
-    if not can_compute(wanted.dtype):
+    if not can_compute(model.dtype):
         raise StartupError(
-            f"model {model_id}: this processor has no instructions for {wanted.dtype}; use float32 or int8"
+            f"model {model.id}: this processor has no instructions for {model.dtype}; use float32, int8 or auto"
         )
-    folder = folder_of(models_dir, model_id, wanted)
-    found = read(folder, wanted) or convert_and_keep(model_id, wanted, open_pipeline, folder)
-    try:
-        network = OpenVinoNetwork(
-            found.model, facts=found.facts, dtype=wanted.dtype, threads=threads, replicas=replicas
-        )
-    except RuntimeError as exc:
-        raise StartupError(f"model {model_id}: OpenVINO cannot load {folder} ({exc}); remove it and try again") from exc
-    return Loaded(network=network, tokenizer=found.tokenizer, facts=found.facts)
+    graph = graph_of(model, folder=folder, kind=kind)
+    open_network = partial(_network, settings, model.id, folder, graph.model, graph.facts)
+    if model.dtype == "auto" and can_compute(number_types.FAST):
+        items = kind.sample(tokenizer_for(model, graph.tokenizer, graph.facts), _SAMPLES)
+        chosen = number_types.choose(open_network, items, kind.loss)
+        log.info("dtype_chosen", model=model.id, dtype=chosen.dtype, bfloat16=chosen.loss.text)
+        network, dtype = chosen.network, chosen.dtype
+    else:
+        dtype = number_types.EXACT if model.dtype == "auto" else model.dtype
+        network = open_network(dtype)
+    return Loaded(network=network, tokenizer=graph.tokenizer, facts=graph.facts, dtype=dtype)
 
 
-def convert_and_keep(model_id: str, wanted: Wanted, open_pipeline: OpenPipeline, folder: Path) -> Converted:
-    """Convert the model, and write it into the folder where that is possible."""
-    started_s = time.monotonic()
-    converted = convert(model_id, wanted, open_pipeline)
-    kept = _keep(folder, wanted, converted)
-    took_s = round(time.monotonic() - started_s, 1)
-    log.info("model_converted", model=model_id, dtype=wanted.dtype, took_s=took_s, folder=str(folder) if kept else "")
-    return converted
-
-
-def convert(model_id: str, wanted: Wanted, open_pipeline: OpenPipeline) -> Converted:
-    """Convert the model.
+def graph_of(model: ModelSettings, *, folder: Path, kind: Kind) -> Graph:
+    """The model's graph, in float32 unless its settings say int8.
 
     Raises:
-        StartupError: it cannot be loaded, or OpenVINO cannot express it.
+        StartupError: its files are missing or damaged, or neither the builder nor torch can make one.
     """
-    pipeline = open_pipeline(device="cpu", dtype="float32")
-    module = importlib.import_module("services.common.devices.openvino_convert")
+    is_int8 = model.dtype == "int8"
     try:
-        model = module.convert(pipeline.module, output=wanted.output, facts=pipeline.facts, dtype=wanted.dtype)
+        built = kind.build(model.id, folder, int8=is_int8)
+    except Unbuildable as exc:
+        if find_spec("torch") is None:
+            raise
+        if is_int8:
+            raise StartupError(f"{exc}; or another dtype: what torch converts is not rounded to int8") from exc
+        log.info("model_not_built", model=model.id, reason=str(exc))
+        return converted(model.id, folder, kind)
+    return Graph(model=built.model, tokenizer=built.tokenizer, facts=built.facts)
+
+
+def _network(
+    settings: ModelServerSettings, model_id: str, folder: Path, graph: Any, facts: ModelFacts, dtype: str
+) -> Network:
+    try:
+        return OpenVinoNetwork(graph, facts=facts, dtype=dtype, threads=settings.threads, replicas=settings.replicas)
     except RuntimeError as exc:
-        raise StartupError(f"model {model_id}: OpenVINO cannot express it ({exc}); set the backend to torch") from exc
-    return Converted(model=model, tokenizer=pipeline.tokenizer, facts=pipeline.facts)
-
-
-def _keep(folder: Path, wanted: Wanted, converted: Converted) -> bool:
-    try:
-        write(folder, wanted, converted)
-    except OSError as exc:
-        log.warning("converted_model_not_kept", folder=str(folder), error=str(exc))
-        return False
-    return True
+        raise StartupError(f"model {model_id}: OpenVINO cannot compile {folder} ({exc}); check its files") from exc

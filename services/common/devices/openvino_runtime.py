@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-# At its import and at every conversion it tells Google Analytics, unless its reporter is not installed; NNCF does too.
+# At its import and at every conversion it tells Google Analytics, unless its reporter is not installed.
 # None in this place is how Python says so.
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from tokenizers import Tokenizer
 
+from services.common.config import ModelSettings
+from services.common.devices.network import ModelFacts
 from services.common.devices.passages import covered, passages
 from services.common.devices.special_tokens import SpecialTokens
-from services.common.errors import InvalidRequest
+from services.common.errors import InvalidRequest, StartupError
 from services.common.models import Tokens
 
 Text = str | Sequence[int]
@@ -114,3 +116,35 @@ class ModelTokenizer:
 
     def _cut(self, ids: Sequence[int], length: int) -> Sequence[int]:
         return ids[max(0, len(ids) - length) :] if self._keeps_end else ids[:length]
+
+
+def max_tokens_of(model: ModelSettings, facts: ModelFacts) -> int:
+    """The limit that the settings give, or the model's own.
+
+    Raises:
+        StartupError: the settings' is longer than the model's.
+    """
+    if model.max_tokens > facts.max_tokens:
+        raise StartupError(
+            f"model {model.id}: max_tokens is {model.max_tokens}, and the model itself takes at most "
+            f"{facts.max_tokens}; lower it, or 0 for the model's own limit"
+        )
+    return model.max_tokens or facts.max_tokens
+
+
+def tokenizer_for(model: ModelSettings, tokenizer: Tokenizer, facts: ModelFacts) -> ModelTokenizer:
+    """The model's tokenizer with the settings' limit.
+
+    Raises:
+        StartupError: the limit is too short, or longer than the model's.
+    """
+    try:
+        return ModelTokenizer(
+            tokenizer,
+            max_tokens=max_tokens_of(model, facts),
+            vocabulary=facts.vocabulary,
+            has_types=facts.has_types,
+            keeps_end=facts.keeps_end,
+        )
+    except ValueError as exc:
+        raise StartupError(f"model {model.id}: {exc}; raise it") from exc

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from services.common.devices.choice import choose
 from services.common.devices.device_model import DeviceModel, Parts, load_parts
-from services.common.devices.network import OpenPipeline, Pipeline
+from services.common.devices.graph.build import build_bi_encoder
+from services.common.devices.kind import Kind
 from services.common.errors import InvalidRequest
 from services.common.models import Tokens, locate
 from services.embedding.backends.base import InputType, Text
 from services.embedding.backends.declared import read_declared
+from services.embedding.backends.judging import loss, sample
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
 
-OUTPUT = "sentence_embedding"
-"""Feature of the pipeline that holds the vectors."""
+KIND = Kind(
+    build=build_bi_encoder,
+    pipeline="services.embedding.backends.pipeline",
+    output="sentence_embedding",
+    sample=sample,
+    loss=loss,
+)
 
 
 class BiEncoder(DeviceModel):
@@ -45,18 +50,7 @@ def load(settings: EmbeddingSettings, model: EmbeddingModelSettings) -> BiEncode
     """
     chosen = choose(settings, model)
     folder = locate(model.source, wanted=model.revision)
-    parts = load_parts(settings, model, chosen, folder=folder, output=OUTPUT, open_pipeline=opener_of(model.id, folder))
+    parts = load_parts(settings, model, chosen, folder=folder, kind=KIND)
     declared = read_declared(model, folder, dimensions=parts.info.dimensions)
     info = replace(parts.info, matryoshka_dimensions=declared.matryoshka_dimensions)
     return BiEncoder(replace(parts, info=info), declared.prompts)
-
-
-def opener_of(model_id: str, folder: Path) -> OpenPipeline:
-    """What loads a model's files with torch, which is imported only when it does."""
-
-    def open_pipeline(*, device: str, dtype: str) -> Pipeline:
-        module = importlib.import_module("services.embedding.backends.pipeline")
-        pipeline: Pipeline = module.open_pipeline(model_id, folder, device=device, dtype=dtype)
-        return pipeline
-
-    return open_pipeline

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +12,32 @@ import numpy.typing as npt
 
 from services.common.devices.choice import choose
 from services.common.devices.device_model import DeviceModel, load_parts
-from services.common.devices.network import OpenPipeline, Pipeline
+from services.common.devices.graph.build import Built, build_cross_encoder
+from services.common.devices.kind import Kind
+from services.common.errors import StartupError
 from services.common.models import Tokens
+from services.reranking.backends.judging import loss, sample
 from services.reranking.backends.source import find_model
 from services.reranking.settings import RerankingModelSettings, RerankingSettings
 
-OUTPUT = "scores"
-"""Feature of the pipeline that holds the logits; its activation is left out."""
+
+def _build(model_id: str, folder: Path, *, int8: bool) -> Built:
+    """See `Build`; refuses models with several scores."""
+    built = build_cross_encoder(model_id, folder, int8=int8)
+    if built.labels != 1:
+        raise StartupError(
+            f"model {model_id}: {folder} gives {built.labels} scores per pair; a reranker gives one: use another"
+        )
+    return built
+
+
+KIND = Kind(
+    build=_build,
+    pipeline="services.reranking.backends.pipeline",
+    output="scores",
+    sample=sample,
+    loss=loss,
+)
 
 
 class CrossEncoderBackend(DeviceModel):
@@ -50,17 +68,5 @@ def load(settings: RerankingSettings, model: RerankingModelSettings) -> CrossEnc
     """
     chosen = choose(settings, model)
     found = find_model(model)
-    opener = opener_of(model.id, found.folder)
-    parts = load_parts(settings, model, chosen, folder=found.folder, output=OUTPUT, open_pipeline=opener)
+    parts = load_parts(settings, model, chosen, folder=found.folder, kind=KIND)
     return CrossEncoderBackend(replace(parts, info=replace(parts.info, development_only=found.development_only)))
-
-
-def opener_of(model_id: str, folder: Path) -> OpenPipeline:
-    """What loads a model's files with torch, which is imported only when it does."""
-
-    def open_pipeline(*, device: str, dtype: str) -> Pipeline:
-        module = importlib.import_module("services.reranking.backends.pipeline")
-        pipeline: Pipeline = module.open_pipeline(model_id, folder, device=device, dtype=dtype)
-        return pipeline
-
-    return open_pipeline

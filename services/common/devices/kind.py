@@ -1,0 +1,56 @@
+"""What tells one kind of model from another: how it is built, tried and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from services.common.devices.graph.build import Built
+from services.common.devices.tokenizer import ModelTokenizer
+from services.common.models import Tokens
+
+Results = npt.NDArray[np.float32]
+"""What a model gives for some items, shape (items, ...)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """What a number type loses against float32, over sample texts."""
+
+    is_small: bool
+    """Nobody who uses the results would notice."""
+    text: str
+    """The differences in numbers."""
+
+
+class Build(Protocol):
+    """Makes a model's graph from its own files."""
+
+    def __call__(self, model_id: str, folder: Path, *, int8: bool) -> Built:
+        """The graph, with weights in eight bits or not.
+
+        Raises:
+            Unbuildable: the builder does not know something of it.
+            StartupError: its files are missing or damaged, or it is of another kind.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """Bi-encoders or cross-encoders."""
+
+    build: Build
+    pipeline: str
+    """Name of the module that loads the files with torch, as its `open_pipeline`."""
+    output: str
+    """The feature of that pipeline that is the result."""
+    sample: Callable[[ModelTokenizer, int], list[Tokens]]
+    """Makes so many varied items to try a model on, or somewhat more."""
+    loss: Callable[[Results, Results], Loss]
+    """Judges results against those in float32."""

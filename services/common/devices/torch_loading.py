@@ -1,0 +1,62 @@
+"""A model with torch, on a GPU or the CPU."""
+
+from __future__ import annotations
+
+import importlib
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from services.common.config import ModelServerSettings, ModelSettings
+from services.common.devices import number_types
+from services.common.devices.kind import Kind
+from services.common.devices.network import Loaded, Pipeline
+from services.common.devices.tokenizer import tokenizer_for
+from services.common.devices.torch_network import TorchNetwork, translated_errors
+from services.common.telemetry.logs import get_logger
+
+log = get_logger()
+
+_SAMPLES = 24
+
+
+def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, kind: Kind, device: str) -> Loaded:
+    """The model on its device, ready to compute.
+
+    Args:
+        settings: of the service.
+        model: its own.
+        folder: its files.
+        kind: of model.
+        device: cpu, cuda or cuda:N.
+
+    Raises:
+        StartupError: its files are missing or damaged, or it is of another kind.
+        DeviceMemoryFull, DeviceLost: the device failed, whatever the files are.
+    """
+    open_pipeline = partial(importlib.import_module(kind.pipeline).open_pipeline, model.id, folder, device=device)
+    open_network = partial(_network, settings, kind.output, device)
+    if model.dtype == "auto" and _has_bfloat16(device):
+        pipeline: Pipeline = open_pipeline(dtype=number_types.EXACT)
+        items = kind.sample(tokenizer_for(model, pipeline.tokenizer, pipeline.facts), _SAMPLES)
+        chosen = number_types.choose(lambda dtype: open_network(open_pipeline(dtype=dtype), dtype), items, kind.loss)
+        log.info("dtype_chosen", model=model.id, dtype=chosen.dtype, bfloat16=chosen.loss.text)
+        network, dtype = chosen.network, chosen.dtype
+    else:
+        dtype = number_types.EXACT if model.dtype == "auto" else model.dtype
+        pipeline = open_pipeline(dtype=dtype)
+        network = open_network(pipeline, dtype)
+    return Loaded(network=network, tokenizer=pipeline.tokenizer, facts=pipeline.facts, dtype=dtype)
+
+
+def _has_bfloat16(device: str) -> bool:
+    """Whether torch is faster in bfloat16 there; on CPUs it was not where it was measured."""
+    return device != "cpu" and torch.cuda.is_bf16_supported()
+
+
+def _network(settings: ModelServerSettings, output: str, device: str, pipeline: Pipeline, dtype: str) -> TorchNetwork:
+    with translated_errors():
+        return TorchNetwork(
+            pipeline, output=output, device=device, dtype=dtype, threads=settings.threads, replicas=settings.replicas
+        )

@@ -1,0 +1,20 @@
+"""What each number type loses on the embedding service's models: `python -m services.embedding.backends.losses`."""
+
+from __future__ import annotations
+
+import sys
+
+from services.common.devices import losses
+from services.common.models import locate
+from services.embedding.backends.bi_encoder import KIND
+from services.embedding.settings import EmbeddingSettings
+
+if __name__ == "__main__":
+    sys.exit(
+        losses.main(
+            "embedding",
+            KIND,
+            lambda: EmbeddingSettings.load().models,
+            lambda model: locate(model.source, wanted=model.revision),
+        )
+    )

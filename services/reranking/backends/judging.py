@@ -1,0 +1,42 @@
+"""How scores in another number type are judged."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.common.devices.kind import Loss, Results
+from services.common.devices.sample_texts import sample_texts
+from services.common.devices.tokenizer import ModelTokenizer
+from services.common.models import Tokens
+
+_MOST_LOSS = 0.01
+"""Of a score between 0 and 1."""
+_QUERIES, _QUERY_WORDS = 4, 12
+
+
+def sample(tokenizer: ModelTokenizer, count: int) -> list[Tokens]:
+    """Each of four queries, the beginnings of some texts, with other texts whole."""
+    queries = [" ".join(text.split()[:_QUERY_WORDS]) for text in sample_texts(4 * _QUERIES, seed=1)[-_QUERIES:]]
+    documents = sample_texts(-(-count // _QUERIES), seed=2)
+    found = [tokenizer.pairs(query, documents, max_second_tokens=0, max_passages=1) for query in queries]
+    return [pair for query in found for pairs in query for pair in pairs]
+
+
+def loss(expected: Results, found: Results) -> Loss:
+    """What raw scores of shape (pairs, 1) lose against those in float32."""
+    raw = np.abs(expected - found)
+    moved = np.abs(_probability(expected) - _probability(found))
+    order = np.argsort(expected.reshape(-1), kind="stable")
+    is_ordered = bool((np.diff(found.reshape(-1)[order]) >= 0).all())
+    return Loss(
+        is_small=is_ordered and bool(moved.max() < _MOST_LOSS),
+        text=(
+            f"scores move by {moved.max():.5f} at most, raw ones, which span {np.ptp(expected):.1f}, by "
+            f"{raw.mean():.4f} in the mean, {raw.max():.4f} at most; the order {'stays' if is_ordered else 'changes'}"
+        ),
+    )
+
+
+def _probability(scores: Results) -> Results:
+    probability: Results = 0.5 * (1 + np.tanh(0.5 * scores))
+    return probability

@@ -1,0 +1,20 @@
+"""What each number type loses on the reranking service's models: `python -m services.reranking.backends.losses`."""
+
+from __future__ import annotations
+
+import sys
+
+from services.common.devices import losses
+from services.common.models import locate
+from services.reranking.backends.cross_encoder import KIND
+from services.reranking.settings import RerankingSettings
+
+if __name__ == "__main__":
+    sys.exit(
+        losses.main(
+            "reranking",
+            KIND,
+            lambda: RerankingSettings.load().models,
+            lambda model: locate(model.source, wanted=model.revision),
+        )
+    )
