@@ -1,0 +1,1 @@
+"""Models as OpenVINO graphs, built from their own files without torch."""
