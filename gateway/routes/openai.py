@@ -120,7 +120,7 @@ def _card(model: ServedModel) -> ModelCard:
         revision=model.revision,
         max_tokens=model.max_tokens,
         dimensions=model.dimensions or None,
-        development_only=model.is_development_only or model.is_fake,
+        fake=model.is_fake,
     )
 
 

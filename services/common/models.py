@@ -39,8 +39,6 @@ class ModelInfo:
     """Length of a vector; 0 for models without vectors."""
     matryoshka_dimensions: tuple[int, ...] = ()
     """Shorter lengths that the model declares, ascending."""
-    development_only: bool = False
-    """Made for development; not to be judged by its results."""
     fake: bool = False
     """The deterministic fake backend."""
     backend: str = "fake"

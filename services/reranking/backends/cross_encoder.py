@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,7 @@ import numpy.typing as npt
 from services.common.devices.choice import choose
 from services.common.devices.device_model import DeviceModel, load_parts
 from services.common.devices.network import OpenPipeline, Pipeline
-from services.common.models import Tokens
-from services.reranking.backends.source import find_model
+from services.common.models import Tokens, locate
 from services.reranking.settings import RerankingModelSettings, RerankingSettings
 
 OUTPUT = "scores"
@@ -49,10 +47,9 @@ def load(settings: RerankingSettings, model: RerankingModelSettings) -> CrossEnc
         StartupError: the model or the device is not there, or the settings do not fit them.
     """
     chosen = choose(settings, model)
-    found = find_model(model)
-    opener = opener_of(model.id, found.folder)
-    parts = load_parts(settings, model, chosen, folder=found.folder, output=OUTPUT, open_pipeline=opener)
-    return CrossEncoderBackend(replace(parts, info=replace(parts.info, development_only=found.development_only)))
+    folder = locate(model.source, wanted=model.revision)
+    opener = opener_of(model.id, folder)
+    return CrossEncoderBackend(load_parts(settings, model, chosen, folder=folder, output=OUTPUT, open_pipeline=opener))
 
 
 def opener_of(model_id: str, folder: Path) -> OpenPipeline:

@@ -11,9 +11,8 @@ from services.common.devices import export
 from services.common.devices.export import Comparison, Job, Results
 from services.common.devices.sample_texts import sample_texts
 from services.common.devices.tokenizer import ModelTokenizer
-from services.common.models import Tokens
+from services.common.models import Tokens, locate
 from services.reranking.backends.cross_encoder import OUTPUT, opener_of
-from services.reranking.backends.source import find_model
 from services.reranking.settings import RerankingModelSettings, RerankingSettings
 
 _DOCUMENTS, _QUERIES, _QUERY_WORDS = 40, 6, 12
@@ -43,7 +42,7 @@ def _ranks(scores: Results) -> Results:
 
 
 def _job(model: RerankingModelSettings) -> Job:
-    folder = find_model(model).folder
+    folder = locate(model.source, wanted=model.revision)
     return Job(
         model=model,
         folder=folder,
