@@ -54,11 +54,6 @@ start:
 token AGENT:
     @exec .venv/bin/isolane token "$@"
 
-# Make the development reranker, once: minutes on two cores
-[group('run')]
-models: (_environment "local")
-    @exec {{ python }} -m services.reranking.backends.development
-
 # Convert the services' models for OpenVINO and print what each number type loses: --dtype float32, bfloat16, int8
 [group('run')]
 [no-exit-message]

@@ -77,10 +77,10 @@ def sentence_transformers_loop() -> Task:
 
 
 def cross_encoder_loop(folder: str) -> Task:
-    """`(query, passages) -> (seconds, scores)`: CrossEncoder.predict with the development reranker of a folder."""
+    """`(query, passages) -> (seconds, scores)`: CrossEncoder.predict with the model of a folder."""
     _set_threads()
-    development = importlib.import_module("services.reranking.backends.development.model")
-    model = development.load(locate(f"path:{folder}"), device="cpu")
+    module = importlib.import_module("sentence_transformers")
+    model = module.CrossEncoder(folder, device="cpu", local_files_only=True)
     model.predict([("warm", "up")], show_progress_bar=False)
 
     def predict(query: str, passages: Sequence[str]) -> tuple[float, npt.NDArray[np.float32]]:

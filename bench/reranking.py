@@ -1,12 +1,13 @@
 """Reranking: a query and 50 passages of about 64 tokens, through the gateway, beside CrossEncoder.predict in process.
 
-The model is the development reranker. Every pair is new, so that no cache helps.
+The model is the packaged cross-encoder, its float weights for both. Every pair is new, so that no cache helps.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
 import time
 from argparse import Namespace
 from collections import defaultdict
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -25,19 +27,20 @@ from bench.load import Closed, Generator, Request
 from bench.report import Figure, parser, publish, say
 from bench.serving import Served, post
 from bench.shapes import rerank_body
-from bench.stack import local_stack, reranker_folder
+from bench.stack import local_stack
 from bench.texts import Texts
+from bench.unfolded import unfold
 from bench.vegeta import vegeta
 from ops.progress import Progress
+from services.reranking.settings import RerankingSettings
 
 PASSAGES = 50
-_MODEL = "development-reranker"
 _CALLERS = 4
 _REQUESTS_PER_S = 20
 """More than two cores can do."""
 _COMPARED = 10
 _LOOP = "CrossEncoder.predict"
-_NO_PEER = "infinity: not measured, it cannot load the development reranker, whose modules are Isolane's own"
+_NO_PEER = "infinity: not measured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +66,8 @@ def reranking_settings(dtype: str) -> dict[str, str]:
     others = {"EMBEDDING_BACKEND": "fake", "DOCUMENTS_BACKEND": "fake"}
     if dtype == "float32":
         return others  # the default
-    models = json.dumps([{"id": _MODEL, "source": "development", "dtype": dtype}])
-    return {"RERANKING_MODELS": models, **others}
+    models = [model.model_dump(exclude_defaults=True) | {"dtype": dtype} for model in RerankingSettings().models]
+    return {"RERANKING_MODELS": json.dumps(models), **others}
 
 
 def scores(served: Served, question: Question) -> npt.NDArray[np.float64]:
@@ -80,12 +83,15 @@ def measure(options: Namespace) -> list[Figure]:
     """All figures."""
     generator, texts = Generator(program=vegeta(Progress())), Texts(options.seed)
     with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="isolane-bench-")))
         servers = []
         for dtype in options.dtype:
             say(f"starting Isolane, {dtype}")
             servers.append(stack.enter_context(local_stack(f"isolane, {dtype}", **reranking_settings(dtype))))
             servers[-1].halt()
-        loop = stack.enter_context(worker(cross_encoder_loop, str(reranker_folder())))
+        loop = stack.enter_context(
+            worker(cross_encoder_loop, str(unfold(folder, RerankingSettings().models[0].source)))
+        )
         return [*_agreement(servers, loop, texts), *_speed(servers, loop, texts, generator, options)]
 
 

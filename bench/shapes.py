@@ -57,6 +57,7 @@ def embed_requests(texts: Sequence[str], tokens: Sequence[int], size: int) -> li
     ]
 
 
-def rerank_body(query: str, passages: Sequence[str]) -> bytes:
-    """A reranking request as Cohere's clients send it, for the server's default model."""
-    return json.dumps({"query": query, "documents": list(passages)}).encode()
+def rerank_body(query: str, passages: Sequence[str], model: str | None = None) -> bytes:
+    """A reranking request as Cohere's clients send it, for a model or the server's default."""
+    named = {"model": model} if model else {}
+    return json.dumps({**named, "query": query, "documents": list(passages)}).encode()

@@ -13,8 +13,6 @@ from pathlib import Path
 
 from bench.serving import Served
 from ops.ports import LOOPBACK, free_ports
-from services.common.config import models_dir
-from services.reranking.backends.development import location
 
 SERVICES = ("embedding", "reranking", "documents", "gpu")
 
@@ -51,18 +49,6 @@ def local_stack(name: str = "isolane", **settings: str) -> Iterator[Served]:
             if served is not None:
                 served.resume()
             _isolane(environ, "stop", "local")
-
-
-def reranker_folder() -> Path:
-    """Where the development reranker lies; it is there once a stack has served it.
-
-    Raises:
-        SystemExit: it is not there.
-    """
-    folder = location.model_folder(models_dir())
-    if not location.is_complete(folder):
-        raise SystemExit(f"the development reranker is not in {folder}; make it with `just models`")
-    return folder
 
 
 def running_mesh() -> Served:

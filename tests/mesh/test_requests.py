@@ -47,7 +47,7 @@ def test_vectors_equal_those_of_sentence_transformers(mesh: Mesh) -> None:
 def test_documents_are_ranked_and_parsed(mesh: Mesh) -> None:
     question = json.loads(QUESTIONS.read_text())[0]
     body = {"query": question["question"], "documents": [question["right"], "The moon is far away."]}
-    ranked = httpx.post(f"{mesh.url}/v1/rerank", json={"model": "development-reranker", **body}, timeout=60)
+    ranked = httpx.post(f"{mesh.url}/v1/rerank", json={"model": "ms-marco-MiniLM-L-12-v2", **body}, timeout=60)
     files = {"files": ("page.html", b"<h1>Title</h1><p>Text.</p>")}
     parsed = httpx.post(f"{mesh.url}/v1/convert/file", files=files, data={"to_formats": "md"}, timeout=60)
 

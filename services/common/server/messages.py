@@ -22,7 +22,6 @@ def model(info: ModelInfo) -> model_pb2.Model:
         device=info.device,
         dimensions=info.dimensions,
         matryoshka_dimensions=info.matryoshka_dimensions,
-        development_only=info.development_only,
         fake=info.fake,
         backend=info.backend,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,8 @@ from services.common.devices.device_model import DeviceModel, load_parts
 from services.common.devices.graph.build import Built, build_cross_encoder
 from services.common.devices.kind import Kind
 from services.common.errors import StartupError
-from services.common.models import Tokens
+from services.common.models import Tokens, locate
 from services.reranking.backends.judging import loss, sample
-from services.reranking.backends.source import find_model
 from services.reranking.settings import RerankingModelSettings, RerankingSettings
 
 
@@ -67,6 +65,5 @@ def load(settings: RerankingSettings, model: RerankingModelSettings) -> CrossEnc
         StartupError: the model or the device is not there, or the settings do not fit them.
     """
     chosen = choose(settings, model)
-    found = find_model(model)
-    parts = load_parts(settings, model, chosen, folder=found.folder, kind=KIND)
-    return CrossEncoderBackend(replace(parts, info=replace(parts.info, development_only=found.development_only)))
+    folder = locate(model.source, wanted=model.revision)
+    return CrossEncoderBackend(load_parts(settings, model, chosen, folder=folder, kind=KIND))

@@ -12,7 +12,6 @@ from services.common.devices.loading import facts_of, loading, tokenizer_of
 from services.common.devices.network import Pipeline
 from services.common.devices.torch_network import translated_errors
 from services.common.errors import StartupError
-from services.reranking.backends.development import model as development
 
 
 def open_pipeline(model_id: str, folder: Path, *, device: str, dtype: str) -> Pipeline:
@@ -36,8 +35,6 @@ def open_pipeline(model_id: str, folder: Path, *, device: str, dtype: str) -> Pi
 
 
 def _open(folder: Path, device: str, dtype: torch.dtype) -> CrossEncoder:
-    if development.is_ours(folder):
-        return development.load(folder, device=device).to(dtype).eval()
     model: CrossEncoder = CrossEncoder(str(folder), device=device, local_files_only=True, model_kwargs={"dtype": dtype})
     return model.eval()
 

@@ -13,7 +13,7 @@ import pytest
 pytestmark = pytest.mark.integration
 
 MODEL = "all-MiniLM-L6-v2"
-RERANKER = "development-reranker"
+RERANKER = "ms-marco-MiniLM-L-12-v2"
 JSON = {"content-type": "application/json"}
 EMBED = "/v1/embeddings"
 RERANK = "/v1/rerank"

@@ -105,7 +105,7 @@ async def test_openai_client_gets_vectors_and_errors(gateway: Any) -> None:
 
     plain = embed(gateway, input=["a text", "another"]).json()["data"]
     assert [item.embedding for item in created.data] == [item["embedding"] for item in plain]
-    assert {model.id for model in listed.data} == {MODEL, "development-reranker"}
+    assert {model.id for model in listed.data} == {MODEL, "ms-marco-MiniLM-L-12-v2"}
     assert one.id == MODEL
     assert unknown.value.code == "model_not_found"
     assert unknown.value.param == "model"

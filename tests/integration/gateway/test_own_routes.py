@@ -57,10 +57,10 @@ def test_models_of_all_services_are_listed(gateway: Any) -> None:
     assert answer["object"] == "list"
     assert {(card["id"], card["service"]) for card in cards.values()} == {
         ("all-MiniLM-L6-v2", "embedding"),
-        ("development-reranker", "reranking"),
+        ("ms-marco-MiniLM-L-12-v2", "reranking"),
     }
     assert cards["all-MiniLM-L6-v2"]["dimensions"] == 384
-    assert cards["development-reranker"]["dimensions"] is None
+    assert cards["ms-marco-MiniLM-L-12-v2"]["dimensions"] is None
     assert {card["dtype"] for card in cards.values()} == {"float32"}
     assert {card["object"] for card in cards.values()} == {"model"}
 
@@ -73,7 +73,7 @@ def test_models_of_the_other_service_are_listed_when_one_is_down(
 
     listed = httpx.get(f"{half.url}/v1/models").json()
     found = httpx.get(f"{half.url}/v1/models/all-MiniLM-L6-v2")
-    perhaps = httpx.get(f"{half.url}/v1/models/development-reranker")
+    perhaps = httpx.get(f"{half.url}/v1/models/ms-marco-MiniLM-L-12-v2")
     nowhere = httpx.get(f"{gateway.url}/v1/models/elsewhere")
 
     assert [card["id"] for card in listed["data"]] == ["all-MiniLM-L6-v2"]

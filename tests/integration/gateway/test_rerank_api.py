@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = pytest.mark.integration
 
-MODEL = "development-reranker"
+MODEL = "ms-marco-MiniLM-L-12-v2"
 QUERY = "who finds services"
 DOCUMENTS = ["cats sleep all day", "consul finds services", "it rains"]
 

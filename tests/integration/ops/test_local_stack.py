@@ -120,7 +120,11 @@ def test_models_are_listed_loaded_and_unloaded_while_the_stack_runs(running: Sta
 
     assert (loaded, listed, warmed, code, unloaded) == (0, 0, 0, 0, 0), (said, table, answer)
     rows = [line.split()[:2] for line in table.splitlines()[1:]]
-    assert rows == [["embedding", "all-MiniLM-L6-v2"], ["embedding", "second"], ["reranking", "development-reranker"]]
+    assert rows == [
+        ["embedding", "all-MiniLM-L6-v2"],
+        ["embedding", "second"],
+        ["reranking", "ms-marco-MiniLM-L-12-v2"],
+    ]
     assert again == 1
     assert "model 'second' is not served here; use 'all-MiniLM-L6-v2'" in problem
 

@@ -130,7 +130,7 @@ def test_the_model_tells_what_it_is(backend: RerankingBackend) -> None:
     model = backend.model
 
     assert (model.id, model.max_tokens, model.dtype, model.device) == ("tiny", MAX_TOKENS, "float32", "cpu")
-    assert (model.development_only, model.fake, model.backend in BACKENDS) == (False, False, True)
+    assert (model.fake, model.backend in BACKENDS) == (False, True)
     assert len(model.revision) == 16
 
 
@@ -174,4 +174,4 @@ async def test_the_app_loads_the_model_that_the_settings_name(folder: Path) -> N
     async with build(settings).engine as engine:
         (model,) = engine.models
 
-    assert (model.id, model.development_only, model.fake, model.backend) == ("tiny", False, False, "openvino")
+    assert (model.id, model.fake, model.backend) == ("tiny", False, "openvino")

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 Client = RpcClient[pb_grpc.RerankingServiceStub]
 
 SERVICE = "isolane.reranking.v1.RerankingService"
-MODEL = "development-reranker"
+MODEL = "ms-marco-MiniLM-L-12-v2"
 QUESTIONS = Path(__file__).parents[2] / "data" / "rerank_questions.json"
 
 
@@ -114,7 +114,7 @@ async def test_the_served_model_is_listed(client: Client) -> None:
         ({"query": "q" * 100_001, "documents": ["a"]}, TooLarge, "query", "100001 bytes; at most 100000"),
         ({"documents": []}, InvalidRequest, "documents", "nothing to rank"),
         ({"documents": ["a"] * 1001}, TooLarge, "documents", "1001 of them; at most 1000"),
-        ({"documents": ["a"], "model": "x"}, UnknownModel, "model", "use 'development-reranker'"),
+        ({"documents": ["a"], "model": "x"}, UnknownModel, "model", "use 'ms-marco-MiniLM-L-12-v2'"),
     ],
 )
 async def test_a_wrong_request_is_a_clear_error_with_the_field_at_fault(

@@ -114,7 +114,7 @@ def test_rerank_puts_the_right_passage_first_on_20_real_questions(stack: Stack) 
 
     wrong = []
     for index, question in enumerate(questions):
-        body = {"model": "development-reranker", "query": question["question"], "documents": passages}
+        body = {"model": "ms-marco-MiniLM-L-12-v2", "query": question["question"], "documents": passages}
         results = httpx.post(f"{stack.url}/v1/rerank", json=body, timeout=60).raise_for_status().json()["results"]
         if results[0]["index"] != index:
             wrong.append(question["question"])

@@ -17,7 +17,7 @@ from services.reranking.backends.fake import FakeRerankingBackend
 from services.reranking.engine import Query, Reranked, RerankingEngine, probability
 from services.reranking.settings import RerankingSettings
 
-MODEL = "development-reranker"
+MODEL = "ms-marco-MiniLM-L-12-v2"
 
 
 class ScriptedBackend(FakeRerankingBackend):

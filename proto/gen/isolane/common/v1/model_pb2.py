@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1disolane/common/v1/model.proto\x12\x11isolane.common.v1\"\xc4\x01\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x12\n\nmax_tokens\x18\x03 \x01(\r\x12\r\n\x05\x64type\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x05 \x01(\t\x12\x12\n\ndimensions\x18\x06 \x01(\r\x12\x1d\n\x15matryoshka_dimensions\x18\x07 \x03(\r\x12\x18\n\x10\x64\x65velopment_only\x18\x08 \x01(\x08\x12\x0c\n\x04\x66\x61ke\x18\t \x01(\x08\x12\x0f\n\x07\x62\x61\x63kend\x18\n \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1disolane/common/v1/model.proto\x12\x11isolane.common.v1\"\xc2\x01\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x12\n\nmax_tokens\x18\x03 \x01(\r\x12\r\n\x05\x64type\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x05 \x01(\t\x12\x12\n\ndimensions\x18\x06 \x01(\r\x12\x1d\n\x15matryoshka_dimensions\x18\x07 \x03(\r\x12\x0c\n\x04\x66\x61ke\x18\t \x01(\x08\x12\x0f\n\x07\x62\x61\x63kend\x18\n \x01(\tJ\x04\x08\x08\x10\tR\x10\x64\x65velopment_onlyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'isolane.common.v1.model_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODEL']._serialized_start=53
-  _globals['_MODEL']._serialized_end=249
+  _globals['_MODEL']._serialized_end=247
 # @@protoc_insertion_point(module_scope)

@@ -31,7 +31,6 @@ class Model(_message.Message):
     DEVICE_FIELD_NUMBER: _builtins.int
     DIMENSIONS_FIELD_NUMBER: _builtins.int
     MATRYOSHKA_DIMENSIONS_FIELD_NUMBER: _builtins.int
-    DEVELOPMENT_ONLY_FIELD_NUMBER: _builtins.int
     FAKE_FIELD_NUMBER: _builtins.int
     BACKEND_FIELD_NUMBER: _builtins.int
     id: _builtins.str
@@ -46,8 +45,6 @@ class Model(_message.Message):
     """Where it runs, for example "cpu" or "cuda:0"."""
     dimensions: _builtins.int
     """Length of a vector. 0 for models that return no vectors."""
-    development_only: _builtins.bool
-    """True for a model that is made for development only and must not be judged by its results."""
     fake: _builtins.bool
     """True for the deterministic fake backend."""
     backend: _builtins.str
@@ -66,13 +63,12 @@ class Model(_message.Message):
         device: _builtins.str = ...,
         dimensions: _builtins.int = ...,
         matryoshka_dimensions: _abc.Iterable[_builtins.int] | None = ...,
-        development_only: _builtins.bool = ...,
         fake: _builtins.bool = ...,
         backend: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "development_only", b"development_only", "device", b"device", "dimensions", b"dimensions", "dtype", b"dtype", "fake", b"fake", "id", b"id", "matryoshka_dimensions", b"matryoshka_dimensions", "max_tokens", b"max_tokens", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "device", b"device", "dimensions", b"dimensions", "dtype", b"dtype", "fake", b"fake", "id", b"id", "matryoshka_dimensions", b"matryoshka_dimensions", "max_tokens", b"max_tokens", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,11 +1,13 @@
-"""Mining training pairs from source text, without a model."""
+"""Mining pairs from source text, without a model."""
+
+from __future__ import annotations
 
 import textwrap
 from pathlib import Path
 
 import pytest
 
-from services.reranking.backends.development import docstrings, location, pairs, sources
+from bench.held_out import docstrings, pairs, sources
 
 MODULE = '''
 """Tools for boats."""
@@ -59,16 +61,6 @@ def boats(tmp_path: Path) -> Path:
 def mined(root: Path) -> list[pairs.TextPair]:
     files = sources.files_under(root / "boats", base=root)
     return [pair for source in files for pair in pairs.pairs_of_file(source)]
-
-
-def made_up(*, groups: int, per_group: int = 3) -> list[pairs.TextPair]:
-    return [
-        pairs.TextPair(
-            query=f"query {group} {number}", passage=f"passage of {group} {number}", group=f"package.{group}"
-        )
-        for group in range(groups)
-        for number in range(per_group)
-    ]
 
 
 def test_summary_is_paired_with_the_description_below_it(boats: Path) -> None:
@@ -133,35 +125,26 @@ def test_missing_packages_give_no_files() -> None:
     assert list(sources.readmes(("no-such-distribution-at-all",))) == []
 
 
-def test_held_out_pairs_share_no_group_and_no_text_with_training_pairs() -> None:
-    copied = [
-        pairs.TextPair(query=pair.query, passage=pair.passage, group="elsewhere.copy") for pair in made_up(groups=200)
-    ]
+def test_pairs_with_a_text_that_was_seen_are_left_out() -> None:
+    first = pairs.TextPair(query="how to steer home", passage="Turn the wheel.", group="boats.a")
+    same_passage = pairs.TextPair(query="another way to ask", passage="turn the wheel", group="boats.b")
+    other = pairs.TextPair(query="how to sail away", passage="Hoist the sail.", group="boats.b")
 
-    split = pairs.split_pairs([*made_up(groups=200), *copied])
+    assert pairs.without_repeats([first, same_passage, other]) == [first, other]
 
-    assert split.training
-    assert split.held_out
-    assert {pair.group for pair in split.training}.isdisjoint(pair.group for pair in split.held_out)
-    assert {pair.query for pair in split.training}.isdisjoint(pair.query for pair in split.held_out)
-    assert {pair.passage for pair in split.training}.isdisjoint(pair.passage for pair in split.held_out)
-    assert len(split.training) + len(split.held_out) == 600
+
+def test_a_group_is_held_out_by_its_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = [f"package.{number}" for number in range(1000)]
+    mined = [pairs.TextPair(query=group, passage=group, group=group) for group in groups]
+    monkeypatch.setattr(pairs, "mine_pairs", lambda: mined)
+
+    held_out = [pair.group for pair in pairs.held_out_pairs()]
+
+    assert held_out == [group for group in groups if pairs.is_held_out(group)]
+    assert 50 < len(held_out) < 110
 
 
 def test_modules_of_one_part_of_a_package_are_one_group() -> None:
     assert pairs.group_of("scipy.signal._peak_finding") == "scipy.signal"
     assert pairs.group_of("scipy.signal") == "scipy.signal"
     assert pairs.group_of("stdlib._pydecimal") == "stdlib.pydecimal"
-
-
-def test_fingerprint_changes_with_the_seed_and_names_the_folder(tmp_path: Path) -> None:
-    folder = location.model_folder(tmp_path, seed=1)
-
-    assert folder == tmp_path / f"development-reranker-{location.fingerprint(seed=1)}"
-    assert location.fingerprint(seed=1) != location.fingerprint(seed=2)
-
-
-def test_unfinished_folder_does_not_look_complete(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
-
-    assert not location.is_complete(tmp_path)

@@ -1,4 +1,4 @@
-"""Find the installed text that the development cross-encoder learns from, without importing any of it."""
+"""Find the installed text that rerankers are judged by, without importing any of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-# Only the standard library and what the reranking extra itself needs: any virtual environment that can train has them.
+# Beside the standard library only what the set of developers has by way of sentence-transformers.
 # A path may stop inside a package: the rest of torch and transformers is templated text that repeats itself.
 PACKAGE_PATHS: tuple[str, ...] = (
     "huggingface_hub",

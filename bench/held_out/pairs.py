@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from services.reranking.backends.development import docstrings, sources
+from bench.held_out import docstrings, sources
 
 _FEWEST_QUERY_WORDS, _MOST_QUERY_WORDS = 2, 24
 _FEWEST_PASSAGE_WORDS, _MOST_PASSAGE_WORDS = 8, 60
@@ -23,19 +23,15 @@ class TextPair:
     group: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairSplit:
-    """Pairs to learn from and pairs to judge by; they share no group and no text."""
-
-    training: tuple[TextPair, ...]
-    held_out: tuple[TextPair, ...]
+def held_out_pairs() -> list[TextPair]:
+    """Return the pairs of the groups that are held out, the same for the same installation."""
+    return [pair for pair in mine_pairs() if is_held_out(pair.group)]
 
 
-def mine_pairs(report: Callable[[str], None] = lambda _: None) -> list[TextPair]:
+def mine_pairs() -> list[TextPair]:
     """Return the pairs of the standard library and the allow-listed packages, the same for the same installation."""
     found: list[TextPair] = []
     for source in (*sources.standard_library_files(), *sources.package_files()):
-        report(f"reading {source.module}: {len(found)} pairs so far")
         found.extend(pairs_of_file(source))
     for name, text in sources.readmes():
         found.extend(pairs_of_document(text, group=f"readme.{name}"))
@@ -145,16 +141,11 @@ def without_repeats(pairs: Iterable[TextPair]) -> list[TextPair]:
     return kept
 
 
-def split_pairs(pairs: Iterable[TextPair]) -> PairSplit:
-    """Hold out whole groups, chosen by the hash of their name, so that no module is on both sides."""
-    unique = without_repeats(pairs)
-    held_out = tuple(pair for pair in unique if is_held_out(pair.group))
-    training = tuple(pair for pair in unique if not is_held_out(pair.group))
-    return PairSplit(training=training, held_out=held_out)
-
-
 def is_held_out(group: str) -> bool:
-    """Say whether a group is only judged by; depends on nothing but its name."""
+    """Say whether a group is judged by: 8 of 100, by the hash of the name and nothing else.
+
+    All earlier figures are of these groups; who tunes a model on such text has the others for it.
+    """
     digest = hashlib.sha256(group.encode()).digest()
     return int.from_bytes(digest[:4], "big") % 100 < _HELD_OUT_PERCENT
 
