@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,15 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from sentence_transformers import CrossEncoder, SentenceTransformer
 
 from services.common.devices.graph.build import Built, build_bi_encoder, build_cross_encoder
 from services.common.devices.loading import facts_of, tokenizer_of
-from services.common.devices.openvino_network import OpenVinoNetwork, can_compute
+from services.common.devices.openvino_network import OpenVinoNetwork
 from services.common.devices.padding import padded
-from services.common.devices.sample_texts import sample_texts
-from services.common.devices.tokenizer import ModelTokenizer
 from services.common.models import Tokens
 from tests.contract.tiny_architectures import VARIANTS, add_modules, change_json
 
