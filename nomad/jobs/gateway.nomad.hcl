@@ -359,7 +359,7 @@ job "gateway" {
       vault {
         role         = "gateway"
         env          = false
-        disable_file = true # the task needs what the templates fetch, not the token
+        disable_file = true   # the task needs what the templates fetch, not the token
         change_mode  = "noop" # a new token changes nothing for the task: its templates bring what is new
       }
 

@@ -307,7 +307,7 @@ job "gpu" {
       vault {
         role         = "gpu"
         env          = false
-        disable_file = true # the task needs what the templates fetch, not the token
+        disable_file = true   # the task needs what the templates fetch, not the token
         change_mode  = "noop" # a new token changes nothing for the task: its templates bring what is new
       }
 
