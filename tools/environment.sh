@@ -35,7 +35,7 @@ size_of() {
 # It ends by itself when the script was killed.
 tell() {
   waited_s=0
-  while sleep 1 && kill -0 $$ 2>/dev/null; do
+  while sleep 1 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
     waited_s=$((waited_s + 1))
     line=$(printf 'setup: %s s: %s' "$waited_s" "$(tail -n 1 "$log")" | cut -c 1-79)
     if [ -t 2 ]; then
@@ -57,7 +57,8 @@ run() {
   if [ -t 2 ]; then printf '\r\033[K' >&2; fi
   if [ $status -ne 0 ]; then
     cat "$log" >&2
-    fail "failed: $*"
+    say "failed: $*"
+    exit $status
   fi
 }
 
