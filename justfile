@@ -128,5 +128,6 @@ lock *OPTIONS:
 images *ARGUMENTS:
     @tools/images.sh "$@"
 
+[no-exit-message]
 _environment SET:
     @tools/environment.sh "{{ SET }}"
