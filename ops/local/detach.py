@@ -12,7 +12,7 @@ from ops.progress import Progress
 from ops.settings import OpsSettings, inherited_environment
 from services.common.errors import StartupError
 
-_POLL_S = 0.2
+_POLL_S = 0.05
 
 
 def start_detached(settings: OpsSettings, progress: Progress) -> None:

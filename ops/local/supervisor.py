@@ -15,7 +15,7 @@ from ops.local.state import PartState, StackState, StateFolder
 from ops.progress import Progress
 from services.common.errors import StartupError
 
-_POLL_S = 0.2
+_POLL_S = 0.05
 
 
 class Supervisor:

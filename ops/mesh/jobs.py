@@ -11,6 +11,9 @@ PARTS = ("gpu", "embedding", "reranking", "documents", "gateway")
 """Jobs in the order in which they are registered."""
 
 
+_WITH_MODELS = ("embedding", "reranking")
+
+
 def jobspec(root: Path, part: str) -> Path:
     """The file of a part's job."""
     return root / "nomad" / "jobs" / f"{part}.nomad.hcl"
@@ -25,4 +28,6 @@ def values(part: str, settings: OpsSettings) -> Mapping[str, str | int | bool]:
     """What the command's settings say of a part."""
     if part == "gateway":
         return {"port": settings.mesh_gateway_port}
-    return {"backend": "fake"} if settings.backend == "fake" else {}
+    # One machine, so one processor: its instances do not differ, as those of a fleet may.
+    own = {"dtype": "auto"} if part in _WITH_MODELS else {}
+    return {**own, "backend": "fake"} if settings.backend == "fake" else own

@@ -17,7 +17,6 @@ from ops.mesh.down import clean
 from ops.mesh.folder import MeshFolder
 from ops.progress import Progress
 from ops.settings import OpsSettings, cache_dir, project_root
-from services.common.config import models_dir
 from services.common.errors import StartupError
 
 _AGENT_LIMIT_S = 60.0
@@ -57,7 +56,6 @@ def make_site(folder: MeshFolder, progress: Progress) -> Site:
     meta = {
         "isolane_python": sys.executable,
         "isolane_envoy": str((folder.bin / "envoy").resolve()),
-        "isolane_models": str(models_dir()),
     }
     return Site(folder=folder, root=root, cni=cni, meta=meta)
 

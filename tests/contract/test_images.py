@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ SERVICES = sorted(
     path.name for path in (ROOT / "services").iterdir() if path.is_dir() and path.name not in {"common", "__pycache__"}
 )
 PARTS = ["gateway", *SERVICES]
+MODELS = ["embedding", "reranking"]
+OPTIONAL = "${TORCH:+-torch}"
 HEAVY = {"docling", "docling-slim", "numpy", "nvidia-ml-py", "sentence-transformers", "torch", "transformers"}
 SHELL_TOOLS = ["sh", "basename", "dirname", "paste"]
 RECORDER = '#!/bin/sh\nprintf "%s\\n" "$0" "$@" >>"$RECORD"\n'
@@ -48,11 +51,14 @@ def steps_to_packages(part: str) -> list[tuple[str, str]]:
     installed = [word for word, _ in builder].index("RUN")
     brought = [word for word, _ in final].index("COPY")
     lock = f"requirements/{part}.txt"
-    return [(word, rest.replace(lock, "")) for word, rest in (*builder[: installed + 1], *final[: brought + 1])]
+    steps = [(word, rest.replace(OPTIONAL, "").replace(lock, "")) for word, rest in builder[: installed + 1]]
+    return [step for step in steps if step != ("ARG", "TORCH=")] + final[: brought + 1]
 
 
-def copied(stage: list[tuple[str, str]]) -> set[str]:
-    return {source for rest in of(stage, "COPY") for source in rest.split()[:-1]}
+def copied(stage: list[tuple[str, str]], *, torch: str = "") -> set[str]:
+    """What a stage copies; with torch when the argument TORCH is not empty."""
+    sources = {source for rest in of(stage, "COPY") for source in rest.split()[:-1]}
+    return {source.replace(OPTIONAL, torch and "-torch") for source in sources}
 
 
 def job(part: str) -> str:
@@ -136,13 +142,22 @@ def test_an_image_holds_the_locked_requirements_of_its_part_and_no_others(part: 
     locks = {source for source in copied(builder) if source.startswith("requirements/")}
 
     assert locks == {"requirements/build.txt", f"requirements/{part}.txt"}
-    assert f"requirements/{part}.txt requirements/part.txt" in of(builder, "COPY")
+    assert of(builder, "COPY")[2].replace(OPTIONAL, "") == f"requirements/{part}.txt requirements/part.txt"
     assert of(builder, "RUN")[0].endswith("containers/install.sh requirements requirements/part.txt")
     assert "--require-hashes" in (ROOT / "containers/install.sh").read_text(encoding="utf-8")
 
 
-def test_parts_with_the_same_packages_share_their_layer() -> None:
-    """A builder's cache knows a layer by the steps that led to it."""
+@pytest.mark.parametrize("part", PARTS)
+def test_a_build_with_torch_takes_the_requirements_that_have_it_and_no_other_part_knows_it(part: str) -> None:
+    builder = stages(part)[0]
+
+    locks = copied(builder, torch="true") & {f"requirements/{part}.txt", f"requirements/{part}-torch.txt"}
+
+    assert locks == {f"requirements/{part}-torch.txt" if part in MODELS else f"requirements/{part}.txt"}
+    assert of(builder, "ARG") == (["TORCH="] if part in MODELS else [])
+
+
+def test_all_images_are_made_by_the_same_steps() -> None:
     found = {tuple(steps_to_packages(part)) for part in PARTS}
 
     assert len(found) == 1
@@ -184,6 +199,16 @@ def test_an_image_is_labelled_with_its_name_and_the_version_that_it_was_built_as
 
     assert f'org.opencontainers.image.title="isolane-{part}"' in labels
     assert 'org.opencontainers.image.version="${VERSION}"' in labels
+
+
+@pytest.mark.parametrize("script", ["containers/install.sh", "tools/environment.sh"])
+def test_what_models_beside_their_code_need_is_left_out_by_the_same_names_everywhere(script: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    without_needs = {one["name"] for one in project["tool"]["uv"]["dependency-metadata"] if not one["requires-dist"]}
+
+    named = re.findall(r"^models_only='(.+)'$", (ROOT / script).read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert [set(names.split("|")) for names in named] == [without_needs]
 
 
 def test_the_gateway_has_no_heavy_library_among_its_requirements() -> None:
@@ -242,12 +267,3 @@ def test_what_cannot_be_built_is_one_line_that_says_what_to_do(
     assert status == 1
     assert error.splitlines()[-1].startswith(problem)
     assert noted == []
-
-
-@pytest.mark.parametrize("part", ["embedding", "reranking"])
-def test_jobs_look_for_converted_models_where_the_docs_let_an_image_have_them(part: str) -> None:
-    page = (ROOT / "docs/how-to/build-images.md").read_text(encoding="utf-8")
-    folder, node = re.findall(r'ISOLANE_MODELS_DIR += var.driver == "docker" \? "(.+?)" : "(.+?)"', job(part))[0]
-
-    assert node == "${meta.isolane_models}"
-    assert f"RUN ISOLANE_MODELS_DIR={folder} " in page

@@ -35,13 +35,14 @@ def job(part: str) -> str:
     return read(f"nomad/jobs/{part}.nomad.hcl")
 
 
-def blocks(text: str, head: str) -> list[str]:
-    """The insides of all blocks that begin with `head`, for example `task "gpu"`."""
-    return [match[2] for match in re.finditer(rf"^( *){head} {{\n(.*?)^\1}}", text, re.MULTILINE | re.DOTALL)]
+def blocks(text: str, head: str, indent: int | None = None) -> list[str]:
+    """The insides of all blocks that begin with `head`, for example `task "gpu"`; or of those with this indentation."""
+    spaces = " *" if indent is None else " " * indent
+    return [match[2] for match in re.finditer(rf"^({spaces}){head} {{\n(.*?)^\1}}", text, re.MULTILINE | re.DOTALL)]
 
 
-def block(text: str, head: str) -> str:
-    found = blocks(text, head)
+def block(text: str, head: str, indent: int | None = None) -> str:
+    found = blocks(text, head, indent)
     assert len(found) == 1, f"{len(found)} blocks {head}"
     return found[0]
 
@@ -230,13 +231,65 @@ def test_a_task_may_finish_what_it_does_before_it_is_killed(part: str) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
+def test_a_task_that_keeps_failing_is_replaced_in_production_and_kept_in_development(part: str) -> None:
+    task = block(job(part), f'task "{part}"')
+
+    modes = {name: values(read(f"nomad/vars/{name}.hcl"), "restart_mode") for name in ("dev", "production")}
+
+    assert values(block(task, "restart"), "mode") == ["var.restart_mode"]
+    assert values(block(job(part), 'variable "restart_mode"'), "default") == ["fail"]
+    assert modes == {"dev": ["delay"], "production": ["fail"]}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_sidecar_that_keeps_failing_is_replaced(part: str) -> None:
+    """A sidecar_task has no restart block: it takes the group's, which the part's own task overrides."""
+    of_the_group = block(job(part), "restart", indent=4)
+
+    assert values(of_the_group, "mode") == ["fail"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_restarts_of_a_task_that_never_becomes_healthy_reach_the_bound_within_its_interval(part: str) -> None:
+    text, pace = job(part), read("nomad/vars/production.hcl")
+    restart, check = block(text, "restart", indent=4), block(text, "check")
+    grace_s = seconds(values(block(text, 'variable "check_grace"'), "default")[0])
+    checks_s = int(values(check, "limit")[0]) * seconds(values(pace, "check_interval")[0])
+
+    one_start_s = grace_s + checks_s + seconds(values(pace, "restart_delay")[0])
+
+    assert values(restart, "interval") == ["var.restart_interval"]
+    assert int(values(restart, "attempts")[0]) * one_start_s < seconds(values(pace, "restart_interval")[0])
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_slow_start_can_be_given_more_time_without_a_change_of_the_job(part: str) -> None:
+    text = job(part)
+    update, check = block(text, "update"), block(text, "check")
+    names = ("check_grace", "healthy_deadline", "progress_deadline")
+
+    used = [*values(check, "grace"), *values(update, "healthy_deadline"), *values(update, "progress_deadline")]
+    defaults_s = [seconds(values(block(text, f'variable "{name}"'), "default")[0]) for name in names]
+
+    assert used == [f"var.{name}" for name in names]
+    assert defaults_s == sorted(defaults_s), "Nomad refuses an update whose deadlines are not in this order"
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_new_token_of_the_vault_restarts_no_task(part: str) -> None:
+    vault = block(job(part), "vault")
+
+    assert values(vault, "change_mode") == ["noop"]
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_a_task_gets_its_secrets_as_files_that_it_reads_anew_and_no_token(part: str) -> None:
     task = block(job(part), f'task "{part}"')
     templates = blocks(task, "template")
     vault = block(task, "vault")
 
     assert [values(one, "destination")[0] for one in templates] == [f"secrets/settings/isolane_{part}_otlp_headers"]
-    assert set(values(task, "change_mode")) == {"signal"}
+    assert set(values(task.replace(vault, ""), "change_mode")) == {"signal"}
     assert set(values(task, "change_signal")) == {"SIGHUP"}
     assert set(values(task, "perms")) == {"0400"}
     assert (values(vault, "env"), values(vault, "disable_file")) == (["false"], ["true"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -10,7 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = ("sh", "awk", "cat", "chmod", "cksum", "cmp", "cp", "df", "dirname", "grep", "mkdir", "printf", "rm")
+COMMANDS = (
+    *("sh", "awk", "cat", "chmod", "cksum", "cmp", "cp", "cut", "date", "df", "dirname", "grep", "mkdir", "printf"),
+    *("rm", "sleep", "tail"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +160,20 @@ def installed(sandbox: Sandbox) -> Sandbox:
 def test_setup_installs_the_locked_set_with_hashes(installed: Sandbox) -> None:
     calls = "\n".join(installed.calls)
 
-    assert "uv pip sync --require-hashes --strict requirements/dev.txt" in calls
+    assert "uv pip sync --require-hashes requirements/dev.txt" in calls
     assert "--no-python-downloads" in calls
+
+
+def test_setup_tells_what_it_installs_and_how_long_it_took_and_lists_no_packages(sandbox: Sandbox) -> None:
+    sandbox.stand_in("python3")
+    sandbox.stand_in("uv", UV + 'case "$1" in pip) echo " + one==1"; echo " + two==2" >&2 ;; esac')
+
+    done = sandbox.setup("local")
+
+    lines = (done.stdout + done.stderr).splitlines()
+    assert len(lines) == 2, lines
+    assert re.fullmatch(r"setup: installing 1\d\d packages, about \d+ MB, into \.venv", lines[0])
+    assert re.fullmatch(r"setup: installed in \d+ s", lines[1])
 
 
 def test_setup_with_nothing_to_do_calls_nothing_but_python(installed: Sandbox) -> None:
@@ -194,6 +210,46 @@ def test_failed_setup_is_tried_again(sandbox: Sandbox) -> None:
     assert any("pip sync" in call for call in sandbox.calls)
 
 
+def test_failed_setup_shows_uvs_words_whole(sandbox: Sandbox) -> None:
+    words = "error: no such host\n  Caused by: a cable"
+    sandbox.stand_in("python3")
+    sandbox.stand_in("uv", UV + f'case "$*" in *sync*) echo "{words}" >&2; exit 2 ;; esac')
+
+    done = sandbox.setup("local")
+
+    assert f"{words}\nsetup: failed: uv pip sync" in done.stderr
+
+
+def check_says(*problems: str) -> str:
+    """A uv whose check of the environment finds these problems."""
+    text = "\n".join(["Checked 103 packages in 1ms", f"Found {len(problems)} incompatibilities", *problems])
+    return f"{UV}case \"$*\" in *check*) cat >&2 <<'END'\n{text}\nEND\nexit 1 ;; esac"
+
+
+def test_setup_wants_nothing_of_what_the_code_beside_a_model_needs(sandbox: Sandbox) -> None:
+    sandbox.stand_in("python3")
+    sandbox.stand_in("uv", check_says("The package `vectrixdb` requires `usearch>=2.0.0`, but it's not installed"))
+
+    done = sandbox.setup("local")
+
+    assert done.returncode == 0, done.stderr
+    assert "usearch" not in done.stderr
+
+
+def test_setup_fails_when_anything_else_lacks_what_it_needs(sandbox: Sandbox) -> None:
+    problem = "The package `litestar` requires `vectrixdb>=3`, but `2.2.0` is installed"
+    sandbox.stand_in("python3")
+    sandbox.stand_in("uv", check_says("The package `vectrixdb` requires `usearch`, but it's not installed", problem))
+
+    done = sandbox.setup("local")
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[1:] == [
+        problem,
+        "setup: requirements and packages do not fit: just lock writes requirements/*.txt anew",
+    ]
+
+
 def test_setup_without_uv_says_what_to_use(sandbox: Sandbox) -> None:
     done = sandbox.setup("local")
 
@@ -213,11 +269,11 @@ def test_setup_without_a_new_enough_python_says_so(sandbox: Sandbox) -> None:
 
 def test_setup_on_a_full_disk_says_so_before_it_downloads(sandbox: Sandbox) -> None:
     (sandbox.bin / "df").unlink()
-    sandbox.stand_in("df", "echo header; echo disk 10 9 1000000 90% /")
+    sandbox.stand_in("df", "echo header; echo disk 10 9 102400 90% /")
     sandbox.stand_in("uv", UV)
 
     done = sandbox.setup("local")
 
     assert done.returncode == 1
-    assert "1 GB free on the disk" in done.stderr
+    assert "102 MB free on the disk" in done.stderr
     assert not any(call.startswith("uv") for call in sandbox.calls)

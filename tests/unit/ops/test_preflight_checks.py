@@ -17,24 +17,24 @@ Usage = namedtuple("Usage", "total used free")
 
 
 def test_full_disk_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10, 10, 300 << 20))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10, 10, 200 << 20))
 
-    with pytest.raises(StartupError, match=r"0\.29 GiB free.*at least 1 GiB.*free some space"):
+    with pytest.raises(StartupError, match=r"200 MiB free.*at least 256 MiB.*free some space"):
         preflight.check_disk(tmp_path)
 
 
 def test_disk_with_room_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10, 0, 2 << 30))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10, 0, 300 << 20))
 
     preflight.check_disk(tmp_path)
 
 
-@pytest.mark.parametrize(("available", "warned"), [(1 << 30, True), (3 << 30, False)])
+@pytest.mark.parametrize(("available", "warned"), [(1 << 30, True), (2 << 30, False)])
 def test_little_memory_is_a_warning(monkeypatch: pytest.MonkeyPatch, available: int, warned: bool) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=available))
 
     preflight.warn_of_little_memory(Progress(stream))
 
-    assert stream.getvalue().startswith("warning: 1.0 GiB of memory" if warned else "")
+    assert stream.getvalue().startswith("warning: 1024 MiB of memory" if warned else "")
     assert bool(stream.getvalue()) is warned
