@@ -29,9 +29,10 @@ from bench.serving import Served, post
 from bench.shapes import rerank_body
 from bench.stack import local_stack
 from bench.texts import Texts
-from bench.unfolded import unfold
 from bench.vegeta import vegeta
 from ops.progress import Progress
+from services.common.devices.unfolding import unfold
+from services.common.models import locate
 from services.reranking.settings import RerankingSettings
 
 PASSAGES = 50
@@ -90,7 +91,7 @@ def measure(options: Namespace) -> list[Figure]:
             servers.append(stack.enter_context(local_stack(f"isolane, {dtype}", **reranking_settings(dtype))))
             servers[-1].halt()
         loop = stack.enter_context(
-            worker(cross_encoder_loop, str(unfold(folder, RerankingSettings().models[0].source)))
+            worker(cross_encoder_loop, str(unfold(locate(RerankingSettings().models[0].source), folder)))
         )
         return [*_agreement(servers, loop, texts), *_speed(servers, loop, texts, generator, options)]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -31,7 +31,7 @@ class Loss:
 class Build(Protocol):
     """Makes a model's graph from its own files."""
 
-    def __call__(self, model_id: str, folder: Path, *, int8: bool) -> Built:
+    def __call__(self, model_id: str, folder: Path, *, int8: bool, **options: str) -> Built:
         """The graph, with weights in eight bits or not.
 
         Raises:
@@ -50,6 +50,8 @@ class Kind:
     """Name of the module that loads the files with torch, as its `open_pipeline`."""
     output: str
     """The feature of that pipeline that is the result."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """More arguments of `build` and `open_pipeline`."""
     sample: Callable[[ModelTokenizer, int], list[Tokens]]
     """Makes so many varied items to try a model on, or somewhat more."""
     loss: Callable[[Results, Results], Loss]

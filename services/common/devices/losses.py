@@ -23,14 +23,19 @@ _DTYPES = ("bfloat16", "int8")
 _SAMPLES = 240
 
 
-def main(service: str, kind: Kind, models: Callable[[], Sequence[ModelT]], locate: Callable[[ModelT], Path]) -> int:
+def main(
+    service: str,
+    models: Callable[[], Sequence[ModelT]],
+    locate: Callable[[ModelT], Path],
+    kind_of: Callable[[ModelT], Kind],
+) -> int:
     """Print a line for each model and number type; returns the exit status, 1 after a problem.
 
     Args:
         service: whose models.
-        kind: of its models.
         models: reads its settings; may raise StartupError.
         locate: finds a model's files.
+        kind_of: its kind.
     """
     status = 0
     try:
@@ -40,7 +45,7 @@ def main(service: str, kind: Kind, models: Callable[[], Sequence[ModelT]], locat
         return 1
     for model in configured:
         try:
-            for line in losses(model, locate(model), kind):
+            for line in losses(model, locate(model), kind_of(model)):
                 sys.stdout.write(f"{service}: {model.id} {line}\n")
                 sys.stdout.flush()
         except (StartupError, DeviceError) as exc:

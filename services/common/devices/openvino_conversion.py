@@ -6,9 +6,11 @@ torch and its libraries cost a gigabyte of memory and seconds of imports; so not
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from services.common.config import models_dir
@@ -34,7 +36,7 @@ def converted(model_id: str, folder: Path, kind: Kind) -> Graph:
     Raises:
         StartupError: it cannot be loaded, converted, or kept.
     """
-    wanted = Wanted(output=kind.output, revision=revision(folder))
+    wanted = Wanted(output=kind.output, revision=revision(folder), options=kind.options)
     target = folder_of(models_dir(), model_id, wanted)
     if (found := read(target, wanted)) is not None:
         return found
@@ -47,7 +49,7 @@ def converted(model_id: str, folder: Path, kind: Kind) -> Graph:
 
 
 def _convert(model_id: str, folder: Path, pipeline: str, wanted: Wanted, target: Path) -> None:
-    arguments = [model_id, str(folder), pipeline, wanted.output, wanted.revision, str(target)]
+    arguments = [model_id, str(folder), pipeline, json.dumps(asdict(wanted)), str(target)]
     try:
         done = subprocess.run(  # noqa: S603 - ours
             [sys.executable, "-P", "-m", __name__, *arguments],
@@ -70,15 +72,16 @@ def _convert(model_id: str, folder: Path, pipeline: str, wanted: Wanted, target:
 
 def main(arguments: list[str]) -> int:
     """Convert one model; in the process of its own. Returns its exit status, its last words are the error."""
-    model_id, folder, pipeline_name, output, its_revision, target = arguments
+    model_id, folder, pipeline_name, wanted_json, target = arguments
+    wanted = Wanted(**json.loads(wanted_json))
     try:
         pipeline = importlib.import_module(pipeline_name).open_pipeline(
-            model_id, Path(folder), device="cpu", dtype="float32"
+            model_id, Path(folder), device="cpu", dtype="float32", **wanted.options
         )
         module = importlib.import_module("services.common.devices.openvino_convert")
-        model = module.convert(pipeline.module, output=output, facts=pipeline.facts)
+        model = module.convert(pipeline.module, output=wanted.output, facts=pipeline.facts)
         graph = Graph(model=model, tokenizer=pipeline.tokenizer, facts=pipeline.facts)
-        write(Path(target), Wanted(output=output, revision=its_revision), graph)
+        write(Path(target), wanted, graph)
     except StartupError as exc:
         problem = str(exc)
     except OSError as exc:

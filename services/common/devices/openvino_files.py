@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ class Wanted:
     """Feature of the pipeline that is the result."""
     revision: str
     """Of the model's own files."""
+    options: Mapping[str, str]
+    """More that decides what it computes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,7 @@ def graph_of(model: ModelSettings, *, folder: Path, kind: Kind) -> Graph:
     """
     is_int8 = model.dtype == "int8"
     try:
-        built = kind.build(model.id, folder, int8=is_int8)
+        built = kind.build(model.id, folder, int8=is_int8, **kind.options)
     except Unbuildable as exc:
         if find_spec("torch") is None:
             raise

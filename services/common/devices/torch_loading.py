@@ -35,7 +35,9 @@ def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, k
         StartupError: its files are missing or damaged, or it is of another kind.
         DeviceMemoryFull, DeviceLost: the device failed, whatever the files are.
     """
-    open_pipeline = partial(importlib.import_module(kind.pipeline).open_pipeline, model.id, folder, device=device)
+    open_pipeline = partial(
+        importlib.import_module(kind.pipeline).open_pipeline, model.id, folder, device=device, **kind.options
+    )
     open_network = partial(_network, settings, kind.output, device)
     if model.dtype == "auto" and _has_bfloat16(device):
         pipeline: Pipeline = open_pipeline(dtype=number_types.EXACT)

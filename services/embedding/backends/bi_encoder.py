@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from services.common.devices.choice import choose
 from services.common.devices.device_model import DeviceModel, Parts, load_parts
-from services.common.devices.graph.build import build_bi_encoder
+from services.common.devices.graph.build import Built, build_bi_encoder
 from services.common.devices.kind import Kind
 from services.common.errors import InvalidRequest
 from services.common.models import Tokens, locate
@@ -16,13 +17,24 @@ from services.embedding.backends.declared import read_declared
 from services.embedding.backends.judging import loss, sample
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
 
+
+def _build(model_id: str, folder: Path, *, int8: bool, **options: str) -> Built:
+    """See `Build`."""
+    return build_bi_encoder(model_id, folder, int8=int8, **options)
+
+
 KIND = Kind(
-    build=build_bi_encoder,
+    build=_build,
     pipeline="services.embedding.backends.pipeline",
     output="sentence_embedding",
     sample=sample,
     loss=loss,
 )
+
+
+def kind_of(model: EmbeddingModelSettings) -> Kind:
+    """The kind, with what the model's settings say of it."""
+    return replace(KIND, options={"pooling": model.pooling})
 
 
 class BiEncoder(DeviceModel):
@@ -50,7 +62,7 @@ def load(settings: EmbeddingSettings, model: EmbeddingModelSettings) -> BiEncode
     """
     chosen = choose(settings, model)
     folder = locate(model.source, wanted=model.revision)
-    parts = load_parts(settings, model, chosen, folder=folder, kind=KIND)
+    parts = load_parts(settings, model, chosen, folder=folder, kind=kind_of(model))
     declared = read_declared(model, folder, dimensions=parts.info.dimensions)
     info = replace(parts.info, matryoshka_dimensions=declared.matryoshka_dimensions)
     return BiEncoder(replace(parts, info=info), declared.prompts)

@@ -6,15 +6,15 @@ import sys
 
 from services.common.devices import losses
 from services.common.models import locate
-from services.embedding.backends.bi_encoder import KIND
+from services.embedding.backends.bi_encoder import kind_of
 from services.embedding.settings import EmbeddingSettings
 
 if __name__ == "__main__":
     sys.exit(
         losses.main(
             "embedding",
-            KIND,
             lambda: EmbeddingSettings.load().models,
             lambda model: locate(model.source, wanted=model.revision),
+            kind_of,
         )
     )

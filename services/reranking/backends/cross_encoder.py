@@ -19,7 +19,7 @@ from services.reranking.backends.judging import loss, sample
 from services.reranking.settings import RerankingModelSettings, RerankingSettings
 
 
-def _build(model_id: str, folder: Path, *, int8: bool) -> Built:
+def _build(model_id: str, folder: Path, *, int8: bool, **_options: str) -> Built:
     """See `Build`; refuses models with several scores."""
     built = build_cross_encoder(model_id, folder, int8=int8)
     if built.labels != 1:

@@ -13,8 +13,8 @@ if __name__ == "__main__":
     sys.exit(
         losses.main(
             "reranking",
-            KIND,
             lambda: RerankingSettings.load().models,
             lambda model: locate(model.source, wanted=model.revision),
+            lambda _model: KIND,
         )
     )

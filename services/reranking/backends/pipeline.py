@@ -11,6 +11,7 @@ from sentence_transformers.cross_encoder.modules import LogitScore
 from services.common.devices.loading import facts_of, loading, tokenizer_of
 from services.common.devices.network import Pipeline
 from services.common.devices.torch_network import translated_errors
+from services.common.devices.unfolding import torch_folder
 from services.common.errors import StartupError
 
 
@@ -27,8 +28,8 @@ def open_pipeline(model_id: str, folder: Path, *, device: str, dtype: str) -> Pi
         StartupError: the files are missing or damaged, or the model gives no single score.
         DeviceMemoryFull, DeviceLost: the device failed, whatever the files are.
     """
-    with loading(model_id, folder), translated_errors():
-        loaded = _open(folder, device, getattr(torch, dtype))
+    with loading(model_id, folder), translated_errors(), torch_folder(folder) as files:
+        loaded = _open(files, device, getattr(torch, dtype))
     _check(model_id, folder, loaded)
     with loading(model_id, folder):
         return Pipeline(module=loaded, tokenizer=tokenizer_of(model_id, loaded), facts=facts_of(loaded))

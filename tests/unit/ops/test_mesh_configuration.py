@@ -142,14 +142,17 @@ def test_leader_is_whom_consul_and_nomad_name(
     assert agents.has_consul_leader() is agents.has_nomad_leader() is has_leader
 
 
-def test_fakes_are_for_the_parts_that_compute() -> None:
+def test_fakes_are_for_the_parts_that_compute_and_one_machine_chooses_its_number_type() -> None:
     settings = OpsSettings(backend="fake")
 
     values = {part: dict(jobs.values(part, settings)) for part in jobs.PARTS}
 
     assert values.pop("gateway") == {"port": settings.mesh_gateway_port}
-    assert set(map(str, values.values())) == {"{'backend': 'fake'}"}
-    assert jobs.values("embedding", OpsSettings(backend="real")) == {}
+    assert {part: one["backend"] for part, one in values.items()} == dict.fromkeys(values, "fake")
+    assert [jobs.values(part, OpsSettings(backend="real")) for part in ("embedding", "documents")] == [
+        {"dtype": "auto"},
+        {},
+    ]
 
 
 def test_mounts_below_a_folder_are_found_the_deepest_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,13 +37,14 @@ class Built:
     """Scores of each item; 0 for vectors."""
 
 
-def build_bi_encoder(model_id: str, folder: Path, *, int8: bool) -> Built:
+def build_bi_encoder(model_id: str, folder: Path, *, int8: bool, pooling: str = "") -> Built:
     """A model whose output is one vector for each text, shape (items, dimensions), as its own modules make it.
 
     Args:
         model_id: name that requests use.
         folder: its files.
         int8: True to round the weights to eight bits.
+        pooling: mean, cls or last; empty for the model's own.
 
     Raises:
         Unbuildable: it has something that is not known here; torch may know it.
@@ -52,7 +53,7 @@ def build_bi_encoder(model_id: str, folder: Path, *, int8: bool) -> Built:
     with reported(model_id, folder):
         transformer, *rest = read_modules(folder)
         parts = _Parts(transformer, has_modules=bool(rest), int8=int8)
-        vector = vector_of(parts.states, parts.inputs.mask, rest, hidden=parts.shape.hidden)
+        vector = vector_of(parts.states, parts.inputs.mask, rest, hidden=parts.shape.hidden, pooling=pooling)
         return parts.built(vector.node, dimensions=vector.size)
 
 

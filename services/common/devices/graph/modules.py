@@ -27,6 +27,9 @@ _OLD_POOLINGS = {
 }
 """Switches of a pooling's config before sentence-transformers 5.4; more than one joins the results."""
 
+_NAMED = {"mean": "mean", "cls": "cls", "last": "lasttoken"}
+"""Poolings by the names that settings have for them."""
+
 _ACTIVATIONS = {"Tanh": "tanh", "GELU": "gelu", "ReLU": "relu", "SiLU": "silu", "Sigmoid": "sigmoid", "Identity": ""}
 """Of torch, by their names in a Dense module's config."""
 
@@ -67,7 +70,7 @@ def read_modules(folder: Path) -> list[Module]:
     return modules
 
 
-def vector_of(states: Node, mask: Node, modules: Sequence[Module], *, hidden: int) -> Vector:
+def vector_of(states: Node, mask: Node, modules: Sequence[Module], *, hidden: int, pooling: str = "") -> Vector:
     """The graph of what comes after the transformer.
 
     Args:
@@ -75,17 +78,21 @@ def vector_of(states: Node, mask: Node, modules: Sequence[Module], *, hidden: in
         mask: 1 for a token, 0 for padding, shape (items, tokens).
         modules: what comes after; mean pooling when there is none.
         hidden: values of a state.
+        pooling: mean, cls or last in place of the modules' own. Where there are none, vectors then get unit length:
+            such a folder holds the bare transformer of a model whose users do both.
 
     Raises:
         NotKnownError: a module, or a choice of it, is another.
         DamagedError: a module's files are damaged.
     """
     if not modules:
-        return Vector(node=POOLINGS["mean"](states, mask), size=hidden)
-    pooling, *rest = modules
-    if pooling.kind != _POOLING:
-        raise NotKnownError(f"the module {pooling.kind!r} after the transformer", [_POOLING])
-    vector = Vector(node=POOLINGS[_pooling(pooling.folder, hidden)](states, mask), size=hidden)
+        pooled = POOLINGS[_NAMED[pooling or "mean"]](states, mask)
+        return Vector(node=_unit_length(pooled) if pooling else pooled, size=hidden)
+    own, *rest = modules
+    if own.kind != _POOLING:
+        raise NotKnownError(f"the module {own.kind!r} after the transformer", [_POOLING])
+    mode = _NAMED[pooling] if pooling else _pooling(own.folder, hidden)
+    vector = Vector(node=POOLINGS[mode](states, mask), size=hidden)
     for module in rest:
         if module.kind not in _AFTER_POOLING:
             raise NotKnownError(f"the module {module.kind!r} after pooling", list(_AFTER_POOLING))
@@ -144,8 +151,12 @@ def _normalized(vector: Vector, folder: Path) -> Vector:
         Config.read(folder / _CONFIG),
         {"module_input_name": "sentence_embedding", "module_output_name": "sentence_embedding"},
     )
+    return Vector(node=_unit_length(vector.node), size=vector.size)
+
+
+def _unit_length(vectors: Node) -> Node:
     # The square of torch's smallest norm, 1e-12.
-    return Vector(node=op.normalize_l2(vector.node, integers(1), 1e-24, "max"), size=vector.size)
+    return op.normalize_l2(vectors, integers(1), 1e-24, "max")
 
 
 def _unchanged(vector: Vector, _folder: Path) -> Vector:
