@@ -46,12 +46,19 @@ def items(max_tokens: int, vocabulary: int, *, has_types: bool = False) -> list[
     ]
 
 
-def computed(built: Built, batch: Sequence[Tokens], *, dtype: str = "float32") -> Results:
+def computed(built: Built, *batches: Sequence[Tokens], dtype: str = "float32") -> list[Results]:
+    """The results of each batch."""
     network = OpenVinoNetwork(built.model, facts=built.facts, dtype=dtype, threads=1, replicas=1)
     try:
-        return network.compute(network.prepare(batch), alone=True)
+        return [network.compute(network.prepare(batch), alone=True) for batch in batches]
     finally:
         network.close()
+
+
+def computed_twice(built: Built, batch: Sequence[Tokens]) -> tuple[Results, Results]:
+    """The results of a batch, and of each of its items alone."""
+    whole, *alone = computed(built, batch, *([item] for item in batch))
+    return whole, np.concatenate(alone)
 
 
 def expected(pipeline: Any, built: Built, batch: Sequence[Tokens], *, output: str) -> Results:
@@ -77,10 +84,10 @@ def assert_vectors(folder: Path, *, count: int | None = None) -> Built:
     built = build_bi_encoder("m", folder, int8=False)
     batch = items(built.facts.max_tokens, built.facts.vocabulary, has_types=built.facts.has_types)[:count]
 
-    found = computed(built, batch)
+    found, alone = computed_twice(built, batch)
 
     assert_equal(found, expected(pipeline, built, batch, output="sentence_embedding"))
-    assert_equal(np.concatenate([computed(built, [item]) for item in batch]), found)
+    assert_equal(alone, found)
     assert len({tuple(row) for row in found.round(3).tolist()}) == len(batch)
     assert built.facts == facts_of(pipeline, dimensions=pipeline.get_embedding_dimension())
     assert built.tokenizer.encode("Ab c, ü").ids == tokenizer_of("m", pipeline).encode("Ab c, ü").ids
@@ -107,9 +114,9 @@ def test_scores_are_those_of_the_cross_encoder(name: str, labels: int, tmp_path:
     built = build_cross_encoder("m", folder, int8=False)
     batch = items(variant.max_tokens, built.facts.vocabulary, has_types=built.facts.has_types)
 
-    found = computed(built, batch)
+    found, alone = computed_twice(built, batch)
 
     assert_equal(found, expected(pipeline, built, batch, output="scores").reshape(len(batch), labels))
-    assert_equal(np.concatenate([computed(built, [item]) for item in batch]), found)
+    assert_equal(alone, found)
     assert built.labels == labels
     assert built.facts == facts_of(pipeline)
