@@ -41,9 +41,9 @@ def _rounded(weight: Floats) -> tuple[Bytes, Floats, Bytes]:
     """Levels, scale and zero point of rows."""
     low = np.minimum(weight.min(axis=1, keepdims=True), 0)
     high = np.maximum(weight.max(axis=1, keepdims=True), 0)
-    if not np.isfinite(high - low).all():
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise DamagedError("the weights hold numbers that are not finite")
-    scale = np.maximum((high - low) / _LEVELS, np.finfo(np.float32).tiny)
+    scale = np.maximum(high / _LEVELS - low / _LEVELS, np.finfo(np.float32).tiny)
     zero = np.rint(-low / scale)
     levels = np.clip(np.rint(weight / scale) + zero, 0, _LEVELS)
     return levels.astype(np.uint8), scale, zero.astype(np.uint8)
