@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ class Graph:
     """Path of an .xml file, or an `openvino.Model`."""
     tokenizer: Tokenizer
     facts: ModelFacts
+    drop_pages: Callable[[], None] = lambda: None
+    """Called once it is compiled, takes what only compiling reads of its files out of memory."""
 
 
 def folder_of(models_dir: Path, model_id: str, wanted: Wanted) -> Path:

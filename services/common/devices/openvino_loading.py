@@ -50,6 +50,7 @@ def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, k
     else:
         dtype = number_types.EXACT if model.dtype == "auto" else model.dtype
         network = open_network(dtype)
+    graph.drop_pages()
     return Loaded(network=network, tokenizer=graph.tokenizer, facts=graph.facts, dtype=dtype)
 
 
@@ -69,7 +70,7 @@ def graph_of(model: ModelSettings, *, folder: Path, kind: Kind) -> Graph:
             raise StartupError(f"{exc}; or another dtype: what torch converts is not rounded to int8") from exc
         log.info("model_not_built", model=model.id, reason=str(exc))
         return converted(model.id, folder, kind)
-    return Graph(model=built.model, tokenizer=built.tokenizer, facts=built.facts)
+    return Graph(model=built.model, tokenizer=built.tokenizer, facts=built.facts, drop_pages=built.drop_pages)
 
 
 def _network(

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from services.common.devices.graph.config import Config
-from services.common.devices.graph.problems import NotKnownError
+from services.common.devices.graph.problems import DamagedError, NotKnownError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,8 +261,7 @@ def shape_of(architecture: Architecture, config: Config) -> Shape:
     """What a config says of sizes.
 
     Raises:
-        DamagedError: a setting is no size.
-        NotKnownError: the heads do not divide the state.
+        DamagedError: a setting is no size, or the heads do not divide the state.
     """
     keys = architecture.keys
     shape = Shape(
@@ -281,7 +280,7 @@ def shape_of(architecture: Architecture, config: Config) -> Shape:
         norm_bias=_has(keys.norm_bias, config),
     )
     if shape.hidden % shape.heads:
-        raise NotKnownError(f"a state of {shape.hidden} values for {shape.heads} attention heads")
+        raise DamagedError(f"{shape.heads} attention heads do not divide {shape.hidden} values")
     return shape
 
 

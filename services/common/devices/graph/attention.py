@@ -44,7 +44,7 @@ class Attention:
         self.places = op.range(integer(0), self._tokens, integer(1), "i64")
         """Numbers of the tokens from 0, shape (tokens)."""
         is_text = op.convert(op.unsqueeze(mask, integers(1, 2)), "boolean")
-        self._mask = self._everywhere(is_text, mask) if bias is None else self._biased(is_text, bias)
+        self._mask = is_text if bias is None else self._biased(is_text, bias)
         self._near_mask = self._near(rotary.window) if rotary else None
         self._turns: dict[float, tuple[Node, Node]] = {}
 
@@ -73,12 +73,6 @@ class Attention:
         return op.transpose(
             op.reshape(x, integers(0, 0, self._heads, self._size), special_zero=True), integers(0, 2, 1, 3)
         )
-
-    def _everywhere(self, is_text: Node, mask: Node) -> Node:
-        """Shape (items, 1, tokens, tokens)."""
-        items = op.gather(op.shape_of(mask), integers(0), integer(0))
-        tokens = op.unsqueeze(self._tokens, integers(0))
-        return op.broadcast(is_text, op.concat([items, integers(1), tokens, tokens], 0))
 
     def _distances(self) -> Node:
         """Of the token that is seen from the one that sees it, shape (tokens, tokens)."""

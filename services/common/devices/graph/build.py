@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,9 @@ class Built:
     facts: ModelFacts
     labels: int
     """Scores of each item; 0 for vectors."""
+    drop_pages: Callable[[], None]
+    """To be called after the first batch: takes what was read of mapped weights out of this process's memory, for
+    OpenVINO has its own copy of what it uses each time (87 MB less on MiniLM in float32); safe at any time."""
 
 
 def build_bi_encoder(model_id: str, folder: Path, *, int8: bool, pooling: str = "") -> Built:
@@ -86,6 +90,7 @@ class _Parts:
     def __init__(self, transformer: Module, *, has_modules: bool, int8: bool) -> None:
         source = read_source(transformer.folder)
         self.config = source.config
+        self._drop_pages = source.drop_pages
         self.architecture = architecture_of(self.config)
         self.shape = shape_of(self.architecture, self.config)
         self.layers = Layers(source.weights, prefix=self.architecture.prefix, int8=int8)
@@ -118,6 +123,7 @@ class _Parts:
                 keeps_end=tokens.keeps_end,
             ),
             labels=labels,
+            drop_pages=self._drop_pages,
         )
 
     def _encoder(self) -> Encoder:

@@ -1,4 +1,4 @@
-"""Weights out of safetensors files, mapped into memory: a tensor costs memory when it is used.
+"""Weights out of safetensors files, each tensor mapped into memory for as long as it is used.
 
 Format: https://github.com/huggingface/safetensors#format
 """
@@ -6,12 +6,12 @@ Format: https://github.com/huggingface/safetensors#format
 from __future__ import annotations
 
 import json
-import math
 import mmap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
@@ -27,12 +27,13 @@ _STORED: Mapping[str, npt.DTypeLike] = {"F32": np.float32, "F16": np.float16, "B
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """Where a tensor lies."""
+    """Where a tensor lies in a file. Unit: bytes."""
 
-    content: mmap.mmap
+    path: Path
     dtype: str
     shape: tuple[int, ...]
     start: int
+    stop: int
 
 
 class MappedTensors(Mapping[str, npt.NDArray[np.float32]]):
@@ -44,14 +45,13 @@ class MappedTensors(Mapping[str, npt.NDArray[np.float32]]):
 
     def __init__(self, places: Mapping[str, _Place]) -> None:
         self._places = places
+        self._mapped: WeakSet[mmap.mmap] = WeakSet()
 
     def __getitem__(self, name: str) -> npt.NDArray[np.float32]:
         place = self._places[name]
         if place.dtype not in _STORED:
             raise DamagedError(f"{name} is stored as {place.dtype}, not as {', '.join(_STORED)}")
-        stored = np.frombuffer(
-            place.content, dtype=_STORED[place.dtype], count=math.prod(place.shape), offset=place.start
-        ).reshape(place.shape)
+        stored = self._map(place).view(_STORED[place.dtype]).reshape(place.shape)
         return _from_bfloat16(stored) if place.dtype == "BF16" else stored.astype(np.float32, copy=False)
 
     def __iter__(self) -> Iterator[str]:
@@ -59,6 +59,20 @@ class MappedTensors(Mapping[str, npt.NDArray[np.float32]]):
 
     def __len__(self) -> int:
         return len(self._places)
+
+    def drop_pages(self) -> None:
+        """Take what was read of the tensors that are views out of this process's memory; it is read again when used."""
+        for content in self._mapped:
+            content.madvise(mmap.MADV_DONTNEED)
+
+    def _map(self, place: _Place) -> npt.NDArray[np.uint8]:
+        """A tensor's bytes. Private, for OpenVINO shares only what may be written; nothing reaches the file."""
+        skipped = place.start % mmap.ALLOCATIONGRANULARITY
+        length = place.stop - place.start + skipped
+        with place.path.open("rb") as file:
+            content = mmap.mmap(file.fileno(), length, access=mmap.ACCESS_COPY, offset=place.start - skipped)
+        self._mapped.add(content)
+        return np.frombuffer(content, dtype=np.uint8, offset=skipped)
 
 
 def read_folder(folder: Path) -> MappedTensors | None:
@@ -88,18 +102,17 @@ def _places(path: Path) -> dict[str, _Place]:
         with safe_open(path, framework="numpy"):
             pass
         with path.open("rb") as file:
-            # Private: OpenVINO shares only memory that it may write, and what it would write never reaches the file.
-            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+            start = 8 + int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(start - 8))
     except (OSError, SafetensorError, ValueError) as exc:
         raise DamagedError(f"{path.name}: {exc}") from exc
-    start = 8 + int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:start])
     return {
         name: _Place(
-            content=content,
+            path=path,
             dtype=entry["dtype"],
             shape=tuple(entry["shape"]),
             start=start + entry["data_offsets"][0],
+            stop=start + entry["data_offsets"][1],
         )
         for name, entry in header.items()
         if name != "__metadata__"

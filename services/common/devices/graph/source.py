@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,10 @@ from services.common.models import ONNX
 _CONFIG, _PICKLED = "config.json", "pytorch_model.bin"
 
 
+def _nothing() -> None:
+    """No file is mapped."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """What a model is made from."""
@@ -25,6 +29,8 @@ class Source:
     config: Config
     weights: Mapping[str, npt.NDArray[Any]]
     """By their names in torch's state dict, in float32; read when they are used."""
+    drop_pages: Callable[[], None] = _nothing
+    """Takes what was read of mapped files out of memory; it is read again when used."""
 
 
 def read_source(folder: Path) -> Source:
@@ -36,7 +42,7 @@ def read_source(folder: Path) -> Source:
         StartupError: the ONNX graph is damaged, or not one that is read here.
     """
     if (weights := read_folder(folder)) is not None:
-        return Source(config=_config(folder), weights=weights)
+        return Source(config=_config(folder), weights=weights, drop_pages=weights.drop_pages)
     if (folder / ONNX).is_file():
         # The graph tells what its folder's config.json may lack, and is what was computed with.
         found, unfolded = onnx_weights.read(folder / ONNX)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from tokenizers import Tokenizer
 from tokenizers.normalizers import BertNormalizer, Lowercase, Sequence
@@ -127,11 +128,14 @@ def _class_of(settings: Config, config: Config) -> _Class:
 
 
 def _limit(settings: Config, own: Config, positions: int) -> int:
-    if own.get("max_seq_length") is not None:
-        return own.whole("max_seq_length", _LONGEST)
-    named = settings.get("model_max_length") or settings.get("max_len")
-    # The libraries write 1e30 for no limit.
-    return min(int(named) if isinstance(named, (int, float)) and 1 <= named < _LONGEST else _LONGEST, positions)
+    if limit := _length(own.get("max_seq_length")):
+        return limit
+    return min(_length(settings.get("model_max_length") or settings.get("max_len")) or _LONGEST, positions)
+
+
+def _length(named: Any) -> int | None:
+    """A limit; the libraries write 1e30 for none."""
+    return int(min(named, _LONGEST)) if isinstance(named, (int, float)) and named >= 1 else None
 
 
 def _pad_id(folder: Path, tokenizer: Tokenizer, settings: Config, kind: _Class) -> int:
