@@ -14,7 +14,7 @@ from services.common.devices.graph.attention import Attention, bias_by_distance
 from services.common.devices.graph.encoder import Encoder, inputs_of
 from services.common.devices.graph.head import labels_of, scored
 from services.common.devices.graph.layers import Layers, Node
-from services.common.devices.graph.modules import Module, read_modules, vector_of
+from services.common.devices.graph.modules import Module, has_list, mean_of, read_modules, vector_of
 from services.common.devices.graph.problems import NotKnownError, reported
 from services.common.devices.graph.rotary import read_rotary
 from services.common.devices.graph.source import read_source
@@ -55,8 +55,11 @@ def build_bi_encoder(model_id: str, folder: Path, *, int8: bool) -> Built:
     """
     with reported(model_id, folder):
         transformer, *rest = read_modules(folder)
-        parts = _Parts(transformer, has_modules=bool(rest), int8=int8)
-        vector = vector_of(parts.states, parts.inputs.mask, rest, hidden=parts.shape.hidden)
+        parts = _Parts(transformer, has_modules=has_list(folder), int8=int8)
+        states, mask, hidden = parts.states, parts.inputs.mask, parts.shape.hidden
+        vector = (
+            vector_of(states, mask, rest, hidden=hidden) if has_list(folder) else mean_of(states, mask, hidden=hidden)
+        )
         return parts.built(vector.node, dimensions=vector.size)
 
 
@@ -76,7 +79,7 @@ def build_cross_encoder(model_id: str, folder: Path, *, int8: bool) -> Built:
         transformer, *rest = read_modules(folder)
         if rest:
             raise NotKnownError(f"the module {rest[0].kind!r} of a cross-encoder")
-        parts = _Parts(transformer, has_modules=(folder / "modules.json").is_file(), int8=int8)
+        parts = _Parts(transformer, has_modules=has_list(folder), int8=int8)
         _check_trained(model_id, folder, parts)
         head = parts.architecture.head
         scores = scored(parts.states, parts.inputs.mask, head, parts.shape, parts.config, parts.layers)

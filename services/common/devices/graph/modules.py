@@ -42,11 +42,16 @@ class Module:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vector:
-    """A text's vector."""
+    """A text's vector in a graph."""
 
     node: Node
     """Shape (items, size)."""
     size: int
+
+
+def has_list(folder: Path) -> bool:
+    """True for a folder of sentence-transformers; another holds a transformer alone."""
+    return (folder / _LIST).is_file()
 
 
 def read_modules(folder: Path) -> list[Module]:
@@ -56,7 +61,7 @@ def read_modules(folder: Path) -> list[Module]:
         NotKnownError: the first is no transformer, or one is no module of sentence-transformers.
         DamagedError: the file is damaged, or points out of the folder.
     """
-    if not (folder / _LIST).is_file():
+    if not has_list(folder):
         return [Module(kind=_TRANSFORMER, folder=folder)]
     entries = read_json(folder / _LIST)
     if not isinstance(entries, list) or not entries:
@@ -73,24 +78,28 @@ def vector_of(states: Node, mask: Node, modules: Sequence[Module], *, hidden: in
     Args:
         states: of the tokens, shape (items, tokens, hidden).
         mask: 1 for a token, 0 for padding, shape (items, tokens).
-        modules: what comes after; mean pooling when there is none.
+        modules: what comes after.
         hidden: values of a state.
 
     Raises:
         NotKnownError: a module, or a choice of it, is another.
         DamagedError: a module's files are damaged.
     """
-    if not modules:
-        return Vector(node=POOLINGS["mean"](states, mask), size=hidden)
+    if not modules or modules[0].kind != _POOLING:
+        kind = modules[0].kind if modules else None
+        raise NotKnownError(f"the module {kind!r} after the transformer", [_POOLING])
     pooling, *rest = modules
-    if pooling.kind != _POOLING:
-        raise NotKnownError(f"the module {pooling.kind!r} after the transformer", [_POOLING])
     vector = Vector(node=POOLINGS[_pooling(pooling.folder, hidden)](states, mask), size=hidden)
     for module in rest:
         if module.kind not in _AFTER_POOLING:
             raise NotKnownError(f"the module {module.kind!r} after pooling", list(_AFTER_POOLING))
         vector = _AFTER_POOLING[module.kind](vector, module.folder)
     return vector
+
+
+def mean_of(states: Node, mask: Node, *, hidden: int) -> Vector:
+    """What sentence-transformers takes for the vector of a transformer alone; see `vector_of`."""
+    return Vector(node=POOLINGS["mean"](states, mask), size=hidden)
 
 
 def _module(folder: Path, entry: Any) -> Module:
