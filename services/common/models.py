@@ -11,8 +11,11 @@ from pathlib import Path
 
 from services.common.errors import RequestError, StartupError
 
+ONNX = "model.onnx"
+"""Holds the weights, and says what config.json would, where a folder has no safetensors."""
+
 _WEIGHTS = ("*.safetensors", "*.json", "*.txt", "*.model")
-"""The files that decide what a model computes."""
+"""The files that decide what a model computes, with `ONNX` at the folder's top: other ONNX files are not read."""
 
 _CARD = "README.md"
 """Says by its tags what a model is for."""
@@ -131,7 +134,7 @@ def _from_hub(name: str, wanted: str) -> Path:
     try:
         folder = Path(
             hub.snapshot_download(
-                name, revision=wanted or None, allow_patterns=[*_WEIGHTS, _CARD], local_files_only=is_offline
+                name, revision=wanted or None, allow_patterns=[*_WEIGHTS, ONNX, _CARD], local_files_only=is_offline
             )
         )
     except (OSError, ValueError) as exc:
@@ -151,9 +154,12 @@ def _hub_problem(wanted: str, *, is_offline: bool) -> str:
 
 
 def _check(source: str, folder: Path) -> None:
-    if not (folder / "config.json").is_file():
-        raise StartupError(f"model source {source!r}: no model there (config.json is missing); correct the setting")
+    if not any((folder / name).is_file() for name in ("config.json", ONNX)):
+        raise StartupError(
+            f"model source {source!r}: no model there (it has neither config.json nor {ONNX}); correct the setting"
+        )
 
 
 def _model_files(folder: Path) -> Iterator[Path]:
-    yield from sorted({path for pattern in _WEIGHTS for path in folder.rglob(pattern) if path.is_file()})
+    found = {path for pattern in _WEIGHTS for path in folder.rglob(pattern) if path.is_file()}
+    yield from sorted(found | {path for path in folder.glob(ONNX) if path.is_file()})
