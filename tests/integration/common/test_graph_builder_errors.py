@@ -207,9 +207,14 @@ def test_weights_that_are_not_finite_are_not_rounded(copy: Callable[[str], Path]
         build("bert", folder)
 
 
-def test_an_encoder_without_a_trained_head_gives_no_scores(copy: Callable[[str], Path]) -> None:
-    with pytest.raises(StartupError, match="holds a BertModel, which gives no scores: use a cross-encoder"):
-        build_cross_encoder("named", copy("bert"), int8=False)
+@pytest.mark.parametrize(("named", "what"), [(["BertModel"], "BertModel"), (None, "bare encoder")])
+def test_an_encoder_without_a_trained_head_gives_no_scores(
+    named: list[str] | None, what: str, copy: Callable[[str], Path]
+) -> None:
+    change_json((folder := copy("bert")) / "config.json", architectures=named)
+
+    with pytest.raises(StartupError, match=f"holds a {what}, which gives no scores: use a cross-encoder"):
+        build_cross_encoder("named", folder, int8=False)
 
 
 @pytest.mark.parametrize("name", ["bert", "modernbert scores"])

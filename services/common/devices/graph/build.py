@@ -158,8 +158,10 @@ def _room(architecture: Architecture, shape: Shape) -> int:
 
 def _check_trained(model_id: str, folder: Path, parts: _Parts) -> None:
     """Weights without a trained head would need one of chance numbers, and the scores would mean nothing."""
-    trained = parts.config.get("architectures")
-    if isinstance(trained, list) and trained and parts.architecture.classifier not in trained:
+    named, head = parts.config.get("architectures"), parts.architecture.head
+    if not isinstance(named, list) or not named:
+        named = [parts.architecture.classifier if parts.layers.rows(f"{head.scores}.weight") else "bare encoder"]
+    if parts.architecture.classifier not in named:
         raise StartupError(
-            f"model {model_id}: {folder} holds a {str(trained[0])[:100]}, which gives no scores: use a cross-encoder"
+            f"model {model_id}: {folder} holds a {str(named[0])[:100]}, which gives no scores: use a cross-encoder"
         )

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy.typing as npt
 
+from services.common.devices.graph import onnx_weights
 from services.common.devices.graph.config import Config
 from services.common.devices.graph.problems import DamagedError, NotKnownError
 from services.common.devices.graph.safetensors_files import INDEX, SINGLE, read_folder
+from services.common.models import ONNX
 
 _CONFIG, _PICKLED = "config.json", "pytorch_model.bin"
 
@@ -32,16 +34,19 @@ class Source:
 
 
 def read_source(folder: Path) -> Source:
-    """Sources are told apart by their files: safetensors in one file or in several.
+    """Sources are told apart by their files: safetensors in one file or in several, else a quantised ONNX graph.
 
     Raises:
         NotKnownError: the weights are in a form that is not read here.
-        DamagedError: files are missing or damaged.
+        DamagedError, StartupError: files are missing or damaged.
     """
     if (weights := read_folder(folder)) is not None:
         return Source(config=_config(folder), weights=weights, drop_pages=weights.drop_pages)
+    if (folder / ONNX).is_file():
+        entries, arrays = onnx_weights.read(folder / ONNX)
+        return Source(config=Config(entries, name=ONNX), weights=arrays)
     if (folder / _PICKLED).is_file():
-        raise NotKnownError(f"the file {_PICKLED!r}", [SINGLE, INDEX])
+        raise NotKnownError(f"the file {_PICKLED!r}", [SINGLE, INDEX, ONNX])
     raise DamagedError(f"it has no {SINGLE}")
 
 
