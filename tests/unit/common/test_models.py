@@ -55,6 +55,24 @@ def test_the_revision_changes_with_the_contents_and_the_names_of_the_files(folde
     assert other_weights != before
 
 
+def test_a_folder_with_nothing_but_an_onnx_file_is_a_model_and_its_revision_is_the_files(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"weights")
+    before = revision(locate(f"path:{tmp_path}"))
+
+    (tmp_path / "model.onnx").write_bytes(b"Weights")
+
+    assert revision(tmp_path) != before
+
+
+def test_onnx_files_below_the_top_are_not_read_and_change_no_revision(folder: Path) -> None:
+    before = revision(folder)
+
+    (folder / "onnx").mkdir()
+    (folder / "onnx" / "model.onnx").write_bytes(b"another export")
+
+    assert revision(folder) == before
+
+
 @pytest.mark.parametrize("digits", [0, 4, 16])
 def test_files_of_the_wanted_revision_are_taken(folder: Path, digits: int) -> None:
     assert locate(f"path:{folder}", wanted=revision(folder)[:digits]) == folder
@@ -69,7 +87,7 @@ def test_files_of_another_revision_are_refused_and_both_are_named(folder: Path) 
     ("source", "words"),
     [
         ("nothing", "begin it with package:, path: or hub:"),
-        ("path:/no/such/folder", "config.json is missing"),
+        ("path:/no/such/folder", "neither config.json nor model.onnx"),
         ("package:no_such_package/model", "is not installed"),
         ("package:../up/model", "is not installed"),
     ],
