@@ -31,7 +31,7 @@ from bench.stack import local_stack
 from bench.texts import Texts
 from bench.vegeta import vegeta
 from ops.progress import Progress
-from services.common.devices.unfolding import unfold
+from services.common.devices.graph.unfolding import unfold
 from services.common.models import locate
 from services.reranking.settings import RerankingSettings
 

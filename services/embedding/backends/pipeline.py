@@ -8,10 +8,10 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 
+from services.common.devices.graph.unfolding import torch_folder
 from services.common.devices.loading import facts_of, loading, tokenizer_of
 from services.common.devices.network import Pipeline
 from services.common.devices.torch_network import translated_errors
-from services.common.devices.unfolding import torch_folder
 
 
 def open_pipeline(model_id: str, folder: Path, *, device: str, dtype: str, pooling: str = "") -> Pipeline:

@@ -8,10 +8,10 @@ import torch
 from sentence_transformers import CrossEncoder
 from sentence_transformers.cross_encoder.modules import LogitScore
 
+from services.common.devices.graph.unfolding import torch_folder
 from services.common.devices.loading import facts_of, loading, tokenizer_of
 from services.common.devices.network import Pipeline
 from services.common.devices.torch_network import translated_errors
-from services.common.devices.unfolding import torch_folder
 from services.common.errors import StartupError
 
 

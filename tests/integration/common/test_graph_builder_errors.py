@@ -109,6 +109,7 @@ UNKNOWN: list[tuple[str, Change, str]] = [
     ("bert", modules(("Pooling", {**SIZES, "pooling_mode": "max"})), "the pooling 'max'"),
     ("bert", modules(("Pooling", {**SIZES, "pooling_mode": ["cls", "mean"]})), "the pooling 'cls+mean'"),
     ("bert", modules(("Pooling", {"pooling_mode_weightedmean_tokens": True})), "the pooling 'weightedmean'"),
+    ("bert", modules(), "the module None after the transformer"),
     ("bert", modules(("LSTM", {})), "the module 'LSTM' after the transformer"),
     ("bert", modules(("Pooling", SIZES), ("CNN", {})), "the module 'CNN' after pooling"),
     ("bert", module_of("custom_st.Pooling"), "the module 'custom_st.Pooling', which is code of its own,"),
@@ -206,9 +207,14 @@ def test_weights_that_are_not_finite_are_not_rounded(copy: Callable[[str], Path]
         build("bert", folder)
 
 
-def test_an_encoder_without_a_trained_head_gives_no_scores(copy: Callable[[str], Path]) -> None:
-    with pytest.raises(StartupError, match="holds a BertModel, which gives no scores: use a cross-encoder"):
-        build_cross_encoder("named", copy("bert"), int8=False)
+@pytest.mark.parametrize(("named", "what"), [(["BertModel"], "BertModel"), (None, "bare encoder")])
+def test_an_encoder_without_a_trained_head_gives_no_scores(
+    named: list[str] | None, what: str, copy: Callable[[str], Path]
+) -> None:
+    change_json((folder := copy("bert")) / "config.json", architectures=named)
+
+    with pytest.raises(StartupError, match=f"holds a {what}, which gives no scores: use a cross-encoder"):
+        build_cross_encoder("named", folder, int8=False)
 
 
 @pytest.mark.parametrize("name", ["bert", "modernbert scores"])
@@ -216,7 +222,7 @@ def test_an_encoder_without_a_trained_head_gives_no_scores(copy: Callable[[str],
 def test_no_setting_whatever_it_says_raises_anything_else(name: str, file: str, copy: Callable[[str], Path]) -> None:
     path = copy(name) / file
     known = json.loads(path.read_text()) if path.is_file() else {"max_seq_length": 9, "do_lower_case": True}
-    (path.parent / "modules.json").write_text('[{"path": "", "type": "sentence_transformers.models.Transformer"}]')
+    add_modules(path.parent, *([] if name.endswith("scores") else [("Pooling", SIZES)]))
     values = [-1, 0, 1e400, 10**400, "x", "", True, None, [], [[]], {}, {"a": []}]
 
     told = [outcome(name, path, {**known, key: value}) for key in known for value in values]

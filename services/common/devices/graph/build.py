@@ -14,7 +14,7 @@ from services.common.devices.graph.attention import Attention, bias_by_distance
 from services.common.devices.graph.encoder import Encoder, inputs_of
 from services.common.devices.graph.head import labels_of, scored
 from services.common.devices.graph.layers import Layers, Node
-from services.common.devices.graph.modules import Module, read_modules, vector_of
+from services.common.devices.graph.modules import Module, has_list, pooled, read_modules, vector_of
 from services.common.devices.graph.problems import NotKnownError, reported
 from services.common.devices.graph.rotary import read_rotary
 from services.common.devices.graph.source import read_source
@@ -56,8 +56,12 @@ def build_bi_encoder(model_id: str, folder: Path, *, int8: bool, pooling: str = 
     """
     with reported(model_id, folder):
         transformer, *rest = read_modules(folder)
-        parts = _Parts(transformer, has_modules=bool(rest), int8=int8)
-        vector = vector_of(parts.states, parts.inputs.mask, rest, hidden=parts.shape.hidden, pooling=pooling)
+        parts = _Parts(transformer, has_modules=has_list(folder), int8=int8)
+        states, mask, hidden = parts.states, parts.inputs.mask, parts.shape.hidden
+        if has_list(folder):
+            vector = vector_of(states, mask, rest, hidden=hidden, pooling=pooling)
+        else:
+            vector = pooled(states, mask, hidden=hidden, pooling=pooling)
         return parts.built(vector.node, dimensions=vector.size)
 
 
@@ -77,7 +81,7 @@ def build_cross_encoder(model_id: str, folder: Path, *, int8: bool) -> Built:
         transformer, *rest = read_modules(folder)
         if rest:
             raise NotKnownError(f"the module {rest[0].kind!r} of a cross-encoder")
-        parts = _Parts(transformer, has_modules=(folder / "modules.json").is_file(), int8=int8)
+        parts = _Parts(transformer, has_modules=has_list(folder), int8=int8)
         _check_trained(model_id, folder, parts)
         head = parts.architecture.head
         scores = scored(parts.states, parts.inputs.mask, head, parts.shape, parts.config, parts.layers)
@@ -156,8 +160,10 @@ def _room(architecture: Architecture, shape: Shape) -> int:
 
 def _check_trained(model_id: str, folder: Path, parts: _Parts) -> None:
     """Weights without a trained head would need one of chance numbers, and the scores would mean nothing."""
-    trained = parts.config.get("architectures")
-    if isinstance(trained, list) and trained and parts.architecture.classifier not in trained:
+    named, head = parts.config.get("architectures"), parts.architecture.head
+    if not isinstance(named, list) or not named:
+        named = [parts.architecture.classifier if parts.layers.rows(f"{head.scores}.weight") else "bare encoder"]
+    if parts.architecture.classifier not in named:
         raise StartupError(
-            f"model {model_id}: {folder} holds a {str(trained[0])[:100]}, which gives no scores: use a cross-encoder"
+            f"model {model_id}: {folder} holds a {str(named[0])[:100]}, which gives no scores: use a cross-encoder"
         )

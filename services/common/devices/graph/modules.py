@@ -45,11 +45,16 @@ class Module:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vector:
-    """A text's vector."""
+    """A text's vector in a graph."""
 
     node: Node
     """Shape (items, size)."""
     size: int
+
+
+def has_list(folder: Path) -> bool:
+    """True for a folder of sentence-transformers; another holds a transformer alone."""
+    return (folder / _LIST).is_file()
 
 
 def read_modules(folder: Path) -> list[Module]:
@@ -59,7 +64,7 @@ def read_modules(folder: Path) -> list[Module]:
         NotKnownError: the first is no transformer, or one is no module of sentence-transformers.
         DamagedError: the file is damaged, or points out of the folder.
     """
-    if not (folder / _LIST).is_file():
+    if not has_list(folder):
         return [Module(kind=_TRANSFORMER, folder=folder)]
     entries = read_json(folder / _LIST)
     if not isinstance(entries, list) or not entries:
@@ -76,21 +81,18 @@ def vector_of(states: Node, mask: Node, modules: Sequence[Module], *, hidden: in
     Args:
         states: of the tokens, shape (items, tokens, hidden).
         mask: 1 for a token, 0 for padding, shape (items, tokens).
-        modules: what comes after; mean pooling when there is none.
+        modules: what comes after.
         hidden: values of a state.
-        pooling: mean, cls or last in place of the modules' own. Where there are none, vectors then get unit length:
-            such a folder holds the bare transformer of a model whose users do both.
+        pooling: mean, cls or last in place of the modules' own; empty for theirs.
 
     Raises:
         NotKnownError: a module, or a choice of it, is another.
         DamagedError: a module's files are damaged.
     """
-    if not modules:
-        pooled = POOLINGS[_NAMED[pooling or "mean"]](states, mask)
-        return Vector(node=_unit_length(pooled) if pooling else pooled, size=hidden)
+    if not modules or modules[0].kind != _POOLING:
+        kind = modules[0].kind if modules else None
+        raise NotKnownError(f"the module {kind!r} after the transformer", [_POOLING])
     own, *rest = modules
-    if own.kind != _POOLING:
-        raise NotKnownError(f"the module {own.kind!r} after the transformer", [_POOLING])
     mode = _NAMED[pooling] if pooling else _pooling(own.folder, hidden)
     vector = Vector(node=POOLINGS[mode](states, mask), size=hidden)
     for module in rest:
@@ -98,6 +100,20 @@ def vector_of(states: Node, mask: Node, modules: Sequence[Module], *, hidden: in
             raise NotKnownError(f"the module {module.kind!r} after pooling", list(_AFTER_POOLING))
         vector = _AFTER_POOLING[module.kind](vector, module.folder)
     return vector
+
+
+def pooled(states: Node, mask: Node, *, hidden: int, pooling: str) -> Vector:
+    """The vector of a transformer that stands alone, as sentence-transformers takes it: the mean of its states.
+
+    Args:
+        states: of the tokens, shape (items, tokens, hidden).
+        mask: 1 for a token, 0 for padding, shape (items, tokens).
+        hidden: values of a state.
+        pooling: mean, cls or last; vectors then get unit length, as those who name it for such a folder have them.
+            Empty for the mean as it is.
+    """
+    node = POOLINGS[_NAMED[pooling or "mean"]](states, mask)
+    return Vector(node=_unit_length(node) if pooling else node, size=hidden)
 
 
 def _module(folder: Path, entry: Any) -> Module:

@@ -13,6 +13,7 @@ from services.common.devices.graph import onnx_weights
 from services.common.devices.graph.config import Config
 from services.common.devices.graph.problems import DamagedError, NotKnownError
 from services.common.devices.graph.safetensors_files import INDEX, SINGLE, read_folder
+from services.common.devices.graph.spilled import SpilledArrays
 from services.common.models import ONNX
 
 _CONFIG, _PICKLED = "config.json", "pytorch_model.bin"
@@ -38,18 +39,21 @@ def read_source(folder: Path) -> Source:
 
     Raises:
         NotKnownError: the weights are in a form that is not read here.
-        DamagedError: files are missing or damaged.
-        StartupError: the ONNX graph is damaged, or not one that is read here.
+        DamagedError, StartupError: files are missing or damaged.
     """
     if (weights := read_folder(folder)) is not None:
         return Source(config=_config(folder), weights=weights, drop_pages=weights.drop_pages)
     if (folder / ONNX).is_file():
         # The graph tells what its folder's config.json may lack, and is what was computed with.
         found, unfolded = onnx_weights.read(folder / ONNX)
-        entries = {**Config.read(folder / _CONFIG).entries, **found}
-        return Source(config=Config(entries, name=ONNX), weights=unfolded)
+        config = Config({**Config.read(folder / _CONFIG).entries, **found}, name=ONNX)
+        try:
+            spilled = SpilledArrays(unfolded)
+        except OSError:  # no room for temporary files: then in memory
+            return Source(config=config, weights=unfolded)
+        return Source(config=config, weights=spilled, drop_pages=spilled.drop_pages)
     if (folder / _PICKLED).is_file():
-        raise NotKnownError(f"the file {_PICKLED!r}", [SINGLE, INDEX])
+        raise NotKnownError(f"the file {_PICKLED!r}", [SINGLE, INDEX, ONNX])
     raise DamagedError(f"it has no {SINGLE}")
 
 
