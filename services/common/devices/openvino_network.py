@@ -106,7 +106,7 @@ def _packed_bytes(model: Any, dtype: str) -> int:
         for op in matrices
         if all(use.get_node().get_type_name() != "Gather" for use in op.output(0).get_target_inputs())
     )
-    return _BYTES_PER_WEIGHT[dtype] * weights
+    return _BYTES_PER_WEIGHT[dtype] * int(weights)
 
 
 class _Requests:

@@ -290,3 +290,26 @@ def shard(folder: Path) -> None:
     for file in set(places.values()):
         save_file({name: weights[name] for name in places if places[name] == file}, folder / file)
     write_json(folder / "model.safetensors.index.json", {"metadata": {}, "weight_map": places})
+
+
+def test_large_constants_are_on_files_and_their_pages_can_be_dropped(tmp_path: Path) -> None:
+    folder = VARIANTS["bert"].make_bi_encoder(tmp_path, hidden_size=510, intermediate_size=2048)
+    whole = {name: tensor.to(torch.float16) for name, tensor in load_file(folder / "model.safetensors").items()}
+    save_file(whole, folder / "model.safetensors", metadata={"format": "pt"})
+    built = build_bi_encoder("m", folder, int8=False)
+    batch = items(40, built.facts.vocabulary, has_types=True)
+    network = OpenVinoNetwork(built.model, facts=built.facts, dtype="float32", threads=1, replicas=1)
+    before = network.compute(network.prepare(batch), alone=True)
+    with_pages = mapped_kilobytes()
+
+    built.drop_pages()
+
+    # Two layers of two matrices of 510 x 2048 numbers.
+    assert mapped_kilobytes() < with_pages - 10_000
+    assert np.array_equal(network.compute(network.prepare(batch), alone=True), before)
+
+
+def mapped_kilobytes() -> int:
+    """Memory of this process that is on files."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("RssFile:")[2].split()[0])

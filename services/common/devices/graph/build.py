@@ -94,10 +94,10 @@ class _Parts:
     def __init__(self, transformer: Module, *, has_modules: bool, int8: bool) -> None:
         source = read_source(transformer.folder)
         self.config = source.config
-        self._drop_pages = source.drop_pages
+        self._drop_pages = source.memory.drop_pages
         self.architecture = architecture_of(self.config)
         self.shape = shape_of(self.architecture, self.config)
-        self.layers = Layers(source.weights, prefix=self.architecture.prefix, int8=int8)
+        self.layers = Layers(source.weights, source.memory, prefix=self.architecture.prefix, int8=int8)
         self._tokens = read_tokenizer(
             transformer.folder,
             self.config,

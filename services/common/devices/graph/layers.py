@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.devices.graph.int8 import rounded_rows
+from services.common.devices.graph.mapped import MappedMemory
 from services.common.devices.graph.problems import DamagedError, NotKnownError
 from services.common.devices.openvino_runtime import openvino
 
@@ -74,12 +75,16 @@ class Layers:
 
     Args:
         weights: tensors by name, in float32.
+        memory: takes large constants.
         prefix: may stand before a name, or not.
         int8: True to round the weights of linear layers and tables.
     """
 
-    def __init__(self, weights: Mapping[str, Floats], *, prefix: str = "", int8: bool = False) -> None:
+    def __init__(
+        self, weights: Mapping[str, Floats], memory: MappedMemory, *, prefix: str = "", int8: bool = False
+    ) -> None:
         self._weights = weights
+        self._memory = memory
         self._prefix = prefix
         self._int8 = int8
 
@@ -129,7 +134,7 @@ class Layers:
 
     def _matrix(self, name: str, shape: tuple[int, int], *, exact: bool = False) -> Node:
         tensor = self.tensor(f"{name}.weight", shape)
-        return rounded_rows(tensor) if self._int8 and not exact else floats(tensor)
+        return rounded_rows(tensor) if self._int8 and not exact else floats(self._memory.moved(tensor))
 
     def _spellings(self, name: str) -> list[str]:
         old = next((name.removesuffix(new) + old for new, old in _OLD_NAMES.items() if name.endswith(new)), name)

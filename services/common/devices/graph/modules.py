@@ -9,6 +9,7 @@ from typing import Any
 
 from services.common.devices.graph.config import Config, read_json
 from services.common.devices.graph.layers import Layers, Node, activated, integers, op
+from services.common.devices.graph.mapped import MappedMemory
 from services.common.devices.graph.pooling import POOLINGS
 from services.common.devices.graph.problems import DamagedError, NotKnownError
 from services.common.devices.graph.safetensors_files import SINGLE, read_folder
@@ -145,13 +146,14 @@ def _dense(vector: Vector, folder: Path) -> Vector:
     config = Config.read(folder / _CONFIG)
     _only_defaults(config, {"module_input_name": "sentence_embedding", "module_output_name": "sentence_embedding"})
     _only_defaults(config, {"use_residual": False})
-    if (weights := read_folder(folder)) is None:
+    memory = MappedMemory()
+    if (weights := read_folder(folder, memory)) is None:
         raise NotKnownError(f"a Dense module without {SINGLE}")
     inputs, outputs = config.whole("in_features", vector.size), config.whole("out_features", vector.size)
     if inputs != vector.size:
         raise DamagedError(f"{folder.name}: in_features is {inputs}, and what comes before gives {vector.size}")
     bias = config.flag("bias", default=True)
-    node = Layers(weights).linear(vector.node, "linear", inputs=inputs, outputs=outputs, bias=bias)
+    node = Layers(weights, memory).linear(vector.node, "linear", inputs=inputs, outputs=outputs, bias=bias)
     return Vector(node=_activated(node, config.text("activation_function", "torch.nn.Tanh")), size=outputs)
 
 

@@ -6,18 +6,17 @@ Format: https://github.com/huggingface/safetensors#format
 from __future__ import annotations
 
 import json
-import mmap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from services.common.devices.graph.config import Config
+from services.common.devices.graph.mapped import MappedMemory
 from services.common.devices.graph.problems import DamagedError
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -41,17 +40,18 @@ class MappedTensors(Mapping[str, npt.NDArray[np.float32]]):
 
     Args:
         places: of the tensors.
+        memory: holds the views.
     """
 
-    def __init__(self, places: Mapping[str, _Place]) -> None:
+    def __init__(self, places: Mapping[str, _Place], memory: MappedMemory) -> None:
         self._places = places
-        self._mapped: WeakSet[mmap.mmap] = WeakSet()
+        self._memory = memory
 
     def __getitem__(self, name: str) -> npt.NDArray[np.float32]:
         place = self._places[name]
         if place.dtype not in _STORED:
             raise DamagedError(f"{name} is stored as {place.dtype}, not as {', '.join(_STORED)}")
-        stored = self._map(place).view(_STORED[place.dtype]).reshape(place.shape)
+        stored = self._memory.view(place.path, place.start, place.stop).view(_STORED[place.dtype]).reshape(place.shape)
         return _from_bfloat16(stored) if place.dtype == "BF16" else stored.astype(np.float32, copy=False)
 
     def __iter__(self) -> Iterator[str]:
@@ -60,33 +60,19 @@ class MappedTensors(Mapping[str, npt.NDArray[np.float32]]):
     def __len__(self) -> int:
         return len(self._places)
 
-    def drop_pages(self) -> None:
-        """Take what was read of the tensors that are views out of this process's memory; it is read again when used."""
-        for content in self._mapped:
-            content.madvise(mmap.MADV_DONTNEED)
 
-    def _map(self, place: _Place) -> npt.NDArray[np.uint8]:
-        """A tensor's bytes. Private, for OpenVINO shares only what may be written; nothing reaches the file."""
-        skipped = place.start % mmap.ALLOCATIONGRANULARITY
-        length = place.stop - place.start + skipped
-        with place.path.open("rb") as file:
-            content = mmap.mmap(file.fileno(), length, access=mmap.ACCESS_COPY, offset=place.start - skipped)
-        self._mapped.add(content)
-        return np.frombuffer(content, dtype=np.uint8, offset=skipped)
-
-
-def read_folder(folder: Path) -> MappedTensors | None:
+def read_folder(folder: Path, memory: MappedMemory) -> MappedTensors | None:
     """The weights of a folder, in one file or in several with an index; None when it has neither.
 
     Raises:
         DamagedError: a file is damaged or missing, or the index points out of the folder.
     """
     if (folder / SINGLE).is_file():
-        return MappedTensors(_places(folder / SINGLE))
+        return MappedTensors(_places(folder / SINGLE), memory)
     if not (folder / INDEX).is_file():
         return None
     shards = sorted({_shard(folder, name) for name in Config.read(folder / INDEX).part("weight_map").entries.values()})
-    return MappedTensors({name: place for shard in shards for name, place in _places(shard).items()})
+    return MappedTensors({name: place for shard in shards for name, place in _places(shard).items()}, memory)
 
 
 def _shard(folder: Path, name: Any) -> Path:

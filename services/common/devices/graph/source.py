@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,12 @@ import numpy.typing as npt
 
 from services.common.devices.graph import onnx_weights
 from services.common.devices.graph.config import Config
+from services.common.devices.graph.mapped import MappedMemory
 from services.common.devices.graph.problems import DamagedError, NotKnownError
 from services.common.devices.graph.safetensors_files import INDEX, SINGLE, read_folder
-from services.common.devices.graph.spilled import SpilledArrays
 from services.common.models import ONNX
 
 _CONFIG, _PICKLED = "config.json", "pytorch_model.bin"
-
-
-def _nothing() -> None:
-    """No file is mapped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +26,8 @@ class Source:
     config: Config
     weights: Mapping[str, npt.NDArray[Any]]
     """By their names in torch's state dict, in float32; read when they are used."""
-    drop_pages: Callable[[], None] = _nothing
-    """Takes what was read of mapped files out of memory; it is read again when used."""
+    memory: MappedMemory
+    """Holds those that are on a file."""
 
 
 def read_source(folder: Path) -> Source:
@@ -41,17 +37,12 @@ def read_source(folder: Path) -> Source:
         NotKnownError: the weights are in a form that is not read here.
         DamagedError, StartupError: files are missing or damaged.
     """
-    if (weights := read_folder(folder)) is not None:
-        return Source(config=_config(folder), weights=weights, drop_pages=weights.drop_pages)
+    memory = MappedMemory()
+    if (weights := read_folder(folder, memory)) is not None:
+        return Source(config=_config(folder), weights=weights, memory=memory)
     if (folder / ONNX).is_file():
-        # The graph tells what its folder's config.json may lack, and is what was computed with.
-        found, unfolded = onnx_weights.read(folder / ONNX)
-        config = Config({**Config.read(folder / _CONFIG).entries, **found}, name=ONNX)
-        try:
-            spilled = SpilledArrays(unfolded)
-        except OSError:  # no room for temporary files: then in memory
-            return Source(config=config, weights=unfolded)
-        return Source(config=config, weights=spilled, drop_pages=spilled.drop_pages)
+        entries, arrays = onnx_weights.read(folder / ONNX)
+        return Source(config=Config(entries, name=ONNX), weights=arrays, memory=memory)
     if (folder / _PICKLED).is_file():
         raise NotKnownError(f"the file {_PICKLED!r}", [SINGLE, INDEX, ONNX])
     raise DamagedError(f"it has no {SINGLE}")
