@@ -135,17 +135,22 @@ def _attention(
     window = (-1, 0) if getattr(module, "is_causal", False) else (-1, -1)
     mixed: Tensor = varlen_attn(  # type: ignore[assignment]  # a pair only where more is asked for
         _flat(query),
-        _flat(key),
-        _flat(value),
+        _flat(_spread(key, query)),
+        _flat(_spread(value, query)),
         cu_seq_lens_q,
         cu_seq_lens_q,
         max_length_q,
         max_length_q,
         scale=scaling,
         window_size=window,
-        enable_gqa=query.shape[1] != key.shape[1],
     )
     return mixed[None], None
+
+
+def _spread(states: Tensor, query: Tensor) -> Tensor:
+    """Keys or values for every head of the queries: torch 2.11's kernel shares none."""
+    times = query.shape[1] // states.shape[1]
+    return states if times == 1 else states.repeat_interleave(times, dim=1)
 
 
 def _flat(states: Tensor) -> Tensor:
