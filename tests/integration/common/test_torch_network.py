@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from bench.gpu.architectures import E5_BASE, shrunk
+from bench.gpu.weights import make
 from services.common.config import ModelSettings
 from services.common.devices import torch_network, torch_packing
 from services.common.devices.choice import Choice
@@ -75,6 +77,21 @@ def test_packed_batches_give_the_vectors_of_padded_ones(pipeline: Pipeline, monk
 
     assert prepared["input_ids"].shape == (1, sum(len(tokens.ids) for tokens in BATCH))
     assert np.abs(found - expected).max() < 1e-5
+
+
+def test_a_roberta_whose_positions_begin_behind_its_padding_token_is_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make(shrunk(E5_BASE), tmp_path, device="cpu")
+    opened = open_pipeline("roberta", folder, device="cpu", dtype="float32")
+    network = TorchNetwork(opened, output="sentence_embedding", device="cpu")
+    expected = network.compute(network.prepare(BATCH), alone=True)
+    monkeypatch.setattr(torch_packing, "varlen_attn", plain_attention)
+
+    network._packing = torch_packing.try_packing(opened, output="sentence_embedding", device=torch.device("cpu"))
+
+    assert network._packing is not None
+    assert np.abs(network.compute(network.prepare(BATCH), alone=True) - expected).max() < 1e-5
 
 
 def test_heads_that_share_keys_and_values_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
