@@ -6,7 +6,7 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
-steps=(calibration:60 tests:110 attention:60 embedding:110 reranking:60 nvml:20 require_gpu:60)
+steps=(calibration:50 tests:110 attention:50 embedding:140 reranking:60 nvml:20 require_gpu:50)
 grace_s=5
 
 fail() {

@@ -7,20 +7,17 @@ from collections.abc import Callable
 
 import torch
 
-_WARM_UPS = 2
-
 
 def seconds(task: Callable[[], object], *, turns: int, device: str, calls: int = 1) -> list[float]:
     """Seconds of a call, one entry per turn.
 
     Args:
-        task: what is timed; twice before, untimed.
+        task: what is timed; once before, untimed, on the same shapes.
         turns: how many times.
         device: is waited for before and after each turn.
         calls: of the task in a turn, for tasks so short that the clock would be most of it.
     """
-    for _ in range(_WARM_UPS):
-        task()
+    task()
     return [_turn(task, device, calls) for _ in range(turns)]
 
 
