@@ -95,6 +95,12 @@ lint: (_environment "dev")
 bench NAME *ARGUMENTS: (_environment "dev")
     @shift; exec {{ python }} -m "bench.{{ NAME }}" "$@"
 
+# Gather in .gpu-kit what bench/gpu/run.sh needs on a GPU machine without a package index; folders that travel too count
+[group('work')]
+[no-exit-message]
+gpu-kit *FOLDERS: (_environment "dev")
+    @exec {{ python }} -m bench.gpu.kit "$@"
+
 # Generate the stubs in proto/gen
 [group('generate')]
 protos: (_environment "dev")

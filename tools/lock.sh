@@ -39,3 +39,5 @@ done
 for extra in embedding reranking; do
   part "$extra-torch.txt" --extra "$extra" --extra torch
 done
+# For a GPU machine that has torch and no package index.
+part gpu-kit.txt --extra gpu requirements/gpu-kit.in

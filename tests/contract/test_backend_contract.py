@@ -1,4 +1,4 @@
-"""What every backend of embedding and reranking keeps to: the fake, torch and OpenVINO."""
+"""What every backend of embedding and reranking keeps to: the fake, torch, also on a GPU, and OpenVINO."""
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ from tests.contract import tiny_models
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # the first one imports torch and OpenVINO
 
-BACKENDS = ["fake", "torch", "openvino"]
-REAL = ["torch", "openvino"]
+ON_CPU = ["torch", "openvino"]
+CUDA = pytest.param("cuda", marks=pytest.mark.gpu)
+"""torch on a GPU."""
+REAL = [*ON_CPU, CUDA]
+BACKENDS = ["fake", *REAL]
 LIMIT = tiny_models.MAX_TOKENS
 QUERY = "why is the axis tilted"
 LONG = "the tilt of the axis changes how much light each half of the planet gets over a year " * 8
@@ -52,15 +55,20 @@ def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_models.make_cross_encoder(tmp_path_factory.mktemp("cross-encoder"))
 
 
+def where(backend: str) -> dict[str, Any]:
+    device = {"backend": "torch", "device": "cuda"} if backend == "cuda" else {"backend": backend, "device": "cpu"}
+    return {**device, "threads": 2}
+
+
 def embedder(backend: str, folder: Path, **model: Any) -> EmbeddingBackend:
-    settings = EmbeddingSettings(backend=backend, device="cpu", threads=2)
+    settings = EmbeddingSettings(**where(backend))
     return embedding.load(
         settings, EmbeddingModelSettings(**{"id": "tiny", "source": f"path:{folder}", "max_tokens": LIMIT} | model)
     )
 
 
 def reranker(backend: str, folder: Path, **model: Any) -> RerankingBackend:
-    settings = RerankingSettings(backend=backend, device="cpu", threads=2)
+    settings = RerankingSettings(**where(backend))
     return reranking.load(
         settings, RerankingModelSettings(**{"id": "tiny", "source": f"path:{folder}", "max_tokens": LIMIT} | model)
     )
@@ -89,20 +97,25 @@ class Served:
     """Items of many lengths."""
     shape: tuple[int, ...]
     """Of one result."""
+    device: str
 
 
-@pytest.fixture(
-    scope="module", params=[f"{service} {name}" for service in ("embedding", "reranking") for name in BACKENDS]
-)
-def served(request: pytest.FixtureRequest, bi_encoder: Path, cross_encoder: Path) -> Iterator[Served]:
-    service, name = request.param.split()
-    if service == "embedding":
+@pytest.fixture(scope="module", params=BACKENDS)
+def name(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
+    return found
+
+
+@pytest.fixture(scope="module", params=["embedding", "reranking"])
+def served(request: pytest.FixtureRequest, name: str, bi_encoder: Path, cross_encoder: Path) -> Iterator[Served]:
+    device = "cuda" if name == "cuda" else "cpu"
+    if request.param == "embedding":
         embeds = embedder(name, bi_encoder)
-        found = Served(backend=embeds, batch=texts(embeds, *TEXTS), shape=(embeds.model.dimensions,))
+        found = Served(backend=embeds, batch=texts(embeds, *TEXTS), shape=(embeds.model.dimensions,), device=device)
     else:
         reranks = reranker(name, cross_encoder)
         batch = [pair for one in pairs(reranks, QUERY, *TEXTS, most=3) for pair in one]
-        found = Served(backend=reranks, batch=batch, shape=())
+        found = Served(backend=reranks, batch=batch, shape=(), device=device)
     yield found
     found.backend.close()
 
@@ -171,7 +184,7 @@ def test_a_batch_costs_nothing_until_it_is_computed_and_can_be_prepared_ahead(se
 def test_the_model_tells_what_it_is(served: Served) -> None:
     model = served.backend.model
 
-    assert (model.id, model.max_tokens, model.dtype, model.device) == ("tiny", LIMIT, "float32", "cpu")
+    assert (model.id, model.max_tokens, model.dtype, model.device) == ("tiny", LIMIT, "float32", served.device)
     assert model.fake is (model.backend == "fake")
     assert model.revision
     assert served.backend.replicas == (2 if model.backend == "openvino" else 1)
@@ -315,10 +328,10 @@ def test_a_lower_limit_than_the_models_own_holds(name: str, bi_encoder: Path) ->
 
 
 def test_torch_and_openvino_give_the_same(bi_encoder: Path, cross_encoder: Path) -> None:
-    vectors = [compute(backend, texts(backend, *TEXTS)) for backend in (embedder(name, bi_encoder) for name in REAL)]
+    vectors = [compute(backend, texts(backend, *TEXTS)) for backend in (embedder(name, bi_encoder) for name in ON_CPU)]
     scores = [
         compute(backend, [found[0] for found in pairs(backend, QUERY, *TEXTS)])
-        for backend in (reranker(name, cross_encoder) for name in REAL)
+        for backend in (reranker(name, cross_encoder) for name in ON_CPU)
     ]
 
     assert (vectors[0] * vectors[1]).sum(axis=1).min() > 0.9999

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from services.common.config import ModelServerSettings, ModelSettings
-from services.common.devices.torch_device import choose_device
+from services.common.devices.torch_device import check_torch, choose_device
 from services.common.errors import StartupError
 
 
@@ -23,7 +23,7 @@ def choose(settings: ModelServerSettings, model: ModelSettings) -> Choice:
     """What the settings ask for; `auto` is torch on a GPU and OpenVINO on the CPU.
 
     Raises:
-        StartupError: it does not go together, or a GPU is asked for and there is none.
+        StartupError: it does not go together, or a GPU or torch is asked for and there is none.
     """
     if settings.backend == "openvino" and (settings.require_gpu or settings.device.startswith("cuda")):
         raise StartupError(
@@ -33,8 +33,10 @@ def choose(settings: ModelServerSettings, model: ModelSettings) -> Choice:
     if settings.backend == "openvino":
         chosen = Choice(backend="openvino", device="cpu")
     else:
-        device = choose_device(settings.device, require_gpu=settings.require_gpu)
+        device = choose_device(settings.device, require_gpu=settings.require_gpu, service=settings.service)
         is_torch = settings.backend == "torch" or device != "cpu"
+        if is_torch:
+            check_torch(settings.service)
         chosen = Choice(backend="torch" if is_torch else "openvino", device=device)
     _check_dtype(model, chosen)
     return chosen

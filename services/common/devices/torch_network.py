@@ -92,7 +92,7 @@ class TorchNetwork:
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turn what torch raises for a device into the kit's errors. No GPU was there to try it on: the tests raise fakes.
+    """Turn what torch raises for a device into the kit's errors. Not yet tried on a GPU: the tests raise fakes.
 
     Raises:
         DeviceMemoryFull: there was no memory; what torch had set aside is given back.

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from bench.gpu.architectures import E5_BASE, shrunk
+from bench.gpu.weights import make
 from services.common.config import ModelSettings
 from services.common.devices import torch_network, torch_packing
 from services.common.devices.choice import Choice
@@ -33,9 +35,19 @@ BATCH = [Tokens(ids=ids) for ids in [(101, 7, 102), (101, *range(1000, 1030), 10
 
 
 def plain_attention(
-    query: Tensor, key: Tensor, value: Tensor, ends: Tensor, _ends: Tensor, *_longest: int, scale: float, **_more: Any
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    ends: Tensor,
+    _ends: Tensor,
+    _longest: int,
+    _longest_key: int,
+    *,
+    scale: float | None = None,
+    window_size: tuple[int, int] = (-1, -1),
 ) -> Tensor:
-    """What torch's kernel does, item by item."""
+    """What torch's kernel does, item by item, with the parameters that it has in torch 2.11 and no others."""
+    assert window_size == (-1, -1)
     parts = []
     for item in (slice(*bounds) for bounds in pairwise(ends.tolist())):
         queries, keys, values = (_heads_first(states[item]) for states in (query, key, value))
@@ -65,6 +77,37 @@ def test_packed_batches_give_the_vectors_of_padded_ones(pipeline: Pipeline, monk
 
     assert prepared["input_ids"].shape == (1, sum(len(tokens.ids) for tokens in BATCH))
     assert np.abs(found - expected).max() < 1e-5
+
+
+def test_a_roberta_whose_positions_begin_behind_its_padding_token_is_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make(shrunk(E5_BASE), tmp_path, device="cpu")
+    opened = open_pipeline("roberta", folder, device="cpu", dtype="float32")
+    network = TorchNetwork(opened, output="sentence_embedding", device="cpu")
+    expected = network.compute(network.prepare(BATCH), alone=True)
+    monkeypatch.setattr(torch_packing, "varlen_attn", plain_attention)
+
+    network._packing = torch_packing.try_packing(opened, output="sentence_embedding", device=torch.device("cpu"))
+
+    assert network._packing is not None
+    assert np.abs(network.compute(network.prepare(BATCH), alone=True) - expected).max() < 1e-5
+
+
+def test_heads_that_share_keys_and_values_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel of torch 2.11 is given as many heads of keys as of queries."""
+    monkeypatch.setattr(torch_packing, "varlen_attn", plain_attention)
+    query, key, value = torch.randn(1, 6, 5, 8), torch.randn(1, 2, 5, 8), torch.randn(1, 2, 5, 8)
+    ends = torch.tensor([0, 2, 5], dtype=torch.int32)
+
+    found, _ = torch_packing._attention(
+        torch.nn.Module(), query, key, value, None, cu_seq_lens_q=ends, max_length_q=3, scaling=0.5
+    )
+
+    for item in (slice(0, 2), slice(2, 5)):
+        queries, keys, values = (states[:, :, item] for states in (query, key, value))
+        expected = scaled_dot_product_attention(queries, keys, values, scale=0.5, enable_gqa=True)
+        assert torch.allclose(found[0, item].transpose(0, 1), expected[0], atol=1e-6)
 
 
 def mixing(query: Tensor, _key: Tensor, value: Tensor, *_arguments: Any, **_more: Any) -> Tensor:

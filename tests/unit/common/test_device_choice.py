@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.common.config import ModelSettings
 from services.common.devices import torch_device
@@ -14,6 +15,7 @@ from services.common.devices.choice import Choice, choose
 from services.common.devices.torch_device import choose_device
 from services.common.errors import StartupError
 from services.embedding.settings import EmbeddingSettings
+from services.reranking.settings import RerankingSettings
 
 
 def chosen(dtype: str = "float32", **settings: Any) -> Choice:
@@ -23,19 +25,19 @@ def chosen(dtype: str = "float32", **settings: Any) -> Choice:
 
 @pytest.fixture(params=[False, True])
 def has_gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    monkeypatch.setattr(torch_device, "_has_gpu", lambda: request.param)
+    monkeypatch.setattr(torch_device, "_has_gpu", lambda _service: request.param)
     found: bool = request.param
     return found
 
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch_device, "_has_gpu", lambda: True)
+    monkeypatch.setattr(torch_device, "_has_gpu", lambda _service: True)
 
 
 @pytest.fixture
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch_device, "_has_gpu", lambda: False)
+    monkeypatch.setattr(torch_device, "_has_gpu", lambda _service: False)
 
 
 def test_auto_is_torch_on_a_gpu_and_openvino_on_the_cpu(has_gpu: bool) -> None:
@@ -83,20 +85,59 @@ def test_what_does_not_go_together_is_refused(settings: dict[str, Any], words: s
         chosen(**settings)
 
 
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda _name: None)
+
+
+@pytest.fixture
+def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    torch_device._warn_once.cache_clear()
+
+
 def test_without_a_driver_torch_is_not_even_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_driver(_name: str) -> None:
         raise OSError
 
-    monkeypatch.setattr("services.common.devices.torch_device.ctypes.CDLL", no_driver)
-    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr("ctypes.CDLL", no_driver)
+    monkeypatch.setattr("importlib.import_module", pytest.fail)
 
-    assert choose_device("auto", require_gpu=False) == "cpu"
+    assert choose_device("auto", require_gpu=False, service="embedding") == "cpu"
 
 
+@pytest.mark.usefixtures("driver")
 @pytest.mark.parametrize(("usable", "device"), [(True, "cuda"), (False, "cpu")])
 def test_with_a_driver_torch_decides(monkeypatch: pytest.MonkeyPatch, usable: bool, device: str) -> None:
-    monkeypatch.setattr("services.common.devices.torch_device.ctypes.CDLL", lambda _name: None)
-    stand_in = SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: usable))
+    stand_in = SimpleNamespace(__spec__=object(), cuda=SimpleNamespace(is_available=lambda: usable))
     monkeypatch.setitem(sys.modules, "torch", stand_in)
 
-    assert choose_device("auto", require_gpu=False) == device
+    assert choose_device("auto", require_gpu=False, service="embedding") == device
+
+
+@pytest.mark.usefixtures("driver", "no_torch")
+def test_a_gpu_without_torch_is_left_alone_with_one_warning() -> None:
+    with capture_logs() as logs:
+        found = [chosen(), chosen()]
+
+    assert found == [Choice(backend="openvino", device="cpu")] * 2
+    assert [(line["log_level"], line["event"]) for line in logs] == [("warning", "gpu_not_used")]
+    assert "pip install 'isolane[embedding,torch]'; models run on the CPU" in logs[0]["reason"]
+
+
+@pytest.mark.usefixtures("no_torch")
+@pytest.mark.parametrize("settings", [{"require_gpu": True}, {"device": "cuda"}, {"device": "cuda:1"}])
+@pytest.mark.parametrize("backend", ["auto", "torch"])
+def test_a_gpu_that_is_asked_for_without_torch_is_an_error_that_names_the_extra(
+    settings: dict[str, Any], backend: str
+) -> None:
+    with pytest.raises(StartupError, match=r"torch is not installed; .* pip install 'isolane\[embedding,torch\]'"):
+        chosen(backend=backend, **settings)
+
+
+@pytest.mark.usefixtures("no_torch")
+def test_the_backend_torch_without_torch_is_an_error_that_names_the_extra() -> None:
+    model = ModelSettings(id="m", source="path:/none")
+
+    with pytest.raises(StartupError, match=r"backend torch: .* pip install 'isolane\[reranking,torch\]'"):
+        choose(RerankingSettings(backend="torch", device="cpu"), model)
