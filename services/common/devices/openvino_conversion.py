@@ -5,8 +5,10 @@ torch and its libraries cost a gigabyte of memory and seconds of imports; so not
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +23,8 @@ from services.common.models import revision
 from services.common.telemetry.logs import get_logger
 
 _LONGEST_S = 600.0
+
+_PR_SET_PDEATHSIG = 1
 
 log = get_logger()
 
@@ -64,14 +68,20 @@ def _convert(model_id: str, folder: Path, pipeline: str, wanted: Wanted, target:
             f"model {model_id}: its conversion took over {_LONGEST_S:.0f} s; set the backend to torch"
         ) from exc
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        raise StartupError(
-            last if last.startswith("model ") else f"model {model_id}: torch could not convert it ({last})"
-        )
+        raise StartupError(_problem(model_id, done.returncode, done.stderr))
+
+
+def _problem(model_id: str, status: int, said: str) -> str:
+    last = (said.strip().splitlines() or [f"exit status {status}"])[-1]
+    if status < 0:  # what it said before has nothing to do with it
+        last = f"it was ended by signal {-status}; the memory may have been too small"
+    return last if last.startswith("model ") else f"model {model_id}: torch could not convert it ({last})"
 
 
 def main(arguments: list[str]) -> int:
     """Convert one model; in the process of its own. Returns its exit status, its last words are the error."""
+    # A service that is killed while it waits leaves nothing that computes on.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     model_id, folder, pipeline_name, wanted_json, target = arguments
     wanted = Wanted(**json.loads(wanted_json))
     try:

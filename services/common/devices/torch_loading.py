@@ -42,7 +42,12 @@ def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, k
     if model.dtype == "auto" and _has_bfloat16(device):
         pipeline: Pipeline = open_pipeline(dtype=number_types.EXACT)
         items = kind.sample(tokenizer_for(model, pipeline.tokenizer, pipeline.facts), _SAMPLES)
-        chosen = number_types.choose(lambda dtype: open_network(open_pipeline(dtype=dtype), dtype), items, kind.loss)
+        exact = open_network(pipeline, number_types.EXACT)
+        chosen = number_types.choose(
+            lambda dtype: exact if dtype == number_types.EXACT else open_network(open_pipeline(dtype=dtype), dtype),
+            items,
+            kind.loss,
+        )
         log.info("dtype_chosen", model=model.id, dtype=chosen.dtype, bfloat16=chosen.loss.text)
         network, dtype = chosen.network, chosen.dtype
     else:
@@ -53,8 +58,11 @@ def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, k
 
 
 def _has_bfloat16(device: str) -> bool:
-    """Whether torch is faster in bfloat16 there; on CPUs it was not where it was measured."""
-    return device != "cpu" and torch.cuda.is_bf16_supported()
+    """Whether torch is faster in bfloat16 there; on CPUs it was not where it was measured, and old GPUs emulate it."""
+    if device == "cpu":
+        return False
+    with torch.cuda.device(device):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def _network(settings: ModelServerSettings, output: str, device: str, pipeline: Pipeline, dtype: str) -> TorchNetwork:

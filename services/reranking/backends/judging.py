@@ -11,6 +11,11 @@ from services.common.models import Tokens
 
 _MOST_LOSS = 0.01
 """Of a score between 0 and 1."""
+_TIE = 0.01
+"""Two raw scores that differ by less than this share of their span may change places: nearly equal ones do by chance.
+
+The packaged MiniLM's differ by up to 0.005 of it where bfloat16 swaps them, on 240 samples as on 20 real questions.
+"""
 _QUERIES, _QUERY_WORDS = 4, 12
 
 
@@ -26,8 +31,7 @@ def loss(expected: Results, found: Results) -> Loss:
     """What raw scores of shape (pairs, 1) lose against those in float32."""
     raw = np.abs(expected - found)
     moved = np.abs(_probability(expected) - _probability(found))
-    order = np.argsort(expected.reshape(-1), kind="stable")
-    is_ordered = bool((np.diff(found.reshape(-1)[order]) >= 0).all())
+    is_ordered = _keeps_order(expected.reshape(-1), found.reshape(-1))
     return Loss(
         is_small=is_ordered and bool(moved.max() < _MOST_LOSS),
         text=(
@@ -35,6 +39,12 @@ def loss(expected: Results, found: Results) -> Loss:
             f"{raw.mean():.4f} in the mean, {raw.max():.4f} at most; the order {'stays' if is_ordered else 'changes'}"
         ),
     )
+
+
+def _keeps_order(expected: Results, found: Results) -> bool:
+    """Whether what is better by more than a tie still is; raw scores of shape (pairs,)."""
+    is_better = expected[:, None] - expected > _TIE * np.ptp(expected)
+    return not (is_better & (found[:, None] <= found)).any()
 
 
 def _probability(scores: Results) -> Results:
