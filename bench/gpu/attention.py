@@ -19,7 +19,7 @@ from bench.gpu.weights import make
 from services.common.devices.network import Pipeline
 from services.common.devices.torch_packing import moved, pad, try_packing
 from services.common.models import Tokens
-from services.embedding.backends.bi_encoder import OUTPUT
+from services.embedding.backends.bi_encoder import KIND
 from services.embedding.backends.pipeline import open_pipeline
 
 _BUDGET = 32_768
@@ -52,7 +52,7 @@ class WholeModel:
         folder = make(self._model, self._options.work, device=self._options.device)
         pipeline = open_pipeline(self._model.name, folder, device=self._options.device, dtype=dtype)
         self._way("padded", dtype, pipeline, lambda batch: pad(batch, pipeline.facts))
-        packing = None if dtype == "float32" else try_packing(pipeline, output=OUTPUT, device=self._device)
+        packing = None if dtype == "float32" else try_packing(pipeline, output=KIND.output, device=self._device)
         self._report.fact(f"model packed {dtype}", packing is not None)
         if packing is not None:
             self._way("packed", dtype, pipeline, packing.pack)
@@ -115,7 +115,7 @@ def _error(found: Tensor, reference: Tensor) -> float:
 @torch.inference_mode()
 def _vectors(module: Any, features: Sequence[Features]) -> Tensor:
     # A copy of each batch's features: the pipeline adds its results to what it is given.
-    return torch.cat([module(dict(each))[OUTPUT].float() for each in features])
+    return torch.cat([module(dict(each))[KIND.output].float() for each in features])
 
 
 if __name__ == "__main__":
