@@ -25,7 +25,6 @@ class Choice:
     """What `auto` came to."""
 
     dtype: str
-    network: Network
     loss: Loss
     """Of bfloat16."""
 
@@ -34,17 +33,21 @@ def choose(open_network: Open, items: Sequence[Tokens], judge: Callable[[Results
     """bfloat16 where it loses little against float32, else float32.
 
     Args:
-        open_network: makes the network; the one that is not taken is closed.
+        open_network: makes the network, which is closed again.
         items: to compare on.
         judge: says how much is lost.
     """
-    exact = open_network(EXACT)
-    expected = compute(exact, items)
-    fast = open_network(FAST)
-    loss = judge(expected, compute(fast, items))
-    kept, dropped = (fast, exact) if loss.is_small else (exact, fast)
-    dropped.close()
-    return Choice(dtype=FAST if loss.is_small else EXACT, network=kept, loss=loss)
+    expected = _tried(open_network, EXACT, items)
+    loss = judge(expected, _tried(open_network, FAST, items))
+    return Choice(dtype=FAST if loss.is_small else EXACT, loss=loss)
+
+
+def _tried(open_network: Open, dtype: str, items: Sequence[Tokens]) -> Results:
+    network = open_network(dtype)
+    try:
+        return compute(network, items)
+    finally:
+        network.close()
 
 
 def compute(network: Network, items: Sequence[Tokens]) -> Results:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -39,22 +40,26 @@ def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, k
         importlib.import_module(kind.pipeline).open_pipeline, model.id, folder, device=device, **kind.options
     )
     open_network = partial(_network, settings, kind.output, device)
-    if model.dtype == "auto" and _has_bfloat16(device):
-        pipeline: Pipeline = open_pipeline(dtype=number_types.EXACT)
-        items = kind.sample(tokenizer_for(model, pipeline.tokenizer, pipeline.facts), _SAMPLES)
-        exact = open_network(pipeline, number_types.EXACT)
-        chosen = number_types.choose(
-            lambda dtype: exact if dtype == number_types.EXACT else open_network(open_pipeline(dtype=dtype), dtype),
-            items,
-            kind.loss,
-        )
-        log.info("dtype_chosen", model=model.id, dtype=chosen.dtype, bfloat16=chosen.loss.text)
-        network, dtype = chosen.network, chosen.dtype
-    else:
-        dtype = number_types.EXACT if model.dtype == "auto" else model.dtype
-        pipeline = open_pipeline(dtype=dtype)
-        network = open_network(pipeline, dtype)
+    dtype: str = model.dtype
+    if dtype == "auto":
+        dtype = _chosen(model, open_pipeline, open_network, kind) if _has_bfloat16(device) else number_types.EXACT
+    pipeline: Pipeline = open_pipeline(dtype=dtype)
+    network = open_network(pipeline, dtype)
     return Loaded(network=network, tokenizer=pipeline.tokenizer, facts=pipeline.facts, dtype=dtype)
+
+
+def _chosen(
+    model: ModelSettings,
+    open_pipeline: Callable[..., Pipeline],
+    open_network: Callable[[Pipeline, str], TorchNetwork],
+    kind: Kind,
+) -> str:
+    """The type that `auto` comes to."""
+    exact = open_pipeline(dtype=number_types.EXACT)
+    items = kind.sample(tokenizer_for(model, exact.tokenizer, exact.facts), _SAMPLES)
+    chosen = number_types.choose(lambda dtype: open_network(open_pipeline(dtype=dtype), dtype), items, kind.loss)
+    log.info("dtype_chosen", model=model.id, dtype=chosen.dtype, bfloat16=chosen.loss.text)
+    return chosen.dtype
 
 
 def _has_bfloat16(device: str) -> bool:

@@ -16,7 +16,7 @@ from weakref import WeakSet
 import numpy as np
 import numpy.typing as npt
 
-_LARGE = 2**20
+_LARGE = 2**16
 """Smaller arrays are not worth a file. Unit: bytes."""
 
 _FOLDER = "/var/tmp"  # noqa: S108 - /tmp is memory on many machines; the file has no name there
