@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import BertConfig, BertForSequenceClassification, BertModel
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    ElectraConfig,
+    ElectraForSequenceClassification,
+    ElectraModel,
+)
 
 MAX_TOKENS = 48
 DIMENSIONS = 32
@@ -21,6 +28,15 @@ _MODULES = {
     "": "sentence_transformers.models.Transformer",
     "1_Pooling": "sentence_transformers.models.Pooling",
     "2_Normalize": "sentence_transformers.models.Normalize",
+}
+
+_SIZES: Mapping[str, Any] = {
+    "hidden_size": DIMENSIONS,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "max_position_embeddings": MAX_TOKENS,
+    "initializer_range": 0.5,
 }
 
 
@@ -59,6 +75,14 @@ def make_bi_encoder(folder: Path, *, include_prompt: bool = True, config: Mappin
     return _with_tokenizer(folder)
 
 
+def make_unknown(folder: Path, *, scores: bool = False) -> Path:
+    """A model of an architecture that the graph builder does not know: mean pooling, or one score."""
+    torch.manual_seed(0)
+    config = ElectraConfig(embedding_size=DIMENSIONS, **_SIZES, num_labels=1)
+    (ElectraForSequenceClassification if scores else ElectraModel)(config).save_pretrained(folder)
+    return _with_tokenizer(folder)
+
+
 def damage(folder: Path, how: str) -> Path:
     """Cut the weights short, or take them away."""
     weights = folder / "model.safetensors"
@@ -67,15 +91,7 @@ def damage(folder: Path, how: str) -> Path:
 
 
 def _config(**more: Any) -> BertConfig:
-    return BertConfig(
-        hidden_size=DIMENSIONS,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=MAX_TOKENS,
-        initializer_range=0.5,
-        **more,
-    )
+    return BertConfig(**_SIZES, **more)
 
 
 def _with_tokenizer(folder: Path) -> Path:

@@ -24,6 +24,7 @@ from services.common.devices.torch_network import TorchNetwork
 from services.common.errors import DeviceLost, DeviceMemoryFull, StartupError
 from services.common.models import Tokens
 from services.embedding.backends import pipeline as bi_encoder
+from services.embedding.backends.bi_encoder import KIND
 from services.embedding.backends.pipeline import open_pipeline
 from services.embedding.settings import EmbeddingSettings
 from services.reranking.backends import pipeline as cross_encoder
@@ -234,12 +235,13 @@ def test_a_device_that_is_lost_while_packing_is_tried_is_noticed(monkeypatch: py
     facts = ModelFacts(max_tokens=8, dimensions=4, vocabulary=10, pad_id=0, has_types=False, keeps_end=False)
     opened = Pipeline(module=None, tokenizer=None, facts=facts)  # type: ignore[arg-type]
 
+    monkeypatch.setattr(bi_encoder, "open_pipeline", lambda *_arguments, **_options: opened)
+
     with pytest.raises(DeviceLost):
         load_parts(
             EmbeddingSettings(),
             model,
             Choice(backend="torch", device="cuda"),
             folder=Path("/none"),
-            output="sentence_embedding",
-            open_pipeline=lambda **_options: opened,
+            kind=KIND,
         )
