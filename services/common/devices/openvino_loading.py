@@ -21,8 +21,8 @@ from services.common.telemetry.logs import get_logger
 
 log = get_logger()
 
-_SAMPLES = 24
-"""Items on which `auto` compares: half a second of work for a small model."""
+_SAMPLES = 16
+"""Items on which `auto` compares: a third of a second of work for a small model."""
 
 
 def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, kind: Kind) -> Loaded:

@@ -50,23 +50,19 @@ worked for us from May 2017 to March 2023 as a technician, and left at his own w
 """
 
 
-def sample_texts(count: int, *, seed: int = 0) -> list[str]:
+def sample_texts(count: int, *, seed: int = 0, has_edges: bool = True) -> list[str]:
     """So many texts of 1 to 300 words, most of them short.
 
     Args:
         count: of texts.
         seed: of the choice.
+        has_edges: begin with what prose lacks.
     """
     choices = random.Random(seed)  # noqa: S311 - not for secrets
     words = _PROSE.split()
-    texts = list(_EDGES)
+    texts = list(_EDGES) if has_edges else []
     while len(texts) < count:
         length = min(300, max(1, round(choices.lognormvariate(3.9, 0.9))))
         start = choices.randrange(len(words) - length)
         texts.append(" ".join(words[start : start + length]))
     return texts[:count]
-
-
-def sample_sentences() -> list[str]:
-    """The sentences of the texts, in order."""
-    return [f"{sentence}." for sentence in " ".join(_PROSE.split()).rstrip(".").split(". ")]

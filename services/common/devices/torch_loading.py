@@ -19,7 +19,7 @@ from services.common.telemetry.logs import get_logger
 
 log = get_logger()
 
-_SAMPLES = 24
+_SAMPLES = 16
 
 
 def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, kind: Kind, device: str) -> Loaded:

@@ -37,7 +37,7 @@ _DECAY = 0.05
 """Weight of the newest request in the mean."""
 _CAUTION = 0.5
 """Part of the expected tokens by which a request is refused before they are counted."""
-_WARM_UP_S = 1.0
+_WARM_UP_S = 0.5
 _WARM_UP_WORDS = (6, 30, 120)
 _WARM_UP_ITEMS = (1, 4, 16, 64)
 
@@ -224,7 +224,7 @@ def _key(salt: bytes, tokens: Tokens) -> bytes:
 
 
 def _warm_up_batches(example: Callable[[int], Tokens]) -> Iterator[list[Tokens]]:
-    """Batches of growing size, until a second has gone by."""
+    """Batches of growing size, until half a second has gone by."""
     shapes = sorted(product(_WARM_UP_WORDS, _WARM_UP_ITEMS), key=lambda shape: shape[0] * shape[1])
     ends_s = time.monotonic() + _WARM_UP_S
     for words, items in shapes:

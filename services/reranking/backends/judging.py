@@ -20,9 +20,9 @@ _QUERIES, _QUERY_WORDS = 4, 12
 
 
 def sample(tokenizer: ModelTokenizer, count: int) -> list[Tokens]:
-    """Each of four queries, the beginnings of some texts, with other texts whole."""
-    queries = [" ".join(text.split()[:_QUERY_WORDS]) for text in sample_texts(4 * _QUERIES, seed=1)[-_QUERIES:]]
-    documents = sample_texts(-(-count // _QUERIES), seed=2)
+    """Each of four queries with some texts, of which the first four begin as the queries do."""
+    documents = sample_texts(max(_QUERIES, -(-count // _QUERIES)), seed=2, has_edges=False)
+    queries = [" ".join(text.split()[:_QUERY_WORDS]) for text in documents[:_QUERIES]]
     found = [tokenizer.pairs(query, documents, max_second_tokens=0, max_passages=1) for query in queries]
     return [pair for query in found for pairs in query for pair in pairs]
 

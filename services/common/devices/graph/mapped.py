@@ -35,7 +35,7 @@ class MappedMemory:
             return self._view(file, start, stop)
 
     def moved(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The same array on a file without a name; as it is where it is small, on a file, or there is no room."""
+        """The same array on a file without a name; as it is when small, on a file already, or without room."""
         if array.nbytes < _LARGE or _is_mapped(array):
             return array
         try:
