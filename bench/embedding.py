@@ -1,8 +1,9 @@
 """Embedding: throughput, latency and padding of Isolane through its gateway, beside infinity and sentence-transformers.
 
-The same weights, texts and threads for all; the servers take turns, and all but one are halted. The dev mesh (--mesh)
-cannot be halted: its idle processes run beside all others. The loop of sentence-transformers runs in process, over the
-same texts, and sorts them by length itself.
+The same weights, texts and threads for all. Isolane is measured as a user gets it who sets nothing, which is bfloat16
+on processors that have it, and beside it like with like: the peers compute in float32, their default on CPUs. The
+servers take turns, and all but one are halted. The dev mesh (--mesh) cannot be: its idle processes run beside all.
+The loop of sentence-transformers runs in process, over the same texts, and sorts them by length itself.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ from bench.tokens import TokenCounter
 from bench.turns import Turns
 from bench.vegeta import vegeta
 from ops.progress import Progress
+
+DEFAULT = "auto"
+"""The number type that nobody names."""
 
 _TEXTS_PER_S = 600
 """More than any of these servers computes in a second: a turn must not run out of texts."""
@@ -90,8 +94,7 @@ def systems(options: Namespace, progress: Progress) -> Iterator[Systems]:
         servers = []
         for dtype in options.dtype:
             say(f"starting Isolane, {dtype}")
-            name = "isolane" if dtype == "float32" else f"isolane, {dtype}"
-            servers.append(stack.enter_context(local_stack(name, **embedding_settings(dtype))))
+            servers.append(stack.enter_context(local_stack(name_of(dtype), **embedding_settings(dtype))))
             servers[-1].halt()
         servers += mesh
         if options.peers:
@@ -105,16 +108,21 @@ def systems(options: Namespace, progress: Progress) -> Iterator[Systems]:
         yield Systems(servers=servers, loop=loop, forward=forward)
 
 
+def name_of(dtype: str) -> str:
+    """Isolane in tables: without a number type it is what a user gets by default."""
+    return "isolane" if dtype == DEFAULT else f"isolane, {dtype}"
+
+
 def embedding_settings(dtype: str) -> dict[str, str]:
     """Settings of a stack of which only the embedding service is measured."""
     others = {"RERANKING_BACKEND": "fake", "DOCUMENTS_BACKEND": "fake"}
-    if dtype == "float32":
-        return others  # the default
+    if dtype == DEFAULT:
+        return others
     return {"EMBEDDING_MODELS": json.dumps([{"id": MODEL, "source": MODEL_SOURCE, "dtype": dtype}]), **others}
 
 
 def quality(found: Systems, texts: Texts) -> list[Figure]:
-    """How near each server's vectors are to those of the first: what a number type or another engine loses."""
+    """How near each server's vectors are to those in float32: what a number type or another engine loses."""
     compared = texts.lognormal(_COMPARED_TEXTS)
     vectors = {}
     for served in found.servers:
@@ -122,7 +130,8 @@ def quality(found: Systems, texts: Texts) -> list[Figure]:
             vectors[served.name] = embed(served, compared)
     if found.loop:
         vectors[_LOOP] = found.loop(compared)[1]
-    reference, *others = vectors
+    reference = next((name for name in (name_of("float32"), _LOOP) if name in vectors), found.servers[0].name)
+    others = [name for name in vectors if name != reference]
     return [
         Figure.of(f"1 - cosine of {name} and {reference}: {which}", "1e-6", [loss * 1e6], system=name, metric="loss")
         for name in others
@@ -160,7 +169,9 @@ def parse(arguments: Sequence[str] | None, description: str) -> Namespace:
     options.add_argument("--deadline-ms", type=int, default=5000, help="of each request, for goodput")
     options.add_argument("--mix", nargs="+", choices=list(MIXES), default=list(MIXES))
     options.add_argument("--shape", nargs="+", type=Shape.parse, default=list(SHAPES), metavar="TEXTSxCALLERS")
-    options.add_argument("--dtype", nargs="+", default=["float32"], help="of Isolane; the first is the reference")
+    options.add_argument(
+        "--dtype", nargs="+", default=[DEFAULT, "float32", "int8"], help="of Isolane; auto is its default"
+    )
     options.add_argument(
         "--mesh", action="store_true", help="also the dev mesh that runs here; its idle processes run beside the others"
     )

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from bench.answers import percentile, rate, require_good, steady
 from bench.calibration import calibrate
+from bench.embedding import DEFAULT, name_of
 from bench.inprocess import Task, cross_encoder_loop, worker
 from bench.load import Closed, Generator, Request
 from bench.report import Figure, parser, publish, say
@@ -65,8 +66,8 @@ def questions(texts: Texts, count: int) -> list[Question]:
 def reranking_settings(dtype: str) -> dict[str, str]:
     """Settings of a stack of which only the reranking service is measured."""
     others = {"EMBEDDING_BACKEND": "fake", "DOCUMENTS_BACKEND": "fake"}
-    if dtype == "float32":
-        return others  # the default
+    if dtype == DEFAULT:
+        return others
     models = [model.model_dump(exclude_defaults=True) | {"dtype": dtype} for model in RerankingSettings().models]
     return {"RERANKING_MODELS": json.dumps(models), **others}
 
@@ -88,7 +89,7 @@ def measure(options: Namespace) -> list[Figure]:
         servers = []
         for dtype in options.dtype:
             say(f"starting Isolane, {dtype}")
-            servers.append(stack.enter_context(local_stack(f"isolane, {dtype}", **reranking_settings(dtype))))
+            servers.append(stack.enter_context(local_stack(name_of(dtype), **reranking_settings(dtype))))
             servers[-1].halt()
         loop = stack.enter_context(
             worker(cross_encoder_loop, str(unfold(locate(RerankingSettings().models[0].source), folder)))
@@ -182,7 +183,9 @@ def parse() -> Namespace:
     arguments = parser((__doc__ or "").splitlines()[0])
     arguments.add_argument("--rounds", type=int, default=3, help="turns of each")
     arguments.add_argument("--seconds", type=float, default=40.0, help="length of a turn, half of it one caller alone")
-    arguments.add_argument("--dtype", nargs="+", default=["float32", "int8"], help="of Isolane")
+    arguments.add_argument(
+        "--dtype", nargs="+", default=[DEFAULT, "float32", "int8"], help="of Isolane; auto is its default"
+    )
     arguments.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="of the texts")
     return arguments.parse_args()
 

@@ -103,7 +103,7 @@ class Results:
 
 
 def ratios(rates: Mapping[str, Sequence[float]], failed: AbstractSet[str] = frozenset()) -> dict[str, list[float]]:
-    """Ratios, round by round: Isolane to the best of infinity's engines and to the loop, its variants to itself.
+    """Ratios, round by round: of Isolane and its variants to infinity's best engine and to the loop, of these to it.
 
     Args:
         rates: of each system.
@@ -121,13 +121,16 @@ def _pairs(systems: Iterable[str]) -> Iterator[tuple[str, str, Sequence[str]]]:
     known = list(systems)
     if ISOLANE not in known:
         return
-    if engines := [system for system in known if system.startswith("infinity")]:
-        yield "isolane / best of infinity", ISOLANE, engines
-    for system in known:
-        if system.startswith("sentence-transformers"):
-            yield f"isolane / {system}", ISOLANE, [system]
-        if system.startswith(f"{ISOLANE}, "):
-            yield f"{system} / isolane", system, [ISOLANE]
+    engines = [system for system in known if system.startswith("infinity")]
+    loops = [system for system in known if system.startswith("sentence-transformers")]
+    variants = [system for system in known if system.startswith(f"{ISOLANE}, ")]
+    for system in (ISOLANE, *variants):
+        if engines:
+            yield f"{system} / best of infinity", system, engines
+        for loop in loops:
+            yield f"{system} / {loop}", system, [loop]
+    for system in variants:
+        yield f"{system} / isolane", system, [ISOLANE]
 
 
 def _of_turns(where: str, labels: Mapping[str, str], system: str, turns: Sequence[Turn]) -> Iterator[Figure]:

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from bench.answers import percentile
 from bench.calibration import calibrate
 from bench.callers import Client, Visit, closed_loop, evenly, open_loop, randomly, visits_per_s
+from bench.embedding import DEFAULT
 from bench.report import Figure, parser, publish, say
 from bench.reranking import Question, questions, reranking_settings
 from bench.serving import Served, post
@@ -97,7 +98,7 @@ def _figures(
 def settings(dtype: str) -> dict[str, str]:
     """Settings of a stack of which both model services are measured."""
     ours = {name: value for name, value in reranking_settings(dtype).items() if name != "EMBEDDING_BACKEND"}
-    if dtype == "float32":
+    if dtype == DEFAULT:
         return ours
     return {"EMBEDDING_MODELS": json.dumps([{"id": MODEL, "source": MODEL_SOURCE, "dtype": dtype}]), **ours}
 
@@ -108,7 +109,9 @@ def parse() -> Namespace:
     arguments.add_argument("--rounds", type=int, default=3, help="capacity and load, in turns")
     arguments.add_argument("--seconds", type=float, default=30.0, help="length of each")
     arguments.add_argument("--load", type=float, default=0.6, help="as a part of the capacity")
-    arguments.add_argument("--dtype", nargs="+", default=["float32", "int8"], help="of both models")
+    arguments.add_argument(
+        "--dtype", nargs="+", default=[DEFAULT, "int8"], help="of both models; auto is their default"
+    )
     arguments.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="of the texts")
     return arguments.parse_args()
 
