@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import CrossEncoder, SentenceTransformer
 
 from services.common.devices.graph.build import Built, build_bi_encoder, build_cross_encoder
+from services.common.devices.graph.source import read_source
 from services.common.devices.loading import facts_of, tokenizer_of
 from services.common.devices.openvino_network import OpenVinoNetwork, can_compute
 from services.common.devices.padding import padded
@@ -170,9 +171,34 @@ def test_modules_may_keep_the_transformer_in_a_folder_of_its_own(tmp_path: Path)
     modules = json.loads((tmp_path / "modules.json").read_text())
     modules[0]["path"] = "0_Transformer"
     write_json(tmp_path / "modules.json", modules)
+    change_json(tmp_path / "0_Transformer" / "tokenizer_config.json", do_lower_case=False)
     write_json(tmp_path / "0_Transformer" / "sentence_bert_config.json", {"max_seq_length": 9, "do_lower_case": True})
 
     assert assert_vectors(tmp_path).facts.max_tokens == 9
+
+
+def test_what_sentence_transformers_saves_is_read(tmp_path: Path) -> None:
+    plain = VARIANTS["xlm-roberta"].make_bi_encoder(tmp_path / "plain")
+    add_modules(plain, MEAN, ("Normalize", {}), max_tokens=17)
+    SentenceTransformer(str(plain), device="cpu", local_files_only=True).save(str(tmp_path / "bi"))
+    scores = VARIANTS["bert"].make_cross_encoder(tmp_path / "scores")
+    pipeline = CrossEncoder(str(scores), device="cpu", local_files_only=True)
+    pipeline.save_pretrained(str(tmp_path / "cross"))
+
+    built = build_cross_encoder("m", tmp_path / "cross", int8=False)
+
+    batch = items(40, built.facts.vocabulary, has_types=True)
+    assert_equal(computed(built, batch)[0], expected(pipeline, built, batch, output="scores").reshape(-1, 1))
+    assert (built.facts, built.labels) == (facts_of(pipeline), 1)
+    assert assert_vectors(tmp_path / "bi").facts.max_tokens == 17
+
+
+def test_rotations_and_reach_of_layers_are_read_as_the_first_models_state_them(tmp_path: Path) -> None:
+    folder = VARIANTS["modernbert"].make_bi_encoder(tmp_path)
+    old = {"global_attn_every_n_layers": 2, "global_rope_theta": 500.0, "local_rope_theta": 20.0}
+    change_json(folder / "config.json", layer_types=None, rope_parameters=None, **old)
+
+    assert_vectors(folder)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -198,6 +224,22 @@ def test_weights_in_several_files_are_read(tmp_path: Path) -> None:
 
     batch = items(40, whole.facts.vocabulary, has_types=True)
     assert_equal(computed(sharded, batch)[0], computed(whole, batch)[0])
+
+
+def test_tensors_may_begin_anywhere_in_their_file(tmp_path: Path) -> None:
+    folder = VARIANTS["bert"].make_bi_encoder(tmp_path)
+    aligned = build_bi_encoder("m", folder, int8=False)
+    batch = items(40, aligned.facts.vocabulary, has_types=True)
+    (wanted,) = computed(aligned, batch)
+    content = (folder / "model.safetensors").read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = content[8:end] + b" "
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + content[end:])
+
+    moved = build_bi_encoder("m", folder, int8=False)
+
+    assert np.array_equal(computed(moved, batch)[0], wanted)
+    assert all(one.ctypes.data % 4 == 0 for one in read_source(folder).weights.values())
 
 
 def test_an_encoder_is_found_under_its_prefix_without_a_pooler_and_by_its_first_names(tmp_path: Path) -> None:

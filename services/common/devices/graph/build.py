@@ -107,6 +107,8 @@ class _Parts:
         )
         self.inputs = inputs_of(has_types=self._has_types)
         self.states = self._encoder().states(self.inputs)
+        # Rounding and widening read all of the files, and leave nothing to be read again but biases.
+        self._drop_pages()
 
     @property
     def _has_types(self) -> bool:

@@ -10,56 +10,67 @@ import mmap
 import os
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import Any
 from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
 
+Bytes = npt.NDArray[np.uint8]
+
 _LARGE = 2**16
 """Smaller arrays are not worth a file. Unit: bytes."""
+
+_ROOM = 2**26
+"""Size of a file that takes arrays, for each map holds a file open. Unit: bytes."""
+
+_ALIGNMENT = 64
+"""Of arrays in a file. Unit: bytes."""
 
 _FOLDER = "/var/tmp"  # noqa: S108 - /tmp is memory on many machines; the file has no name there
 
 
 class MappedMemory:
-    """The mapped arrays of one model."""
+    """The mapped files of one model."""
 
     def __init__(self) -> None:
         self._mapped: WeakSet[mmap.mmap] = WeakSet()
-        self._file: IO[bytes] | None = None
+        self._left = np.empty(0, dtype=np.uint8)
 
-    def view(self, path: Path, start: int, stop: int) -> npt.NDArray[np.uint8]:
-        """The bytes of a file from `start` to before `stop`."""
+    def view(self, path: Path) -> Bytes:
+        """A file's bytes. Private, for OpenVINO shares only memory that may be written; nothing reaches the file."""
         with path.open("rb") as file:
-            return self._view(file, start, stop)
+            return self._held(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
 
     def moved(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The same array on a file without a name; as it is when small, on a file already, or without room."""
         if array.nbytes < _LARGE or _is_mapped(array):
             return array
+        length = -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
         try:
-            if self._file is None:
-                self._file = TemporaryFile(dir=os.environ.get("TMPDIR", _FOLDER))  # noqa: SIM115 - lives as long as the maps
-            start = self._file.seek(0, os.SEEK_END)
-            self._file.write(np.ascontiguousarray(array).data)
-            self._file.flush()
-            found = self._view(self._file, start, start + array.nbytes)
+            if len(self._left) < length:
+                self._left = self._room(max(length, _ROOM))
         except OSError:
             return array
-        return found.view(array.dtype).reshape(array.shape)
+        place, self._left = self._left[: array.nbytes], self._left[length:]
+        found = place.view(array.dtype).reshape(array.shape)
+        found[...] = array
+        return found
 
     def drop_pages(self) -> None:
-        """Take out of memory what was read of the arrays that are still used; it is read again when it is needed."""
+        """Take out of memory what was read of the files that are still used; it is read again when it is needed."""
         for content in self._mapped:
             content.madvise(mmap.MADV_DONTNEED)
 
-    def _view(self, file: IO[bytes], start: int, stop: int) -> npt.NDArray[np.uint8]:
-        """Private memory, for OpenVINO shares only what may be written; nothing reaches the file."""
-        skipped = start % mmap.ALLOCATIONGRANULARITY
-        content = mmap.mmap(file.fileno(), stop - start + skipped, access=mmap.ACCESS_COPY, offset=start - skipped)
+    def _room(self, length: int) -> Bytes:
+        with TemporaryFile(dir=_FOLDER) as file:
+            # A disk that is full must fail here: later it would be a signal that ends the process.
+            os.posix_fallocate(file.fileno(), 0, length)
+            return self._held(mmap.mmap(file.fileno(), length))
+
+    def _held(self, content: mmap.mmap) -> Bytes:
         self._mapped.add(content)
-        return np.frombuffer(content, dtype=np.uint8, offset=skipped)
+        return np.frombuffer(content, dtype=np.uint8)
 
 
 def _is_mapped(array: npt.NDArray[Any]) -> bool:

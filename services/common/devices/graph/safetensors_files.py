@@ -1,4 +1,4 @@
-"""Weights out of safetensors files, each tensor mapped into memory for as long as it is used.
+"""Weights out of safetensors files, mapped into memory.
 
 Format: https://github.com/huggingface/safetensors#format
 """
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from services.common.devices.graph.config import Config
-from services.common.devices.graph.mapped import MappedMemory
+from services.common.devices.graph.mapped import Bytes, MappedMemory
 from services.common.devices.graph.problems import DamagedError
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -28,7 +28,8 @@ _STORED: Mapping[str, npt.DTypeLike] = {"F32": np.float32, "F16": np.float16, "B
 class _Place:
     """Where a tensor lies in a file. Unit: bytes."""
 
-    path: Path
+    content: Bytes
+    """Of the whole file."""
     dtype: str
     shape: tuple[int, ...]
     start: int
@@ -40,19 +41,19 @@ class MappedTensors(Mapping[str, npt.NDArray[np.float32]]):
 
     Args:
         places: of the tensors.
-        memory: holds the views.
     """
 
-    def __init__(self, places: Mapping[str, _Place], memory: MappedMemory) -> None:
+    def __init__(self, places: Mapping[str, _Place]) -> None:
         self._places = places
-        self._memory = memory
 
     def __getitem__(self, name: str) -> npt.NDArray[np.float32]:
         place = self._places[name]
         if place.dtype not in _STORED:
             raise DamagedError(f"{name} is stored as {place.dtype}, not as {', '.join(_STORED)}")
-        stored = self._memory.view(place.path, place.start, place.stop).view(_STORED[place.dtype]).reshape(place.shape)
-        return _from_bfloat16(stored) if place.dtype == "BF16" else stored.astype(np.float32, copy=False)
+        stored = place.content[place.start : place.stop].view(_STORED[place.dtype]).reshape(place.shape)
+        floats = _from_bfloat16(stored) if place.dtype == "BF16" else stored.astype(np.float32, copy=False)
+        # The first writers of the format let tensors begin anywhere.
+        return np.require(floats, requirements="A")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
@@ -68,11 +69,11 @@ def read_folder(folder: Path, memory: MappedMemory) -> MappedTensors | None:
         DamagedError: a file is damaged or missing, or the index points out of the folder.
     """
     if (folder / SINGLE).is_file():
-        return MappedTensors(_places(folder / SINGLE), memory)
+        return MappedTensors(_places(folder / SINGLE, memory))
     if not (folder / INDEX).is_file():
         return None
     shards = sorted({_shard(folder, name) for name in Config.read(folder / INDEX).part("weight_map").entries.values()})
-    return MappedTensors({name: place for shard in shards for name, place in _places(shard).items()}, memory)
+    return MappedTensors({name: place for shard in shards for name, place in _places(shard, memory).items()})
 
 
 def _shard(folder: Path, name: Any) -> Path:
@@ -82,19 +83,19 @@ def _shard(folder: Path, name: Any) -> Path:
     return folder / name
 
 
-def _places(path: Path) -> dict[str, _Place]:
+def _places(path: Path, memory: MappedMemory) -> dict[str, _Place]:
     try:
         # Checks the header against the file: names, types, and that the tensors fill it without gap or overlap.
         with safe_open(path, framework="numpy"):
             pass
-        with path.open("rb") as file:
-            start = 8 + int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(start - 8))
+        content = memory.view(path)
     except (OSError, SafetensorError, ValueError) as exc:
         raise DamagedError(f"{path.name}: {exc}") from exc
+    start = 8 + int.from_bytes(content[:8].tobytes(), "little")
+    header = json.loads(content[8:start].tobytes())
     return {
         name: _Place(
-            path=path,
+            content=content,
             dtype=entry["dtype"],
             shape=tuple(entry["shape"]),
             start=start + entry["data_offsets"][0],
