@@ -77,7 +77,7 @@ def assert_vectors(folder: Path, *, count: int | None = None) -> Built:
     assert_equal(found, expected(pipeline, built, batch, output="sentence_embedding"))
     assert_equal(np.concatenate([computed(built, [item]) for item in batch]), found)
     assert len({tuple(row) for row in found.round(3).tolist()}) == len(batch)
-    assert built.facts == facts_of(pipeline, dimensions=pipeline.get_embedding_dimension())
+    assert built.facts == facts_of(pipeline, dimensions=pipeline.get_embedding_dimension() or 0)
     assert built.tokenizer.encode("Ab c, ü").ids == tokenizer_of("m", pipeline).encode("Ab c, ü").ids
     return built
 
