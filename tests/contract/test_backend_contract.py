@@ -63,14 +63,20 @@ def where(backend: str) -> dict[str, Any]:
 def embedder(backend: str, folder: Path, **model: Any) -> EmbeddingBackend:
     settings = EmbeddingSettings(**where(backend))
     return embedding.load(
-        settings, EmbeddingModelSettings(**{"id": "tiny", "source": f"path:{folder}", "max_tokens": LIMIT} | model)
+        settings,
+        EmbeddingModelSettings(
+            **{"id": "tiny", "source": f"path:{folder}", "max_tokens": LIMIT, "dtype": "float32"} | model
+        ),
     )
 
 
 def reranker(backend: str, folder: Path, **model: Any) -> RerankingBackend:
     settings = RerankingSettings(**where(backend))
     return reranking.load(
-        settings, RerankingModelSettings(**{"id": "tiny", "source": f"path:{folder}", "max_tokens": LIMIT} | model)
+        settings,
+        RerankingModelSettings(
+            **{"id": "tiny", "source": f"path:{folder}", "max_tokens": LIMIT, "dtype": "float32"} | model
+        ),
     )
 
 
@@ -336,3 +342,13 @@ def test_torch_and_openvino_give_the_same(bi_encoder: Path, cross_encoder: Path)
 
     assert (vectors[0] * vectors[1]).sum(axis=1).min() > 0.9999
     assert np.abs(scores[0] - scores[1]).max() < 1e-3
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_auto_is_told_as_the_number_type_that_it_came_to(name: str, bi_encoder: Path, cross_encoder: Path) -> None:
+    models = [
+        open_model(name, folder, dtype="auto").model
+        for open_model, folder in ((embedder, bi_encoder), (reranker, cross_encoder))
+    ]
+
+    assert {model.dtype for model in models} <= {"float32", "bfloat16"}

@@ -78,7 +78,8 @@ def make_bi_encoder(folder: Path, *, include_prompt: bool = True, config: Mappin
 def make_unknown(folder: Path, *, scores: bool = False) -> Path:
     """A model of an architecture that the graph builder does not know: mean pooling, or one score."""
     torch.manual_seed(0)
-    config = ElectraConfig(embedding_size=DIMENSIONS, **_SIZES, num_labels=1)
+    more: Mapping[str, Any] = {"num_labels": 1}
+    config = ElectraConfig(embedding_size=DIMENSIONS, **_SIZES, **more)
     (ElectraForSequenceClassification if scores else ElectraModel)(config).save_pretrained(folder)
     return _with_tokenizer(folder)
 

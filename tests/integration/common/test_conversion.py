@@ -19,9 +19,10 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from services.common.devices import openvino_conversion, openvino_convert, openvino_loading
+from services.common.devices import openvino_conversion, openvino_loading
 from services.common.devices.network import Loaded, ModelFacts
 from services.common.devices.openvino_files import Graph, Wanted, folder_of, read, write
+from services.common.devices.openvino_runtime import openvino
 from services.common.errors import StartupError, Unbuildable
 from services.common.models import Tokens, revision
 from services.embedding.backends.bi_encoder import KIND
@@ -74,7 +75,7 @@ def empty_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openvino_conversion.subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
 
 
 def load(source: Path, *, dtype: str = "float32") -> Loaded:
@@ -173,9 +174,7 @@ def test_files_that_are_not_what_was_written_are_made_anew(
     folder = folder_of(models_dir, "owner/tiny", wanted)
     good = read(folder, wanted)
     assert good is not None
-    kept = Graph(
-        model=openvino_convert.openvino.Core().read_model(good.model), tokenizer=good.tokenizer, facts=good.facts
-    )
+    kept = Graph(model=openvino.Core().read_model(good.model), tokenizer=good.tokenizer, facts=good.facts)
     converted: list[str] = []
 
     def convert(model_id: str, *_: object) -> None:
@@ -268,9 +267,7 @@ def child(code: str, monkeypatch: pytest.MonkeyPatch, *, longest_s: float = 60.0
     """Have some code run in place of the conversion."""
     run = subprocess.run
     monkeypatch.setattr(openvino_conversion, "_LONGEST_S", longest_s)
-    monkeypatch.setattr(
-        openvino_conversion.subprocess, "run", lambda _command, **options: run([sys.executable, "-c", code], **options)
-    )
+    monkeypatch.setattr(subprocess, "run", lambda _command, **options: run([sys.executable, "-c", code], **options))
 
 
 @pytest.mark.usefixtures("empty_dir")

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -453,3 +454,14 @@ async def test_a_lost_device_ends_what_runs_the_engine() -> None:
 
     with pytest.raises(TaskDied):
         await serve()
+
+
+async def test_vectors_of_one_number_type_are_not_given_for_another() -> None:
+    salts = []
+    for dtype in ("float32", "bfloat16", "float32"):
+        backend = FakeEmbeddingBackend(model_id=MODEL, dimensions=8)
+        backend._model = replace(backend.model, dtype=dtype)
+        async with entered(backend) as engine:
+            salts.append(engine._lanes[MODEL]._salt)
+
+    assert salts[0] == salts[2] != salts[1]
