@@ -72,7 +72,7 @@ def load(folder: Path, kind: Kind, *, dtype: str = "auto") -> Any:
 
 
 @pytest.mark.parametrize(("is_small", "dtype"), [(True, "bfloat16"), (False, "float32")])
-def test_the_loss_decides_and_the_other_network_is_closed(
+def test_the_loss_decides_and_what_was_tried_is_closed(
     folder: Path,
     opened: list[tuple[str, OpenVinoNetwork]],
     is_small: bool,
@@ -84,16 +84,17 @@ def test_the_loss_decides_and_the_other_network_is_closed(
     with capture_logs() as logs:
         parts = load(folder, kind(is_small=is_small))
 
-    others = [network for name, network in opened if name != dtype]
+    *tried, taken = opened
     assert parts.info.dtype == dtype
-    assert parts.network is dict(opened)[dtype]
+    assert taken == (dtype, parts.network)
     assert logs == [
         {"event": "dtype_chosen", "log_level": "info", "model": "tiny", "dtype": dtype, "bfloat16": "so much"}
     ]
-    assert len(others) == 1
+    assert [name for name, _ in tried] == ["float32", "bfloat16"]
     assert parts.network.compute(parts.network.prepare(parts.tokenizer.texts(["a"])), alone=True).shape == (1, 32)
-    with pytest.raises(RuntimeError, match="the model was closed"):
-        others[0].compute(others[0].prepare(parts.tokenizer.texts(["a"])), alone=True)
+    for _, network in tried:
+        with pytest.raises(RuntimeError, match="the model was closed"):
+            network.compute(network.prepare(parts.tokenizer.texts(["a"])), alone=True)
 
 
 def test_a_processor_without_bfloat16_computes_in_float32_and_compares_nothing(
@@ -184,7 +185,7 @@ def test_losses_of_good_models_end_well(
     monkeypatch.setattr(losses, "can_compute", lambda dtype: dtype != "bfloat16")
     models = [ModelSettings(id="tiny", source=f"path:{folder}")]
 
-    status = losses.main("embedding", bi_encoder.KIND, lambda: models, lambda _model: folder)
+    status = losses.main("embedding", lambda: models, lambda _model: folder, lambda _model: bi_encoder.KIND)
 
     told = capsys.readouterr()
     assert (status, told.err) == (0, "")
@@ -196,7 +197,7 @@ def test_losses_with_wrong_settings_tell_them(capsys: pytest.CaptureFixture[str]
     def wrong() -> list[ModelSettings]:
         raise StartupError("models: there is none")
 
-    assert losses.main("reranking", cross_encoder.KIND, wrong, lambda _model: Path()) == 1
+    assert losses.main("reranking", wrong, lambda _model: Path(), lambda _model: cross_encoder.KIND) == 1
     assert capsys.readouterr().err == "reranking: models: there is none\n"
 
 
@@ -209,5 +210,5 @@ def test_losses_go_on_after_a_model_that_is_too_large(
     monkeypatch.setattr(losses, "compute", too_large)
     models = [ModelSettings(id=name, source=f"path:{folder}") for name in ("a", "b")]
 
-    assert losses.main("embedding", bi_encoder.KIND, lambda: models, lambda _model: folder) == 1
+    assert losses.main("embedding", lambda: models, lambda _model: folder, lambda _model: bi_encoder.KIND) == 1
     assert capsys.readouterr().err.splitlines() == ["embedding: no memory for a batch"] * 2

@@ -44,7 +44,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wanted(source: Path) -> Wanted:
-    return Wanted(output=KIND.output, revision=revision(source))
+    return Wanted(output=KIND.output, revision=revision(source), options=KIND.options)
 
 
 @pytest.fixture(scope="module")

@@ -235,6 +235,36 @@ MESH_BREAKS = {
     ),
     "entries_and_policies_carry_the_name_of_their_part[gpu]": ("vault/policies/gpu.hcl", "isolane/gpu", "isolane/+"),
     "task_runs_the_module_and_the_image_of_its_part[gpu]": ("nomad/jobs/gpu.nomad.hcl", "}-gpu:", "}-embedding:"),
+    "a_task_that_keeps_failing_is_replaced_in_production_and_kept_in_development[documents]": (
+        "nomad/jobs/documents.nomad.hcl",
+        "mode = var.restart_mode",
+        'mode = "delay"',
+    ),
+    "a_sidecar_that_keeps_failing_is_replaced[gpu]": (
+        "nomad/jobs/gpu.nomad.hcl",
+        'mode             = "fail"',
+        'mode             = "delay"',
+    ),
+    "restarts_of_a_task_that_never_becomes_healthy_reach_the_bound_within_its_interval[gateway]": (
+        "nomad/jobs/gateway.nomad.hcl",
+        "interval         = var.restart_interval",
+        'interval         = "5m"',
+    ),
+    "a_slow_start_can_be_given_more_time_without_a_change_of_the_job[embedding]": (
+        "nomad/jobs/embedding.nomad.hcl",
+        "grace = var.check_grace",
+        'grace = "180s"',
+    ),
+    "a_new_token_of_the_vault_restarts_no_task[documents]": (
+        "nomad/jobs/documents.nomad.hcl",
+        '"noop"',
+        '"restart"',
+    ),
+    "a_job_names_the_number_type_of_models_that_name_none_whatever_processor_an_instance_gets[reranking]": (
+        "nomad/jobs/reranking.nomad.hcl",
+        "{ dtype = var.dtype }",
+        "{}",
+    ),
     "identities_are_meant_for_whom_the_bootstrap_lets_in": (
         "nomad/jobs/gateway.nomad.hcl",
         '"nomad-workloads"',
