@@ -80,8 +80,6 @@ def _problem(model_id: str, status: int, said: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Convert one model; in the process of its own. Returns its exit status, its last words are the error."""
-    # A service that is killed while it waits leaves nothing that computes on.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     model_id, folder, pipeline_name, wanted_json, target = arguments
     wanted = Wanted(**json.loads(wanted_json))
     try:
@@ -105,4 +103,6 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    # A service that is killed while it waits leaves nothing that computes on.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     sys.exit(main(sys.argv[1:]))

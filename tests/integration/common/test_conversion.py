@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +200,12 @@ def test_another_model_or_output_is_another_conversion(wanted: Wanted, models_di
     assert read(folder, replace(wanted, output="scores")) is None
 
 
+def convert(model_id: str, source: Path, target: Path) -> int:
+    """What the process of a conversion does."""
+    wanted = Wanted(output=KIND.output, revision="r", options={})
+    return openvino_conversion.main([model_id, str(source), KIND.pipeline, json.dumps(asdict(wanted)), str(target)])
+
+
 def test_where_nothing_can_be_written_the_error_names_the_folder_of_models(
     source: Path, wanted: Wanted, empty_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -207,7 +213,7 @@ def test_where_nothing_can_be_written_the_error_names_the_folder_of_models(
     (empty_dir / "openvino").write_text("in the way")
     target = folder_of(empty_dir, "owner/tiny", wanted)
 
-    status = openvino_conversion.main(["owner/tiny", str(source), KIND.pipeline, KIND.output, "r", str(target)])
+    status = convert("owner/tiny", source, target)
 
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert status == 1
@@ -225,7 +231,7 @@ def test_a_disk_that_fills_up_is_told_and_leaves_nothing_behind(
     monkeypatch.setattr("services.common.devices.openvino_files.openvino.save_model", full)
     target = folder_of(empty_dir, "owner/tiny", wanted)
 
-    status = openvino_conversion.main(["owner/tiny", str(source), KIND.pipeline, KIND.output, "r", str(target)])
+    status = convert("owner/tiny", source, target)
 
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert status == 1
@@ -255,7 +261,7 @@ def test_a_pipeline_that_openvino_cannot_express_is_an_error_of_one_line(
 
     monkeypatch.setattr(module, "open_pipeline", opened)
 
-    status = openvino_conversion.main(["m", str(source), KIND.pipeline, KIND.output, "r", str(tmp_path / "to")])
+    status = convert("m", source, tmp_path / "to")
 
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert status == 1
@@ -314,7 +320,7 @@ from services.common.devices import openvino_conversion
 from services.common.devices.openvino_files import Wanted
 
 slow = "tests.integration.common.slow_pipeline"
-openvino_conversion._convert("m", Path(sys.argv[1]), slow, Wanted(output="o", revision="r"), Path("/none"))
+openvino_conversion._convert("m", Path(sys.argv[1]), slow, Wanted(output="o", revision="r", options={}), Path("/none"))
 """
 
 
