@@ -200,7 +200,8 @@ class ModelServerSettings(ServerSettings):
     """CPU threads of a model; 0 takes one per core."""
 
     replicas: int = Field(default=0, ge=0)
-    """Batches that a model computes at once; 0 takes what was measured best: one per thread with OpenVINO, else one."""
+    """Batches that a model computes at once; 0 takes what was measured best: with OpenVINO one per
+    thread for a small model, else one."""
 
     max_batch_tokens: int = Field(default=8192, ge=1)
     """Largest batch; batches are smaller where more tokens would gain no speed. Unit: tokens."""

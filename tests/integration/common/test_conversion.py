@@ -160,7 +160,7 @@ def no_manifest(folder: Path) -> None:
 
 def other_release(folder: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["made_for"]["openvino"] = "2020.1"
+    manifest["made_for"]["openvino"] += ".1"
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 

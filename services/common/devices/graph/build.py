@@ -79,10 +79,10 @@ def build_cross_encoder(model_id: str, folder: Path, *, int8: bool) -> Built:
     """
     with reported(model_id, folder):
         transformer, *rest = read_modules(folder)
-        if rest:
-            raise NotKnownError(f"the module {rest[0].kind!r} of a cross-encoder")
         parts = _Parts(transformer, has_modules=has_list(folder), int8=int8)
         _check_trained(model_id, folder, parts)
+        if rest:
+            raise NotKnownError(f"the module {rest[0].kind!r} of a cross-encoder")
         head = parts.architecture.head
         scores = scored(parts.states, parts.inputs.mask, head, parts.shape, parts.config, parts.layers)
         return parts.built(scores, labels=labels_of(head, parts.config, parts.layers))
