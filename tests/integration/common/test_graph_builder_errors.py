@@ -181,7 +181,7 @@ def test_what_is_not_known_names_the_extra_that_may_know_it(
     assert str(caught.value).startswith("model named: ")
     assert what in str(caught.value)
     assert "is not known to the graph builder" in str(caught.value)
-    assert "install the extra `torch` (pip install 'isolane[embedding,torch]')" in str(caught.value)
+    assert "install the extra `torch`, which knows more: pip install 'isolane[embedding,torch]'" in str(caught.value)
 
 
 @pytest.mark.parametrize(("name", "change", "what"), DAMAGED, ids=[what for _, _, what in DAMAGED])
