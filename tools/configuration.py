@@ -58,7 +58,7 @@ A few variables belong to no part:
 | Variable | What it does |
 |---|---|
 | `ISOLANE_SECRETS_DIR` | Folder of secret files, for every part. |
-| `ISOLANE_MODELS_DIR` | Folder of models that are made on this machine; default `~/.cache/isolane/models`. |
+| `ISOLANE_MODELS_DIR` | Folder of the models that torch converted; default `~/.cache/isolane/models`. |
 | `ISOLANE_URL` | Gateway that the `isolane` command calls; default the one of the running local stack. |
 """
 

@@ -325,6 +325,7 @@ job "reranking" {
         ISOLANE_SECRETS_DIR             = "${NOMAD_SECRETS_DIR}/settings"
         GRPC_VERBOSITY                  = "NONE" # gRPC would write lines that are not JSON into the log
         HF_HUB_OFFLINE                  = "1"
+        TMPDIR                          = "${NOMAD_TASK_DIR}" # on disk: what weights lie there is no memory
       }
 
       vault {

@@ -248,7 +248,7 @@ def _metadata_entry(place: int, entry: str) -> tuple[str, str]:
 
 
 def models_dir() -> Path:
-    """Folder of the models that are made on this machine: ISOLANE_MODELS_DIR, or ~/.cache/isolane/models."""
+    """Folder of the models that torch converted on this machine: ISOLANE_MODELS_DIR, or ~/.cache/isolane/models."""
     chosen = os.environ.get("ISOLANE_MODELS_DIR")
     return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "isolane" / "models"
 

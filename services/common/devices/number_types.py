@@ -3,47 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from services.common.devices.kind import Loss, Results
 from services.common.devices.network import Network
 from services.common.models import Tokens
+from services.common.telemetry.logs import get_logger
+
+log = get_logger()
 
 EXACT, FAST = "float32", "bfloat16"
 """What `auto` takes, if the second loses too much, and else."""
 
 _BATCH = 8
 
-Open = Callable[[str], Network]
-"""A model's network in a number type."""
+Judge = Callable[[Results, Results], Loss]
+
+SAMPLES = 16
+"""Items on which `auto` compares: a third of a second of work for a small model."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """What `auto` came to."""
-
-    dtype: str
-    loss: Loss
-    """Of bfloat16."""
-
-
-def choose(open_network: Open, items: Sequence[Tokens], judge: Callable[[Results, Results], Loss]) -> Choice:
-    """bfloat16 where it loses little against float32, else float32.
+def choose(
+    model_id: str, exact: Network, open_fast: Callable[[], Network], items: Sequence[Tokens], judge: Judge
+) -> str:
+    """What `auto` comes to: bfloat16 where it loses little against float32, else float32. Logs it.
 
     Args:
-        open_network: makes the network, which is closed again.
+        model_id: name that requests use.
+        exact: the model in float32; closed here.
+        open_fast: makes it in bfloat16.
         items: to compare on.
         judge: says how much is lost.
     """
-    expected = _tried(open_network, EXACT, items)
-    loss = judge(expected, _tried(open_network, FAST, items))
-    return Choice(dtype=FAST if loss.is_small else EXACT, loss=loss)
+    expected = _tried(exact, items)
+    loss = judge(expected, _tried(open_fast(), items))
+    dtype = FAST if loss.is_small else EXACT
+    log.info("dtype_chosen", model=model_id, dtype=dtype, bfloat16=loss.text)
+    return dtype
 
 
-def _tried(open_network: Open, dtype: str, items: Sequence[Tokens]) -> Results:
-    network = open_network(dtype)
+def _tried(network: Network, items: Sequence[Tokens]) -> Results:
     try:
         return compute(network, items)
     finally:

@@ -43,7 +43,7 @@ class Graph:
     tokenizer: Tokenizer
     facts: ModelFacts
     drop_pages: Callable[[], None] = lambda: None
-    """Called once it is compiled, takes what only compiling reads of its files out of memory."""
+    """Called after the first batch, takes what only compiling reads of its files out of memory."""
 
 
 def folder_of(models_dir: Path, model_id: str, wanted: Wanted) -> Path:

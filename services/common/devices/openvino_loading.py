@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,9 +21,6 @@ from services.common.errors import StartupError, Unbuildable
 from services.common.telemetry.logs import get_logger
 
 log = get_logger()
-
-_SAMPLES = 16
-"""Items on which `auto` compares: a third of a second of work for a small model."""
 
 
 def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, kind: Kind) -> Loaded:
@@ -52,14 +50,13 @@ def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, k
     return Loaded(network=network, tokenizer=graph.tokenizer, facts=graph.facts, dtype=dtype)
 
 
-def _chosen(model: ModelSettings, graph: Graph, open_network: number_types.Open, kind: Kind) -> str:
+def _chosen(model: ModelSettings, graph: Graph, open_network: Callable[[str], Network], kind: Kind) -> str:
     """The type that `auto` comes to."""
     if not can_compute(number_types.FAST):
         return number_types.EXACT
-    items = kind.sample(tokenizer_for(model, graph.tokenizer, graph.facts), _SAMPLES)
-    chosen = number_types.choose(open_network, items, kind.loss)
-    log.info("dtype_chosen", model=model.id, dtype=chosen.dtype, bfloat16=chosen.loss.text)
-    return chosen.dtype
+    items = kind.sample(tokenizer_for(model, graph.tokenizer, graph.facts), number_types.SAMPLES)
+    exact = open_network(number_types.EXACT)
+    return number_types.choose(model.id, exact, partial(open_network, number_types.FAST), items, kind.loss)
 
 
 def graph_of(model: ModelSettings, *, folder: Path, kind: Kind) -> Graph:

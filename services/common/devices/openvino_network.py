@@ -1,4 +1,4 @@
-"""A converted model on the CPU, with OpenVINO."""
+"""A model's graph on the CPU, with OpenVINO."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ class OpenVinoNetwork:
     """Compiles a small model twice: `wide` takes all threads for one batch, `narrow` computes several side by side.
 
     Each of the two packs the weights anew, and OpenVINO cannot share them. A model whose second form would take more
-    than `_TWICE_BYTES` is compiled once, `wide`: its batches keep all threads busy as well.
+    than `_TWICE_BYTES` is compiled once, `wide`: its batches keep all threads busy as well. Who asks for `replicas`
+    gets both forms, and pays for them.
 
     Args:
         model: a path of an .xml file, or a converted model.

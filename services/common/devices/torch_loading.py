@@ -15,11 +15,6 @@ from services.common.devices.kind import Kind
 from services.common.devices.network import Loaded, Pipeline
 from services.common.devices.tokenizer import tokenizer_for
 from services.common.devices.torch_network import TorchNetwork, translated_errors
-from services.common.telemetry.logs import get_logger
-
-log = get_logger()
-
-_SAMPLES = 16
 
 
 def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, kind: Kind, device: str) -> Loaded:
@@ -55,11 +50,15 @@ def _chosen(
     kind: Kind,
 ) -> str:
     """The type that `auto` comes to."""
-    exact = open_pipeline(dtype=number_types.EXACT)
-    items = kind.sample(tokenizer_for(model, exact.tokenizer, exact.facts), _SAMPLES)
-    chosen = number_types.choose(lambda dtype: open_network(open_pipeline(dtype=dtype), dtype), items, kind.loss)
-    log.info("dtype_chosen", model=model.id, dtype=chosen.dtype, bfloat16=chosen.loss.text)
-    return chosen.dtype
+    pipeline = open_pipeline(dtype=number_types.EXACT)
+    items = kind.sample(tokenizer_for(model, pipeline.tokenizer, pipeline.facts), number_types.SAMPLES)
+    exact = open_network(pipeline, number_types.EXACT)
+    del pipeline  # what is closed then leaves the device
+
+    def open_fast() -> TorchNetwork:
+        return open_network(open_pipeline(dtype=number_types.FAST), number_types.FAST)
+
+    return number_types.choose(model.id, exact, open_fast, items, kind.loss)
 
 
 def _has_bfloat16(device: str) -> bool:

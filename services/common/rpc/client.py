@@ -15,7 +15,14 @@ from opentelemetry.trace import SpanKind
 
 from services.common import caller, status
 from services.common.deadline import ANSWER_S, Deadline, is_task_cancelled, time_left
-from services.common.errors import DeadlineExceeded, Overloaded, RequestError, Unavailable
+from services.common.errors import (
+    BackendFailed,
+    DeadlineExceeded,
+    DeadlineTooShort,
+    Overloaded,
+    RequestError,
+    Unavailable,
+)
 from services.common.rpc.breaker import Outcome, Permit
 from services.common.rpc.hold_off import Asked
 from services.common.rpc.pool import Pool
@@ -34,6 +41,9 @@ _COUNTED = frozenset({StatusCode.UNAVAILABLE, StatusCode.INTERNAL, StatusCode.UN
 """Bare statuses that speak against the instance itself; DEADLINE_EXCEEDED does when the attempt had a fair time. What
 an instance says in its own words shows that it lives, whatever a client brought about: else five requests of one client
 could take it from all others."""
+
+_REFUSALS = (Overloaded, DeadlineTooShort)
+"""Another instance may have room, or be faster."""
 
 _calls, _held_off = cache(CALLS.labels), cache(HELD_OFF.labels)
 """Looking a label up costs the library more than counting; there are few combinations."""
@@ -94,12 +104,12 @@ class RpcClient(Generic[StubT]):
         first, permit = self.pool.pick()
         try:
             return await self._attempt(asked, first, permit)
-        except (Unavailable, DeadlineExceeded, Overloaded) as exc:
+        except (Unavailable, DeadlineExceeded, *_REFUSALS) as exc:
             if deadline.is_over:
                 raise
             second, permit = self._pick_another(first, exc)
             # An instance that works and has room needs no time to recover, and a refusal has to be fast.
-            pause_s = 0.0 if isinstance(exc, Overloaded) else backoff_s(1)
+            pause_s = 0.0 if isinstance(exc, _REFUSALS) else backoff_s(1)
         RETRIES.labels(self.pool.service, name).inc()
         return await self._second_attempt(asked, second, permit, pause_s)
 
@@ -139,7 +149,7 @@ class RpcClient(Generic[StubT]):
 
     def _may_try(self, second: Target[StubT], first: Target[StubT], failure: RequestError) -> bool:
         """Whether the budget has a second attempt, and whether that could end better."""
-        if not isinstance(failure, Overloaded):
+        if not isinstance(failure, _REFUSALS):
             return self._budget.try_spend(first.held + 1)
         # A proxy might pick the same instance again, and calls that are refused do not all come back at once.
         return second is not first and not second.is_refusing and self._budget.try_spend(0)
@@ -208,7 +218,7 @@ class RpcClient(Generic[StubT]):
         """The error that the call ended with; what it says of the instance's load is noted."""
         error = status.decode(failure, self.pool.service)
         _observe_load(target, failure.trailing_metadata())
-        if isinstance(error, Unavailable):
+        if isinstance(error, (Unavailable, BackendFailed)):
             target.stay_away(_RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s)
         if isinstance(error, Overloaded):
             retry_after_s = _RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
@@ -226,9 +236,10 @@ class RpcClient(Generic[StubT]):
 
     def _judge(self, failure: aio.AioRpcError, timeout_s: float) -> Outcome:
         """What a failed attempt says of its instance."""
-        if status.is_ours(failure):
-            return Outcome.IGNORED
         code = failure.code()
+        if status.is_ours(failure):
+            # It lives. Were this not counted, one client's refused calls could hold an open breaker's probe for ever.
+            return Outcome.IGNORED if code is StatusCode.UNAVAILABLE else Outcome.SUCCESS
         is_slow = code is StatusCode.DEADLINE_EXCEEDED and timeout_s >= self._fair_s
         return Outcome.FAILURE if code in _COUNTED or is_slow else Outcome.IGNORED
 

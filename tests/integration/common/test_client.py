@@ -30,6 +30,7 @@ from services.common.errors import (
     BackendFailed,
     BreakerOpen,
     DeadlineExceeded,
+    DeadlineTooShort,
     InvalidRequest,
     NoEndpoint,
     Overloaded,
@@ -41,6 +42,7 @@ from services.common.rpc.breaker import Breaker, ConsecutiveBreaker, Outcome
 from services.common.rpc.client import RpcClient
 from services.common.rpc.instance import Instance
 from services.common.rpc.instance_pool import InstancePool
+from services.common.server import interceptor
 from services.common.server.health import SERVING
 from services.common.server.server import GrpcServer, Registration
 from services.common.telemetry import request_id, tracing
@@ -98,6 +100,8 @@ class Upstream(pb_grpc.EmbeddingServiceServicer):
         """Predicted wait that its answers report."""
         self.is_broken = False
         """Of a foreign server: fails every call."""
+        self.error: RequestError | None = None
+        """Of a foreign server: what it answers in words of ours."""
         self.server: GrpcServer | ForeignServer
 
     async def start(self, port: int = 0, *, is_serving: bool = True, is_foreign: bool = False) -> None:
@@ -128,6 +132,8 @@ class Upstream(pb_grpc.EmbeddingServiceServicer):
         self.calls += 1
         if self.is_broken:
             await context.abort(StatusCode.INTERNAL, "the device is gone")
+        if self.error is not None:
+            await context.abort(*status.encode(self.error))
         if self.wait_s is not None:
             context.set_trailing_metadata(status.encode_load(0, self.wait_s))
         return await self.answer(request)
@@ -414,6 +420,58 @@ def test_no_error_that_a_client_brings_about_counts_with_envoy_against_the_insta
     code = status.encode(error("x"))[0]
 
     assert (code in counted) is issubclass(error, Unavailable)
+
+
+@pytest.mark.parametrize(
+    "error", [Overloaded("full", retry_after_s=0.0), InvalidRequest("wrong"), BackendFailed("bug")]
+)
+async def test_a_probe_that_is_answered_in_the_instances_own_words_closes_the_breaker(
+    upstreams: Start, error: RequestError
+) -> None:
+    one, clock = await upstreams(is_foreign=True), FakeClock()
+    one.is_broken = True
+    async with client_of(one.address, breaker=lambda: ConsecutiveBreaker(clock=clock)) as client:
+        for _ in range(5):
+            await failure(client)
+        was_open = client.pool.states()[0].is_breaker_open
+        clock.advance(61.0)
+        one.is_broken, one.error = False, error
+
+        assert type(await failure(client)) is type(error)
+        assert was_open
+        assert not client.pool.states()[0].is_breaker_open
+
+
+async def test_an_instance_that_fails_in_its_own_words_attracts_no_calls(upstreams: Start) -> None:
+    broken, good = await upstreams(), await upstreams()
+    broken.fail(BackendFailed("a bug of this instance alone"))
+    async with client_of(broken.address, good.address) as client:
+        outcomes = await asyncio.gather(*(embed(client) for _ in range(3)), return_exceptions=True)
+        for _ in range(30):
+            with contextlib.suppress(BackendFailed):
+                await embed(client)
+
+    assert len(outcomes) == 3
+    assert good.calls >= 29
+
+
+async def test_what_takes_one_instance_too_long_another_is_asked_for(upstreams: Start) -> None:
+    slow, fast = await upstreams(), await upstreams()
+    slow.fail(DeadlineTooShort("the work needs 10 s and the deadline leaves 1.5 s"))
+    async with client_of(slow.address, fast.address) as client:
+        replies = [await embed(client) for _ in range(4)]
+
+    assert len(replies) == 4
+
+
+@pytest.mark.parametrize(
+    ("told_s", "remaining_s", "given_s"),
+    [(1.5, 2.0, 1.5), (1.5, 1.4, 1.15), (0.02, 0.52, 0.02), (0.02, 0.015, 0.005), (None, 2.0, 2.0), (3.0, None, 3.0)],
+)
+def test_what_a_busy_loop_costs_on_the_way_leaves_time_to_say_so(
+    told_s: float | None, remaining_s: float | None, given_s: float
+) -> None:
+    assert interceptor._given_s(told_s, remaining_s) == pytest.approx(given_s)
 
 
 async def test_calls_that_run_out_of_time_in_a_busy_instance_never_open_the_breaker(upstreams: Start) -> None:

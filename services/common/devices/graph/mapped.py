@@ -63,7 +63,8 @@ class MappedMemory:
             content.madvise(mmap.MADV_DONTNEED)
 
     def _room(self, length: int) -> Bytes:
-        with TemporaryFile(dir=_FOLDER) as file:
+        # The system's own choice where that may not be written, as in an image.
+        with TemporaryFile(dir=_FOLDER if os.access(_FOLDER, os.W_OK) else None) as file:
             # A disk that is full must fail here: later it would be a signal that ends the process.
             os.posix_fallocate(file.fileno(), 0, length)
             return self._held(mmap.mmap(file.fileno(), length))

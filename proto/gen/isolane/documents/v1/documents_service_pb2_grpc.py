@@ -29,7 +29,7 @@ class DocumentsServiceStub:
     """DocumentsService parses files in isolated worker processes.
 
     Errors: INVALID_ARGUMENT (the request), FAILED_PRECONDITION (the file cannot be parsed, or its format is not
-    supported), RESOURCE_EXHAUSTED (all workers busy and the queue full), DEADLINE_EXCEEDED (the worker is ended),
+    supported), RESOURCE_EXHAUSTED (all workers busy and the queue full), ABORTED (the worker is ended),
     UNAVAILABLE (starting or draining).
     """
 
@@ -55,7 +55,7 @@ class DocumentsServiceServicer:
     """DocumentsService parses files in isolated worker processes.
 
     Errors: INVALID_ARGUMENT (the request), FAILED_PRECONDITION (the file cannot be parsed, or its format is not
-    supported), RESOURCE_EXHAUSTED (all workers busy and the queue full), DEADLINE_EXCEEDED (the worker is ended),
+    supported), RESOURCE_EXHAUSTED (all workers busy and the queue full), ABORTED (the worker is ended),
     UNAVAILABLE (starting or draining).
     """
 
@@ -98,7 +98,7 @@ class DocumentsService:
     """DocumentsService parses files in isolated worker processes.
 
     Errors: INVALID_ARGUMENT (the request), FAILED_PRECONDITION (the file cannot be parsed, or its format is not
-    supported), RESOURCE_EXHAUSTED (all workers busy and the queue full), DEADLINE_EXCEEDED (the worker is ended),
+    supported), RESOURCE_EXHAUSTED (all workers busy and the queue full), ABORTED (the worker is ended),
     UNAVAILABLE (starting or draining).
     """
 

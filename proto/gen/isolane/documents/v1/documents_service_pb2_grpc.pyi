@@ -16,7 +16,7 @@ class DocumentsServiceStub:
     """DocumentsService parses files in isolated worker processes.
 
     Errors: INVALID_ARGUMENT (the request), FAILED_PRECONDITION (the file cannot be parsed, or its format is not
-    supported), RESOURCE_EXHAUSTED (all workers busy and the queue full), DEADLINE_EXCEEDED (the worker is ended),
+    supported), RESOURCE_EXHAUSTED (all workers busy and the queue full), ABORTED (the worker is ended),
     UNAVAILABLE (starting or draining).
     """
 
@@ -30,7 +30,7 @@ class DocumentsServiceServicer(metaclass=_abc_1.ABCMeta):
     """DocumentsService parses files in isolated worker processes.
 
     Errors: INVALID_ARGUMENT (the request), FAILED_PRECONDITION (the file cannot be parsed, or its format is not
-    supported), RESOURCE_EXHAUSTED (all workers busy and the queue full), DEADLINE_EXCEEDED (the worker is ended),
+    supported), RESOURCE_EXHAUSTED (all workers busy and the queue full), ABORTED (the worker is ended),
     UNAVAILABLE (starting or draining).
     """
 

@@ -29,7 +29,7 @@ class EmbeddingServiceStub:
     """EmbeddingService turns texts into vectors, a batch per call.
 
     Errors: INVALID_ARGUMENT (the request as a whole), NOT_FOUND (no such model), RESOURCE_EXHAUSTED (queue full; the
-    details carry a retry delay), DEADLINE_EXCEEDED, UNAVAILABLE (starting or draining). An item that is wrong alone does
+    details carry a retry delay), ABORTED, UNAVAILABLE (starting or draining). An item that is wrong alone does
     not fail the call: see EmbedResponse.items. Every call needs a deadline; without one the server's own limit applies.
     """
 
@@ -60,7 +60,7 @@ class EmbeddingServiceServicer:
     """EmbeddingService turns texts into vectors, a batch per call.
 
     Errors: INVALID_ARGUMENT (the request as a whole), NOT_FOUND (no such model), RESOURCE_EXHAUSTED (queue full; the
-    details carry a retry delay), DEADLINE_EXCEEDED, UNAVAILABLE (starting or draining). An item that is wrong alone does
+    details carry a retry delay), ABORTED, UNAVAILABLE (starting or draining). An item that is wrong alone does
     not fail the call: see EmbedResponse.items. Every call needs a deadline; without one the server's own limit applies.
     """
 
@@ -115,7 +115,7 @@ class EmbeddingService:
     """EmbeddingService turns texts into vectors, a batch per call.
 
     Errors: INVALID_ARGUMENT (the request as a whole), NOT_FOUND (no such model), RESOURCE_EXHAUSTED (queue full; the
-    details carry a retry delay), DEADLINE_EXCEEDED, UNAVAILABLE (starting or draining). An item that is wrong alone does
+    details carry a retry delay), ABORTED, UNAVAILABLE (starting or draining). An item that is wrong alone does
     not fail the call: see EmbedResponse.items. Every call needs a deadline; without one the server's own limit applies.
     """
 
