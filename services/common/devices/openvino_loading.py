@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from services.common.config import ModelServerSettings, ModelSettings
+from services.common.config import ModelServerSettings, ModelSettings, models_dir
 from services.common.devices import number_types
 from services.common.devices.kind import Kind
 from services.common.devices.network import Loaded, ModelFacts, Network
@@ -17,7 +17,9 @@ from services.common.devices.openvino_conversion import converted
 from services.common.devices.openvino_files import Graph
 from services.common.devices.openvino_network import OpenVinoNetwork, can_compute
 from services.common.devices.tokenizer import tokenizer_for
+from services.common.devices.verdicts import Verdicts, key_of
 from services.common.errors import StartupError, Unbuildable
+from services.common.models import revision
 from services.common.telemetry.logs import get_logger
 
 log = get_logger()
@@ -43,20 +45,29 @@ def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, k
     open_network = partial(_network, model.id, folder, graph.model, graph.facts, settings.threads)
     dtype: str = model.dtype
     if dtype == "auto":
-        dtype = _chosen(model, graph, partial(open_network, 1), kind)
+        dtype = _chosen(model, graph, partial(open_network, 1), folder=folder, kind=kind)
     network = open_network(settings.replicas, dtype)
     graph.drop_pages()
     _give_back_memory()
     return Loaded(network=network, tokenizer=graph.tokenizer, facts=graph.facts, dtype=dtype)
 
 
-def _chosen(model: ModelSettings, graph: Graph, open_network: Callable[[str], Network], kind: Kind) -> str:
-    """The type that `auto` comes to."""
+def _chosen(
+    model: ModelSettings, graph: Graph, open_network: Callable[[str], Network], *, folder: Path, kind: Kind
+) -> str:
+    """The type that `auto` comes to, measured once for these files on this processor."""
     if not can_compute(number_types.FAST):
         return number_types.EXACT
+    verdicts = Verdicts(folder=models_dir())
+    key = key_of(revision(folder), kind.output, repr(sorted(kind.options.items())), str(model.max_tokens))
+    if (known := verdicts.find(key)) in {number_types.EXACT, number_types.FAST}:
+        log.info("dtype_chosen", model=model.id, dtype=known, bfloat16="measured at an earlier start")
+        return str(known)
     items = kind.sample(tokenizer_for(model, graph.tokenizer, graph.facts), number_types.SAMPLES)
     exact = open_network(number_types.EXACT)
-    return number_types.choose(model.id, exact, partial(open_network, number_types.FAST), items, kind.loss)
+    dtype = number_types.choose(model.id, exact, partial(open_network, number_types.FAST), items, kind.loss)
+    verdicts.keep(key, dtype)
+    return dtype
 
 
 def graph_of(model: ModelSettings, *, folder: Path, kind: Kind) -> Graph:

@@ -7,7 +7,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from typing import Generic, TypeVar
 
 from services.common.backend import ModelBackend
@@ -224,10 +224,12 @@ def _key(salt: bytes, tokens: Tokens) -> bytes:
 
 
 def _warm_up_batches(example: Callable[[int], Tokens]) -> Iterator[list[Tokens]]:
-    """Batches of growing size, until half a second has gone by."""
+    """Batches of growing size, as long as the next is expected to end within half a second from the start."""
     shapes = sorted(product(_WARM_UP_WORDS, _WARM_UP_ITEMS), key=lambda shape: shape[0] * shape[1])
     ends_s = time.monotonic() + _WARM_UP_S
-    for words, items in shapes:
-        if time.monotonic() > ends_s:
-            return
+    for (words, items), (next_words, next_items) in pairwise([*shapes, (0, 0)]):
+        began_s = time.monotonic()
         yield [example(words)] * items
+        now_s = time.monotonic()
+        if now_s + (now_s - began_s) * next_words * next_items / (words * items) > ends_s:
+            return

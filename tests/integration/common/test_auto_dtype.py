@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,12 +30,10 @@ SETTINGS = EmbeddingSettings(threads=1, replicas=1)
 CPU = Choice(backend="openvino", device="cpu")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("models")
-        patch.setenv("ISOLANE_MODELS_DIR", str(folder))
-        yield folder
+@pytest.fixture(autouse=True)
+def models_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ISOLANE_MODELS_DIR", str(tmp_path / "models"))
+    return tmp_path / "models"
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +92,48 @@ def test_the_loss_decides_and_what_was_tried_is_closed(
     for _, network in tried:
         with pytest.raises(RuntimeError, match="the model was closed"):
             network.compute(network.prepare(parts.tokenizer.texts(["a"])), alone=True)
+
+
+def test_what_was_measured_once_is_not_measured_again_until_something_else_is_asked_for(
+    folder: Path, opened: list[tuple[str, OpenVinoNetwork]], models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processor(monkeypatch, has_bfloat16=True)
+    load(folder, kind(is_small=True))
+    before = len(opened)
+
+    again = load(folder, kind(is_small=False)).info.dtype
+    after = len(opened)
+    other = load(folder, replace(kind(is_small=False), options={"pooling": "cls"})).info.dtype
+
+    assert (again, after - before) == ("bfloat16", 1)
+    assert (other, len(opened) - after) == ("float32", 3)
+    assert [path.name for path in models_dir.iterdir()] == ["dtypes.json"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"a": 1}'])
+def test_verdicts_that_cannot_be_read_are_measured_again(
+    folder: Path,
+    opened: list[tuple[str, OpenVinoNetwork]],
+    models_dir: Path,
+    content: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    processor(monkeypatch, has_bfloat16=True)
+    models_dir.mkdir()
+    (models_dir / "dtypes.json").write_text(content)
+
+    assert load(folder, kind(is_small=True)).info.dtype == "bfloat16"
+    assert len(opened) == 3
+
+
+def test_a_folder_of_models_that_cannot_be_written_costs_only_the_time_to_measure(
+    folder: Path, opened: list[tuple[str, OpenVinoNetwork]], models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processor(monkeypatch, has_bfloat16=True)
+    models_dir.write_text("in the way")
+
+    assert [load(folder, kind(is_small=True)).info.dtype for _ in range(2)] == ["bfloat16"] * 2
+    assert len(opened) == 6
 
 
 def test_a_processor_without_bfloat16_computes_in_float32_and_compares_nothing(
