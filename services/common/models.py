@@ -15,7 +15,10 @@ ONNX = "model.onnx"
 """Holds the weights, and says what config.json would, where a folder has no safetensors."""
 
 _WEIGHTS = ("*.safetensors", "*.json", "*.txt", "*.model")
-"""The files that decide what a model computes, with `ONNX` at the folder's top: other ONNX files are not read."""
+"""
+The files that decide what a model computes, with `ONNX` at the folder's top where there are no safetensors. Other ONNX
+files are not read.
+"""
 
 _CARD = "README.md"
 """Says by its tags what a model is for."""
@@ -160,4 +163,5 @@ def _check(source: str, folder: Path) -> None:
 
 def _model_files(folder: Path) -> Iterator[Path]:
     found = {path for pattern in _WEIGHTS for path in folder.rglob(pattern) if path.is_file()}
-    yield from sorted(found | {path for path in folder.glob(ONNX) if path.is_file()})
+    is_read = not any(path.suffix == ".safetensors" for path in found)
+    yield from sorted(found | {path for path in folder.glob(ONNX) if is_read and path.is_file()})

@@ -55,7 +55,7 @@ class OpenVinoNetwork:
         replicas: batches side by side; 0 takes one per thread for a small model, else one.
 
     Raises:
-        RuntimeError: the model cannot be read or compiled.
+        RuntimeError: the model cannot be read or compiled, or its weights are not finite.
     """
 
     def __init__(self, model: Any, *, facts: ModelFacts, dtype: str, threads: int, replicas: int) -> None:
@@ -69,7 +69,8 @@ class OpenVinoNetwork:
         self._narrow = _Requests(model, settings, self._replicas) if self._replicas > 1 else self._wide
         with _FIRST_BATCH:
             for requests in (self._wide, self._narrow):
-                requests.infer(self.prepare([Tokens(ids=(facts.pad_id,))]))
+                if not np.isfinite(requests.infer(self.prepare([Tokens(ids=(facts.pad_id,))]))).all():
+                    raise RuntimeError("it gives no finite numbers")
 
     @property
     def replicas(self) -> int:

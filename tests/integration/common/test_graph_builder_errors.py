@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
+from tokenizers import Tokenizer
 
 from services.common.devices.graph.build import build_bi_encoder, build_cross_encoder
 from services.common.errors import StartupError, Unbuildable
@@ -90,6 +91,18 @@ def pickled(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
 
 
+def pickled_beside_onnx(folder: Path) -> None:
+    pickled(folder)
+    (folder / "model.onnx").write_bytes(b"a graph in float32")
+
+
+def tokenizer_with_more_ids(folder: Path) -> None:
+    path = folder / "tokenizer.json"
+    found = Tokenizer.from_file(str(path))
+    found.add_tokens(["beyond"])
+    found.save(str(path))
+
+
 UNKNOWN: list[tuple[str, Change, str]] = [
     (
         "bert",
@@ -102,6 +115,9 @@ UNKNOWN: list[tuple[str, Change, str]] = [
     ("bert", config(quantization_config={"bits": 4}), "the setting 'quantization_config'"),
     ("bert", config(is_decoder=True), "the setting 'is_decoder'"),
     ("bert", pickled, "the file 'pytorch_model.bin'"),
+    ("bert", pickled_beside_onnx, "the file 'pytorch_model.bin' is not known to the graph builder"),
+    ("modernbert", config(layer_types=[["full_attention"]] * 5), "the layer type \"['full_attention']\""),
+    ("bert", modules(("Pooling", SIZES), ("Normalize", {"module_input_name": ["x"]})), "the setting module_input_name"),
     ("modernbert", config(rope_scaling={"type": "yarn"}), "the setting 'rope_scaling'"),
     ("modernbert", config(rope_parameters={"full_attention": {"rope_type": "yarn"}}), "the rotation 'yarn'"),
     ("modernbert", config(layer_types=["chunked_attention"] * 5), "the layer type 'chunked_attention'"),
@@ -156,6 +172,7 @@ DAMAGED: list[tuple[str, Change, str]] = [
         modules(("Pooling", {"embedding_dimension": 35})),
         "embedding_dimension is 35, and the transformer gives 36",
     ),
+    ("bert", tokenizer_with_more_ids, "its tokenizer gives ids up to 57, and the table of words has 57 rows"),
     ("bert scores", weights(classifier__weight=None), "the weights have no classifier.weight"),
     (
         "bert scores",
@@ -181,7 +198,7 @@ def test_what_is_not_known_names_the_extra_that_may_know_it(
     assert str(caught.value).startswith("model named: ")
     assert what in str(caught.value)
     assert "is not known to the graph builder" in str(caught.value)
-    assert "install the extra `torch`, which knows more: pip install 'isolane[embedding,torch]'" in str(caught.value)
+    assert "install the extra `torch`, which knows more: pip install 'isolane[torch]'" in str(caught.value)
 
 
 @pytest.mark.parametrize(("name", "change", "what"), DAMAGED, ids=[what for _, _, what in DAMAGED])

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from services.common.devices.graph.build import build_bi_encoder
 from services.common.devices.openvino_network import OpenVinoNetwork
@@ -30,6 +32,17 @@ def test_who_computes_with_a_closed_model_does_not_wait_for_ever(folder: Path) -
     for _ in range(2):
         with pytest.raises(RuntimeError, match="the model was closed"):
             network.compute(network.prepare([Tokens(ids=(101, 7, 102))]), alone=True)
+
+
+def test_weights_that_are_not_finite_are_told_before_anything_is_served(tmp_path: Path) -> None:
+    damaged = tiny_models.make_bi_encoder(tmp_path / "damaged")
+    weights = load_file(damaged / "model.safetensors")
+    weights["encoder.layer.0.output.LayerNorm.bias"][3] = np.nan
+    save_file(weights, damaged / "model.safetensors")
+    built = build_bi_encoder("tiny", damaged, int8=False)
+
+    with pytest.raises(RuntimeError, match="it gives no finite numbers"):
+        OpenVinoNetwork(built.model, facts=built.facts, dtype="float32", threads=1, replicas=1)
 
 
 FIRST_BATCHES = """

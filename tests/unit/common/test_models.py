@@ -64,6 +64,14 @@ def test_a_folder_with_nothing_but_an_onnx_file_is_a_model_and_its_revision_is_t
     assert revision(tmp_path) != before
 
 
+def test_an_onnx_file_beside_safetensors_is_not_read_and_changes_no_revision(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"weights")
+    before = revision(folder)
+    (folder / "model.onnx").write_bytes(b"an export")
+
+    assert revision(folder) == before
+
+
 def test_onnx_files_below_the_top_are_not_read_and_change_no_revision(folder: Path) -> None:
     before = revision(folder)
 

@@ -49,6 +49,15 @@ def test_shapes_and_constants_say_what_a_config_file_would(tmp_path: Path) -> No
     }
 
 
+@pytest.mark.timeout(10)
+def test_a_name_of_a_layer_far_away_costs_neither_time_nor_memory(tmp_path: Path) -> None:
+    tiny = TinyOnnx()
+    tiny.array("bert.encoder.layer.999999999.x.bias", np.zeros(1, dtype=np.float32), 1)
+
+    with pytest.raises(StartupError, match=r"bert\.encoder\.layer\.1\.attention\.self\.query\.weight is missing"):
+        read(tiny.write(tmp_path))
+
+
 def test_heads_are_found_in_a_shape_that_is_joined_from_parts(tmp_path: Path) -> None:
     tiny = TinyOnnx()
     tiny.tensor("heads").name = "unused"

@@ -190,5 +190,5 @@ _AFTER_POOLING: Mapping[str, Callable[[Vector, Path], Vector]] = {
 
 def _only_defaults(config: Config, defaults: Mapping[str, object]) -> None:
     for key, default in defaults.items():
-        if config.get(key) not in {None, default}:
+        if config.get(key) not in (None, default):  # a list cannot be in a set
             raise NotKnownError(f"the setting {key} {str(config.get(key))[:100]!r} of a module", [str(default)])

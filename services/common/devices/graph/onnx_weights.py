@@ -47,13 +47,15 @@ def read(path: Path) -> tuple[dict[str, Any], Weights]:
     weights = dict(_weights(file))
     prefix = _prefix(file, weights)
     config = _config(file, weights, prefix)
-    shapes = dict(_shapes(config, prefix, weights))
-    for name, shape in shapes.items():
+    found: Weights = {}
+    # One by one: a name in the file decides how many layers there are, and a wrong one must not fill the memory.
+    for name, shape in _shapes(config, prefix, weights):
         if name not in weights:
             raise file.unusable(f"{name} is missing")
         if weights[name].shape != shape:
             raise file.unusable(f"{name} has shape {weights[name].shape}, and {shape} is due")
-    return config, {name: weights[name] for name in shapes}
+        found[name] = weights[name]
+    return config, found
 
 
 def _weights(file: OnnxFile) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:

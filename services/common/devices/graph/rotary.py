@@ -53,7 +53,7 @@ def _kinds(config: Config, layers: int) -> list[str]:
     if not isinstance(kinds, list) or len(kinds) != layers:
         raise DamagedError(f"layer_types does not name {layers} layers")
     for kind in kinds:
-        if kind not in {_NEAR, _ALL}:
+        if kind not in (_NEAR, _ALL):  # a list cannot be in a set
             raise NotKnownError(f"the layer type {str(kind)[:100]!r}", [_ALL, _NEAR])
     return kinds
 

@@ -40,11 +40,11 @@ def read_source(folder: Path) -> Source:
     memory = MappedMemory()
     if (weights := read_folder(folder, memory)) is not None:
         return Source(config=_config(folder), weights=weights, memory=memory)
+    if (folder / _PICKLED).is_file():
+        raise NotKnownError(f"the file {_PICKLED!r}", [SINGLE, INDEX, ONNX])
     if (folder / ONNX).is_file():
         entries, arrays = onnx_weights.read(folder / ONNX)
         return Source(config=Config(entries, name=ONNX), weights=arrays, memory=memory)
-    if (folder / _PICKLED).is_file():
-        raise NotKnownError(f"the file {_PICKLED!r}", [SINGLE, INDEX, ONNX])
     raise DamagedError(f"it has no {SINGLE}")
 
 

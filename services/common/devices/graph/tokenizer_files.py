@@ -92,12 +92,16 @@ def read_tokenizer(
         _apply_bert_settings(tokenizer, settings)
     if own.flag("do_lower_case", default=False):
         _lower(tokenizer)
+    pad_id = _pad_id(folder, tokenizer, settings, kind)
+    if (most := max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0)) >= vocabulary:
+        # OpenVINO would take zeros for what the table lacks, without a word.
+        raise DamagedError(f"its tokenizer gives ids up to {most}, and the table of words has {vocabulary} rows")
     names = settings.get("model_input_names")
     return TokenizerFacts(
         tokenizer=tokenizer,
         max_tokens=min(_limit(settings, own, positions), _LONGEST),
         vocabulary=min(tokenizer.get_vocab_size(with_added_tokens=True), vocabulary),
-        pad_id=_pad_id(folder, tokenizer, settings, kind),
+        pad_id=pad_id,
         has_types="token_type_ids" in names if isinstance(names, list) else kind.has_types,
         keeps_end=settings.text("truncation_side", "right") == "left",
     )
