@@ -42,8 +42,7 @@ def reported(model_id: str, folder: Path) -> Iterator[None]:
         yield
     except NotKnownError as exc:
         raise Unbuildable(
-            f"model {model_id}: {exc}; install the extra `torch`, which knows more: pip install "
-            "'isolane[torch]'"
+            f"model {model_id}: {exc}; install the extra `torch`, which knows more: pip install 'isolane[torch]'"
         ) from exc
     # RuntimeError is OpenVINO's, the others are numpy's and the file system's.
     except (DamagedError, MemoryError, OSError, OverflowError, RuntimeError, ValueError) as exc:
