@@ -14,7 +14,7 @@ from services.common.telemetry.logs import get_logger
 log = get_logger()
 
 EXACT, FAST = "float32", "bfloat16"
-"""What `auto` takes, if the second loses too much, and else."""
+"""What `auto` takes where the second loses too much, and what it takes else."""
 
 _BATCH = 8
 

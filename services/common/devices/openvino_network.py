@@ -48,9 +48,9 @@ class OpenVinoNetwork:
     gets both forms, and pays for them.
 
     Args:
-        model: a path of an .xml file, or a converted model.
+        model: a path of an .xml file, or an `openvino.Model`.
         facts: of the model.
-        dtype: float32, bfloat16 or int8, as the model was converted.
+        dtype: of the computation: float32, bfloat16, or int8 for a graph whose weights are rounded.
         threads: CPU threads; 0 takes one per core.
         replicas: batches side by side; 0 takes one per thread for a small model, else one.
 

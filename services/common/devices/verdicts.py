@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,8 @@ class Verdicts:
         verdicts = dict(list(self._all().items())[1 - _MOST :]) | {key: dtype}
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            fresh = self.folder / f".{_FILE}.new"
+            # A name of its own: the services of a machine share the folder, and start at the same time.
+            fresh = self.folder / f".{_FILE}.{os.getpid()}.new"
             fresh.write_text(json.dumps(verdicts, indent=1), encoding="utf-8")
             fresh.replace(self.folder / _FILE)
 

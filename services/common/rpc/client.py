@@ -218,10 +218,10 @@ class RpcClient(Generic[StubT]):
         """The error that the call ended with; what it says of the instance's load is noted."""
         error = status.decode(failure, self.pool.service)
         _observe_load(target, failure.trailing_metadata())
+        retry_after_s = _RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
         if isinstance(error, (Unavailable, BackendFailed)):
-            target.stay_away(_RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s)
+            target.stay_away(retry_after_s)
         if isinstance(error, Overloaded):
-            retry_after_s = _RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
             return target.observe_refusal(wanted, error, retry_after_s=retry_after_s, took_s=took_s)
         return error
 
