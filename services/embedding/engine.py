@@ -10,14 +10,15 @@ import numpy.typing as npt
 
 from services.common.caller import ANYONE, Caller
 from services.common.deadline import Deadline
-from services.common.engine.engine import ModelEngine
-from services.common.engine.lane import Lane, Tokenized
-from services.common.engine.metrics import EngineMetrics
 from services.common.errors import InvalidRequest, RequestError, TooLarge
-from services.common.models import Item, ModelInfo, Timings, Tokens
+from services.common.reply import Timings
 from services.embedding import vectors
 from services.embedding.backends.base import EmbeddingBackend, InputType, Text
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
+from services.models.engine.engine import ModelEngine
+from services.models.engine.lane import Lane, Tokenized
+from services.models.engine.metrics import EngineMetrics
+from services.models.models import Item, ModelInfo, Tokens
 
 METRICS = EngineMetrics("embedding")
 

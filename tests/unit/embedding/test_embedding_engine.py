@@ -14,7 +14,6 @@ from prometheus_client import REGISTRY
 
 from services.common.caller import Caller
 from services.common.deadline import Deadline
-from services.common.devices.fake_cost import FakeCost
 from services.common.errors import (
     BackendFailed,
     DeviceLost,
@@ -28,12 +27,13 @@ from services.common.errors import (
     UnknownModel,
 )
 from services.common.lifecycle import TaskDied, supervise
-from services.common.models import Tokens
 from services.common.testing.waiting import eventually
 from services.embedding.backends.base import InputType, Text
 from services.embedding.backends.fake import FakeEmbeddingBackend
 from services.embedding.engine import EmbeddingEngine
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
+from services.models.backends.fake.cost import FakeCost
+from services.models.models import Tokens
 
 MODEL = "all-MiniLM-L6-v2"
 POISON = 13
