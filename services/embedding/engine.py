@@ -71,7 +71,7 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
 
         Raises:
             UnknownModel, InvalidRequest, TooLarge: the request is wrong as a whole.
-            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `TokenBatcher.submit`.
+            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `Batcher.submit`.
         """
         lane = self.lane(model)
         _check_dimensions(lane.model, dimensions)
@@ -102,7 +102,7 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
     ) -> list[Item]:
         """Each input as the model computes it; an item that is wrong alone is its own error."""
         tokenized = await self._tokenize(self.lane(model), inputs, input_type, caller, deadline)
-        return [item if isinstance(item, RequestError) else item.tokens for item in tokenized.items]
+        return [item if isinstance(item, RequestError) else item.payload for item in tokenized.items]
 
     async def _tokenize(
         self,
