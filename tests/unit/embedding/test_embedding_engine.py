@@ -136,6 +136,7 @@ async def test_tokens_and_outcomes_are_counted() -> None:
     async with entered(FakeEmbeddingBackend(model_id="counted"), models=models) as engine:
         before = count("tokens"), count("padded_tokens")
         await engine.embed("counted", ["one two three", "", "one two three"], deadline=soon())
+        await eventually(lambda: count("tokens") > before[0])
 
     assert (count("tokens") - before[0], count("padded_tokens") - before[1]) == (3, 3)
     assert (count("items", outcome="ok"), count("items", outcome="invalid_request")) == (2, 1)
