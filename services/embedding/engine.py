@@ -17,10 +17,7 @@ from services.embedding.backends.base import EmbeddingBackend, InputType, Text
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
 from services.models.engine.engine import ModelEngine
 from services.models.engine.lane import Lane, Tokenized
-from services.models.engine.metrics import EngineMetrics
 from services.models.models import Item, ModelInfo, Tokens
-
-METRICS = EngineMetrics("embedding")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +43,7 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
     """
 
     def __init__(self, settings: EmbeddingSettings, load: Callable[[EmbeddingModelSettings], EmbeddingBackend]) -> None:
-        super().__init__(settings, settings.models, load, METRICS)
+        super().__init__(settings, settings.models, load)
         self._settings = settings
 
     async def embed(

@@ -14,12 +14,9 @@ from services.common.reply import Timings
 from services.models.batching.base import Result
 from services.models.engine.engine import ModelEngine
 from services.models.engine.lane import Computed, Lane
-from services.models.engine.metrics import EngineMetrics
 from services.models.models import Item, ModelInfo, Tokens
 from services.reranking.backends.base import RerankingBackend
 from services.reranking.settings import RerankingModelSettings, RerankingSettings
-
-METRICS = EngineMetrics("reranking")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +91,7 @@ class RerankingEngine(ModelEngine[RerankingBackend, RerankingModelSettings]):
     """
 
     def __init__(self, settings: RerankingSettings, load: Callable[[RerankingModelSettings], RerankingBackend]) -> None:
-        super().__init__(settings, settings.models, load, METRICS)
+        super().__init__(settings, settings.models, load)
         self._settings = settings
 
     async def rerank(

@@ -6,7 +6,6 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cache
 from typing import Any, TypeAlias, cast
 
 import grpc
@@ -19,14 +18,13 @@ from services.common.errors import BackendFailed, Cancelled, DeadlineExceeded, R
 from services.common.reply import Backlog
 from services.common.telemetry import request_id, tracing
 from services.common.telemetry.logs import get_logger
-from services.common.telemetry.metrics import RPCS
+from services.common.telemetry.metrics import labelled, rpc_server_seconds
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context = aio.ServicerContext[Any, Any]
 Unary = Callable[[Any, Context], Awaitable[Any]]
 
-_rpcs = cache(RPCS.labels)
-"""Looking a label up costs the library more than counting; there are few combinations."""
+_rpcs = labelled(rpc_server_seconds)
 
 log = get_logger()
 
