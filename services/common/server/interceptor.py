@@ -43,6 +43,7 @@ class EdgeInterceptor(aio.ServerInterceptor):
         self._max_deadline_s = max_deadline_s
         self._load = load
         self._is_started = False
+        rpc_server_seconds()  # shown from the start, not from the first call
 
     def start(self) -> None:
         """Admit calls; before this they are answered UNAVAILABLE."""

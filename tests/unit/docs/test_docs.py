@@ -98,7 +98,7 @@ def test_shell_blocks_parse(page: Path) -> None:
 
 @pytest.mark.timeout(300)  # a process for each part
 def test_every_metric_has_a_line_and_every_line_a_metric() -> None:
-    parts = ["gateway", *(path.parent.name for path in ROOT.glob("services/*/app.py"))]
+    parts = ["gateway", *(path.parent.name for path in ROOT.glob("services/*/__main__.py"))]
     command = [sys.executable, "tools/metrics.py"]
     printed = [
         subprocess.run([*command, part], cwd=ROOT, capture_output=True, text=True, check=True).stdout for part in parts
