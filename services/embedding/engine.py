@@ -63,7 +63,7 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
 
         Raises:
             UnknownModel, InvalidRequest, TooLarge: the request is wrong as a whole.
-            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `TokenBatcher.submit`.
+            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `Batcher.submit`.
         """
         lane = self.lane(model)
         _check_dimensions(lane.model, dimensions)
@@ -96,7 +96,7 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
         lane = self.lane(model)
         checked, make = self._tokenizing(lane, inputs, input_type)
         tokenized = await lane.tokenize(checked.sizes, make, caller, deadline)
-        return [item if isinstance(item, RequestError) else item.tokens for item in tokenized.items]
+        return [item if isinstance(item, RequestError) else item.payload for item in tokenized.items]
 
     def _tokenizing(
         self, lane: Lane[EmbeddingBackend], inputs: Sequence[Text], input_type: InputType

@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from services.models.batching.base import Work
 from services.models.batching.observer import BatchReport
 from services.models.models import ModelInfo, Tokens
+from services.models.scheduler.work import Work
 
 
 def work(value: int, length: int = 1, *, key: bytes | None = None) -> Work:
     """An item of `length` tokens whose result is twice `value`."""
-    return Work(tokens=Tokens(ids=(value, *([0] * (length - 1)))), key=key)
+    return Work(payload=Tokens(ids=(value, *([0] * (length - 1)))), cost=length, key=key)
 
 
 class DoublingModel:

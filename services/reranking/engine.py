@@ -11,7 +11,7 @@ from services.common.caller import ANYONE, Caller
 from services.common.deadline import Deadline
 from services.common.errors import InvalidRequest, RequestError, TooLarge
 from services.models.answer import Answer
-from services.models.batching.base import Result
+from services.models.batching.call import Result
 from services.models.engine.engine import ModelEngine
 from services.models.engine.lane import Lane
 from services.models.engine.request import Checked, byte_size, check_each, compute
@@ -78,7 +78,7 @@ class RerankingEngine(ModelEngine[RerankingBackend, RerankingModelSettings]):
 
         Raises:
             UnknownModel, InvalidRequest, TooLarge: the request is wrong as a whole.
-            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `TokenBatcher.submit`.
+            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `Batcher.submit`.
         """
         lane = self.lane(model)
         self._check(query.text, documents)

@@ -87,7 +87,8 @@ class EdgeInterceptor(aio.ServerInterceptor):
         fields = call.begin(deadline)
         error: RequestError | None = None
         try:
-            call.identify(caller.accept(headers.get(caller.CLIENT_KEY), headers.get(caller.PRIORITY_KEY)))
+            keys = (caller.CLIENT_KEY, caller.PRIORITY_KEY, caller.ORIGIN_KEY)
+            call.identify(caller.accept(*map(headers.get, keys)))
             reply = await self._run(method, behaviour, request, context, deadline)
             if trailers := self._trailers():
                 context.set_trailing_metadata(trailers)

@@ -1,1 +1,1 @@
-"""Many callers' items in, batches of similar length out to a model."""
+"""The shell around the scheduler: the event loop on one side, the threads that compute on the other."""

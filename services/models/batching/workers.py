@@ -5,19 +5,27 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from queue import SimpleQueue
 from typing import Any
 
 from services.common.deadline import Clock
-from services.common.errors import DeviceMemoryFull, IsolaneError, RequestError
+from services.common.errors import DeadlineExceeded, DeviceMemoryFull, IsolaneError, RequestError
 from services.common.telemetry.logs import get_logger
 from services.models.backend import ModelBackend
-from services.models.batching.board import Batch, Begun, Board
-from services.models.batching.entry import Entry
-from services.models.batching.narrowing import Narrowing, Outcome, padded_tokens
+from services.models.batching.bisection import Bisection, padded_tokens
+from services.models.batching.cache import ResultCache
+from services.models.batching.call import Call, Outcome, hand_out
 from services.models.batching.observer import BatchReport, Observer
 from services.models.models import Tokens
+from services.models.scheduler.policy import Policy
+from services.models.scheduler.scheduler import Scheduler
+from services.models.scheduler.speed import Speed, SpeedModel
+from services.models.scheduler.work import Batch, Request, Task
 
 log = get_logger()
+
+Settle = Callable[[Iterable[Request], Callable[[], RequestError] | None], None]
+"""Told of requests that are complete, or failed as a whole with an error that is made for each; on any thread."""
 
 
 class WorkerDied(IsolaneError):
@@ -25,57 +33,82 @@ class WorkerDied(IsolaneError):
 
 
 class Workers:
-    """Threads that take batches from a board until it is stopped.
+    """Threads that take batches from a scheduler until they are stopped.
 
     Args:
-        board: what waits.
+        scheduler: what waits; `lock` guards it.
         backend: the model.
+        cache: keeps results.
         observer: told of batches.
+        policy: the tuned numbers.
+        settle: see `Settle`.
         on_death: told why when a thread ends otherwise; called on that thread.
         clock: monotonic seconds.
     """
 
     def __init__(
         self,
-        board: Board,
+        scheduler: Scheduler,
         backend: ModelBackend,
+        cache: ResultCache,
         observer: Observer,
+        policy: Policy,
         *,
+        settle: Settle,
         on_death: Callable[[WorkerDied], None],
         clock: Clock,
     ) -> None:
-        self._board = board
+        self.lock = threading.Lock()
+        self._scheduler = scheduler
         self._backend = backend
+        self._cache = cache
         self._observer = observer
+        self._settle = settle
         self._on_death = on_death
         self._clock = clock
         self._replicas = max(1, backend.replicas)
         self._is_whole_device = self._replicas == 1
         """Every batch has the device for itself."""
-        self._narrowing = Narrowing(backend, board.learn_memory_full)
-        self._begun = 0
-        """Number of the batch that began last."""
-        self._computing = 0
-        """Number of batches that are computed now."""
-        self._moved_on = threading.Condition()
-        """Guards these two; notified when a batch begins or ends."""
+        # What prepares a batch for a GPU meanwhile. On a CPU that takes no time, and what is taken later is fairer.
+        self._ahead = 0 if backend.model.device == "cpu" else 1
+        self._free = threading.Semaphore(self._replicas)
+        """Replicas that compute nothing."""
+        self._bisection = Bisection(backend, self._learn_memory_full)
+        self._model = SpeedModel(policy)
+        self._learning = threading.Lock()
+        """Guards the speed model: to solve it takes longer than anything that is done under the other lock."""
+        self._idle = 0
+        """Threads that wait in the queue below and are not woken yet."""
+        # One futex: to wake a thread through it and the loop again takes 58 us, through a Condition 76 (measured).
+        self._wakes: SimpleQueue[None] = SimpleQueue()
         self._since_s: dict[int, float] = {}
         """When the threads that have a batch began to prepare or to compute it."""
         self._is_over = False
 
+    @property
+    def speed(self) -> Speed:
+        """What was learned of the model's speed."""
+        return self._model.speed
+
     def start(self) -> None:
         """Begin to take batches."""
-        # What prepares a batch for a GPU meanwhile. On a CPU that takes no time, and what is taken later is fairer.
-        ahead = 0 if self._backend.model.device == "cpu" else 1
-        for number in range(self._replicas + ahead):
+        for number in range(self._replicas + self._ahead):
             # Daemons: a batch that never ends must not hold the process.
             threading.Thread(target=self._run, name=f"batches-{number}", daemon=True).start()
 
     def stop(self) -> None:
-        """Begin no more batches; the board is stopped too."""
-        with self._moved_on:
+        """Begin no more batches."""
+        with self.lock:
             self._is_over = True
-            self._moved_on.notify_all()
+        self.wake(self._replicas + self._ahead)
+
+    def wake(self, tasks: int) -> None:
+        """So many tasks may have begun to wait."""
+        with self.lock:
+            woken = min(self._idle, tasks)
+            self._idle -= woken
+        for _ in range(woken):
+            self._wakes.put(None)
 
     def check(self, stall_s: float) -> None:
         """Raise WorkerDied when a batch has been prepared or computed for so long that it will never end."""
@@ -100,9 +133,9 @@ class Workers:
             except DeviceMemoryFull:
                 if len(batch) == 1:
                     raise
-                self._board.learn_memory_full(padded_tokens(batch))
+                self._learn_memory_full(padded_tokens(batch))
                 return
-            self._board.learn(padded_tokens=padded_tokens(batch), items=len(batch), seconds=seconds)
+            self._learn(padded_tokens(batch), len(batch), seconds)
 
     def _timed(self, prepared: Any) -> float:
         started_s = self._clock()
@@ -111,7 +144,7 @@ class Workers:
 
     def _run(self) -> None:
         try:
-            while (batch := self._board.take()) is not None:
+            while (batch := self._next()) is not None:
                 self._since_s[threading.get_ident()] = self._clock()
                 try:
                     self._compute(batch)
@@ -122,41 +155,74 @@ class Workers:
             died.__cause__ = exc
             self._on_death(died)
 
+    def _next(self) -> Batch | None:
+        """The next batch; waits for it, and gives None at the end."""
+        while True:
+            with self.lock:
+                if self._is_over:
+                    return None
+                now_s = self._clock()
+                batch = self._scheduler.take(now_s)
+                if batch.tasks and not self._ahead:
+                    self._scheduler.begin(batch, now_s)
+                elif not batch.tasks:
+                    self._idle += 1
+            self._tell_late(batch)
+            if batch.tasks:
+                return batch
+            self._wakes.get()
+
     def _compute(self, batch: Batch) -> None:
         """Prepare while others compute, compute, tell those who wait."""
-        prepared = self._narrowing.prepare(_items(batch.entries))
-        with self._slot(batch.number):
-            begun = self._board.begin(batch)
-            if not begun.entries:
+        tasks = batch.tasks
+        prepared = self._bisection.prepare(_items(tasks))
+        with self._replica(batch):
+            if not batch.tasks:
                 return
-            if len(begun.entries) != len(batch.entries):
+            if len(batch.tasks) != len(tasks):
                 prepared = None
-            alone = self._is_whole_device or begun.is_only
+            alone = self._is_whole_device or batch.is_only
             started_s = self._clock()
-            outcomes = self._narrowing.compute(_items(begun.entries), prepared, alone=alone)
+            outcomes = self._bisection.compute(_items(batch.tasks), prepared, alone=alone)
             seconds = self._clock() - started_s
-        self._report(begun, outcomes, seconds, alone=alone)
-        self._board.end(begun, outcomes)
+        ids = _failed_ids(batch.tasks, outcomes)
+        self._finish(batch, outcomes)
+        self._report(batch.tasks, outcomes, ids, seconds, alone=alone)
 
     @contextlib.contextmanager
-    def _slot(self, number: int) -> Iterator[None]:
-        """One of the replicas for the body; batches get theirs in the order in which they were taken."""
-        with self._moved_on:
-            while not self._is_over and (number > self._begun + 1 or self._computing >= self._replicas):
-                self._moved_on.wait()
-            self._begun = number
-            self._computing += 1
-            self._since_s[threading.get_ident()] = self._clock()
-            self._moved_on.notify_all()
-        try:
+    def _replica(self, batch: Batch) -> Iterator[None]:
+        """One of the replicas for the body, in which the batch is computed."""
+        if not self._ahead:
             yield
-        finally:
-            with self._moved_on:
-                self._computing -= 1
-                self._moved_on.notify_all()
+            return
+        with self._free:
+            with self.lock:
+                self._scheduler.begin(batch, self._clock())
+            self._tell_late(batch)
+            self._since_s[threading.get_ident()] = self._clock()
+            yield
 
-    def _report(self, begun: Begun, outcomes: Sequence[Outcome], seconds: float, *, alone: bool) -> None:
-        items = _items(begun.entries)
+    def _finish(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        """Keep the outcomes, and hand them to those who wait."""
+        for task, outcome in zip(batch.tasks, outcomes, strict=True):
+            if task.work.key is not None and not isinstance(outcome, RequestError):
+                self._cache.put(task.work.key, outcome)
+        with self.lock:
+            complete = self._scheduler.finish(batch, self._clock())
+            for task, outcome in zip(batch.tasks, outcomes, strict=True):
+                hand_out(task, outcome)
+        if complete:
+            self._settle(complete, None)
+
+    def _tell_late(self, batch: Batch) -> None:
+        if batch.late:
+            self._settle(batch.late, _late)
+            batch.late = []
+
+    def _report(
+        self, tasks: Sequence[Task], outcomes: Sequence[Outcome], ids: Sequence[str], seconds: float, *, alone: bool
+    ) -> None:
+        items = _items(tasks)
         padded = padded_tokens(items)
         failures = [outcome for outcome in outcomes if isinstance(outcome, RequestError)]
         if failures:
@@ -166,11 +232,11 @@ class Workers:
                 model=self._backend.model.id,
                 number=len(failures),
                 of=len(items),
-                request_ids=_request_ids(begun.entries, outcomes),
+                request_ids=ids,
                 exc_info=failures[0].__cause__,
             )
         elif alone is self._is_whole_device:
-            self._board.learn(padded_tokens=padded, items=len(items), seconds=seconds)
+            self._learn(padded, len(items), seconds)
         self._observer.batch(
             BatchReport(
                 items=len(items),
@@ -181,12 +247,26 @@ class Workers:
             )
         )
 
+    def _learn(self, padded: int, items: int, seconds: float) -> None:
+        with self._learning:
+            speed = self._model.observe(tokens=padded, items=items, seconds=seconds)
+        with self.lock:
+            self._scheduler.learn(speed, padded_tokens=padded, now_s=self._clock())
 
-def _items(entries: Iterable[Entry]) -> list[Tokens]:
-    return [entry.work.tokens for entry in entries]
+    def _learn_memory_full(self, padded: int) -> None:
+        with self.lock:
+            self._scheduler.learn_memory_full(padded)
 
 
-def _request_ids(entries: Iterable[Entry], outcomes: Iterable[Outcome]) -> list[str]:
+def _items(tasks: Iterable[Task]) -> list[Tokens]:
+    return [task.work.payload for task in tasks]
+
+
+def _failed_ids(tasks: Iterable[Task], outcomes: Iterable[Outcome]) -> list[str]:
     """The requests whose items failed."""
-    failed = (entry for entry, outcome in zip(entries, outcomes, strict=True) if isinstance(outcome, RequestError))
-    return sorted({request.id for entry in failed for request in entry.requests})
+    failed = (task for task, outcome in zip(tasks, outcomes, strict=True) if isinstance(outcome, RequestError))
+    return sorted({call.id for task in failed for call in task.waiters if isinstance(call, Call)})
+
+
+def _late() -> DeadlineExceeded:
+    return DeadlineExceeded("the deadline passed in the queue, or will; allow more time or send less")

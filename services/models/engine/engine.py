@@ -28,6 +28,7 @@ from services.models.engine.lane import Lane
 from services.models.engine.metrics import engine_metrics
 from services.models.engine.threads import FairThreads
 from services.models.models import ModelInfo, Tokens
+from services.models.scheduler.policy import Policy
 from services.models.settings import ModelServerSettings, ModelSettings
 
 BackendT = TypeVar("BackendT", bound=ModelBackend)
@@ -63,7 +64,7 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
         self._lanes: dict[str, Lane[BackendT]] = {}
         self._running: asyncio.TaskGroup | None = None
         self._changing = asyncio.Lock()
-        self._threads = FairThreads(_TOKENIZING_THREADS, "tokenize")
+        self._threads = FairThreads(_TOKENIZING_THREADS, "tokenize", Policy())
 
     async def __aenter__(self) -> Self:
         """Load the models and compute with each, so that the first request is as fast as the second."""

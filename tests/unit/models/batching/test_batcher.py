@@ -28,11 +28,12 @@ from services.common.errors import (
 from services.common.telemetry import request_id
 from services.common.testing.clock import FakeClock
 from services.common.testing.waiting import eventually
-from services.models.batching.base import Batched, Work
-from services.models.batching.batcher import TokenBatcher
+from services.models.batching.batcher import Batcher
 from services.models.batching.cache import ResultCache
+from services.models.batching.call import Batched
 from services.models.batching.workers import WorkerDied
 from services.models.models import Tokens
+from services.models.scheduler.work import Work
 from services.models.testing import DoublingModel, Observed, work
 
 ALICE, BOB = Caller(client="alice"), Caller(client="bob")
@@ -48,8 +49,8 @@ def batcher_of(
     observed: Observed | None = None,
     clock: FakeClock | None = None,
     stall_s: float = 120.0,
-) -> TokenBatcher:
-    return TokenBatcher(
+) -> Batcher:
+    return Batcher(
         model,
         max_batch_tokens=max_batch_tokens,
         max_queued_tokens=max_queued_tokens,
@@ -61,7 +62,7 @@ def batcher_of(
 
 
 @contextlib.asynccontextmanager
-async def running(batcher: TokenBatcher) -> AsyncIterator[asyncio.Task[None]]:
+async def running(batcher: Batcher) -> AsyncIterator[asyncio.Task[None]]:
     task = asyncio.create_task(batcher.run())
     await asyncio.sleep(0)
     try:
@@ -72,13 +73,13 @@ async def running(batcher: TokenBatcher) -> AsyncIterator[asyncio.Task[None]]:
 
 
 @contextlib.asynccontextmanager
-async def busy(model: DoublingModel, batcher: TokenBatcher) -> AsyncIterator[None]:
+async def busy(model: DoublingModel, batcher: Batcher) -> AsyncIterator[None]:
     """The body runs while two first items are taken: one is computed and one is prepared. Afterwards they are done."""
     model.gate.clear()
     first = []
     for value in (900, 901)[: model.replicas + 1]:
         first.append(await queued(batcher, work(value), caller=Caller(client="first")))
-        await eventually(lambda: len(batcher._board._taken) == len(first))
+        await eventually(lambda: len(batcher._scheduler._running) == len(first))
     try:
         yield
     finally:
@@ -87,7 +88,7 @@ async def busy(model: DoublingModel, batcher: TokenBatcher) -> AsyncIterator[Non
 
 
 async def queued(
-    batcher: TokenBatcher, *items: Work, caller: Caller = ANYONE, deadline: Deadline | None = None
+    batcher: Batcher, *items: Work, caller: Caller = ANYONE, deadline: Deadline | None = None
 ) -> asyncio.Task[Batched]:
     """A submit that is waiting."""
     task = asyncio.create_task(batcher.submit(items, caller, deadline or soon()))
@@ -137,8 +138,8 @@ async def test_any_mix_of_callers_gets_its_own_results_within_the_budget(
     assert sorted(model.computed) == sorted(length for _, lengths in calls for length in lengths)
     assert all(padded <= 10 or len(batch) == 1 for padded, batch in zip(model.padded, model.batches, strict=True))
     assert batcher.backlog().queued_cost == 0
-    assert not batcher._board._taken
-    assert batcher._board._admission.in_progress == 0
+    assert not batcher._scheduler._running
+    assert batcher._scheduler._running_cost == 0
 
 
 async def test_items_of_nearly_the_same_length_share_a_batch() -> None:
@@ -166,10 +167,10 @@ async def test_padding_stays_small_on_a_log_normal_mix() -> None:
                 await queued(batcher, *(work(1, each) for each in lengths[at : at + 32])) for at in range(0, 500, 32)
             ]
         await asyncio.gather(*waiting)
+        await eventually(lambda: sum(report.tokens for report in observed.batches) == sum(lengths) + 2)
 
     padded = sum(report.padded_tokens for report in observed.batches)
     tokens = sum(report.tokens for report in observed.batches)
-    assert tokens == sum(lengths) + 2
     assert 1 - tokens / padded < 0.05
     assert len(observed.batches) < 420
 
@@ -198,38 +199,11 @@ async def test_as_many_batches_are_computed_at_once_as_there_are_replicas() -> N
 
     async with running(batcher):
         waiting = [await queued(batcher, work(value)) for value in range(6)]
-        await eventually(lambda: model.at_once == 2 and len(batcher._board._taken) == 3)
+        await eventually(lambda: model.at_once == 2 and len(batcher._scheduler._running) == 3)
         model.gate.set()
         await asyncio.gather(*waiting)
 
     assert model.most_at_once == 2
-
-
-async def test_batches_are_computed_in_the_order_in_which_they_were_taken() -> None:
-    class SlowToPrepare(DoublingModel):
-        prepared = threading.Event()
-
-        def prepare(self, batch: Sequence[Tokens]) -> list[Tokens]:
-            if batch[0].ids[0] == 2:
-                self.prepared.wait(10)
-            return super().prepare(batch)
-
-    model = SlowToPrepare()
-    batcher = batcher_of(model, max_batch_tokens=1)
-    model.gate.clear()
-
-    async with running(batcher):
-        waiting = [await queued(batcher, work(1))]
-        await eventually(model.started.is_set)
-        waiting += [await queued(batcher, work(2)), await queued(batcher, work(3))]
-        await eventually(lambda: len(batcher._board._taken) == 2)
-        model.gate.set()
-        await eventually(lambda: len(batcher._board._taken) == 2 and not batcher._board._queue.count)
-        await asyncio.sleep(0.05)
-        model.prepared.set()
-        await asyncio.gather(*waiting)
-
-    assert model.computed == [1, 2, 3]
 
 
 async def test_a_batch_has_the_device_for_itself_only_when_nothing_else_is_there() -> None:
@@ -311,10 +285,10 @@ async def test_beside_the_largest_bulk_request_an_interactive_one_is_taken() -> 
         await asyncio.gather(largest, beside)
 
 
-async def learned(model: DoublingModel, batcher: TokenBatcher) -> None:
+async def learned(model: DoublingModel, batcher: Batcher) -> None:
     """Let the batcher see batches of several sizes."""
     await asyncio.to_thread(
-        batcher.warm_up, [[work(900, length).tokens] * number for length in (1, 4, 9) for number in (1, 2, 4)]
+        batcher.warm_up, [[work(900, length).payload] * number for length in (1, 4, 9) for number in (1, 2, 4)]
     )
     model.batches.clear()
     model.started.clear()
@@ -360,9 +334,9 @@ async def test_what_was_let_in_to_be_tokenised_counts_as_waiting() -> None:
     batcher = batcher_of(model, max_queued_tokens=10)
 
     async with running(batcher):
-        with batcher.admit(8, ALICE, soon()), pytest.raises(Overloaded), batcher.admit(8, BOB, soon()):
+        with batcher.reserve(8, ALICE, soon()), pytest.raises(Overloaded), batcher.reserve(8, BOB, soon()):
             pass
-        with batcher.admit(8, BOB, soon()):
+        with batcher.reserve(8, BOB, soon()):
             pass
 
 
@@ -391,12 +365,12 @@ async def test_what_is_abandoned_after_it_was_prepared_is_not_computed() -> None
         first = await queued(batcher, work(1))
         await asyncio.to_thread(model.started.wait, 10)
         prepared = await queued(batcher, work(2, 3))
-        await eventually(lambda: len(batcher._board._taken) == 2)
+        await eventually(lambda: len(batcher._scheduler._running) == 2)
         prepared.cancel()
         await asyncio.gather(prepared, return_exceptions=True)
         model.gate.set()
         await first
-        await eventually(lambda: not batcher._board._taken)
+        await eventually(lambda: not batcher._scheduler._running)
 
     assert model.computed == [1]
 
@@ -411,29 +385,18 @@ async def test_thousands_of_abandoned_requests_leave_nothing_behind() -> None:
             for task in gone:
                 task.cancel()
             await asyncio.gather(*gone, return_exceptions=True)
-            assert (batcher.backlog().queued_cost, batcher._board._queue.count, len(batcher._board._pending)) == (
+            assert (
+                batcher.backlog().queued_cost,
+                batcher._scheduler.is_waiting,
+                len(batcher._scheduler._joinable),
+            ) == (
                 0,
                 0,
                 0,
             )
-        await eventually(lambda: not batcher._board._taken)
+        await eventually(lambda: not batcher._scheduler._running)
 
     assert later(model) == []
-
-
-@pytest.mark.parametrize(("left_s", "is_careful"), [(0.005, True), (2.0, False)])
-async def test_a_call_that_is_cancelled_just_before_its_deadline_was_late(left_s: float, is_careful: bool) -> None:
-    clock = FakeClock()
-    model = DoublingModel()
-    batcher = batcher_of(model, clock=clock)
-
-    async with running(batcher), busy(model, batcher):
-        late = await queued(batcher, work(7), deadline=Deadline.after(5.0, clock=clock))
-        clock.advance(5.0 - left_s)
-        late.cancel()
-        await asyncio.gather(late, return_exceptions=True)
-
-    assert (batcher._board._admission._margin > 1.1) is is_careful
 
 
 async def test_what_expired_in_the_queue_is_never_computed() -> None:
@@ -537,7 +500,7 @@ async def test_a_dead_model_is_one_log_line_a_batch(capsys: pytest.CaptureFixtur
 
     async with running(batcher):
         await batcher.submit([work(value) for value in range(10)], ANYONE, soon())
-        await eventually(lambda: not batcher._board._taken)
+        await eventually(lambda: not batcher._scheduler._running)
         await asyncio.sleep(0.05)
 
     assert capsys.readouterr().out.count("items_failed") <= len(model.batches) // 2
@@ -561,7 +524,7 @@ async def test_a_batch_for_which_there_is_no_memory_is_halved_and_the_next_is_no
         await batcher.submit([work(value, 20) for value in range(16)], ANYONE, soon())
 
     assert list(first.results) == [2 * value for value in range(16)]
-    assert batcher._board._pace.limits(is_shared=False).own <= 5 * 20
+    assert batcher._scheduler._alone_limits.own <= 5 * 20
 
 
 async def test_a_lost_device_ends_the_batcher_and_tells_those_who_wait() -> None:
@@ -679,15 +642,15 @@ async def test_draining_finishes_what_was_let_in_and_lets_in_no_more() -> None:
     async with running(batcher) as task:
         async with busy(model, batcher):
             waiting = await queued(batcher, work(2))
-            with batcher.admit(1, ANYONE, soon()):
+            with batcher.reserve(1, ANYONE, soon()):
                 draining = asyncio.create_task(batcher.drain())
                 await asyncio.sleep(0)
-                with pytest.raises(Unavailable), batcher.admit(1, ANYONE, soon()):
+                with pytest.raises(Unavailable), batcher.reserve(1, ANYONE, soon()):
                     pass
-            tokenised = await queued(batcher, work(3))
+            with pytest.raises(Unavailable):
+                await batcher.submit([work(3)], ANYONE, soon())
         await asyncio.gather(draining, task)
         assert list((await waiting).results) == [4]
-        assert list((await tokenised).results) == [6]
 
     await eventually(lambda: threading.active_count() <= before)
 
@@ -705,22 +668,30 @@ async def test_the_log_of_a_failed_item_names_its_requests(capsys: pytest.Captur
                 tasks.append(await queued(batcher, work(value)))
                 request_id.current.reset(token)
         await asyncio.gather(*tasks)
+        written = ""
 
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if "items_failed" in line]
+        def is_written() -> bool:
+            nonlocal written
+            written += capsys.readouterr().out
+            return "items_failed" in written
+
+        await eventually(is_written)
+
+    (line,) = [line for line in written.splitlines() if "items_failed" in line]
     assert "request-7" in line
     assert "request-1" not in line
 
 
 async def test_warm_up_computes_no_larger_batch_than_the_limit_or_the_memory_allows() -> None:
     limited, small = DoublingModel(), Small()
-    batches = [[work(1, 20).tokens] * number for number in (1, 4, 16)]
+    batches = [[work(1, 20).payload] * number for number in (1, 4, 16)]
 
     batcher_of(limited, max_batch_tokens=100).warm_up(batches)
     batcher = batcher_of(small, max_batch_tokens=1000)
     batcher.warm_up(batches)
 
     assert max(limited.padded) == 80
-    assert batcher._board._pace.quantum <= 160
+    assert batcher._scheduler._lines._classes[Priority.INTERACTIVE].quantum <= 160
 
 
 async def test_equal_items_are_computed_once_within_and_across_requests() -> None:
@@ -827,7 +798,7 @@ async def test_batches_are_short_once_a_second_client_sends_work() -> None:
     model = DoublingModel(on_compute=lambda tokens: clock.advance(0.002 + 0.001 * tokens))
     batcher = batcher_of(model, max_batch_tokens=1000, clock=clock)
     shapes = itertools.product((1, 9, 50, 100), (1, 2, 4))
-    await asyncio.to_thread(batcher.warm_up, [[work(900, length).tokens] * number for length, number in shapes])
+    await asyncio.to_thread(batcher.warm_up, [[work(900, length).payload] * number for length, number in shapes])
     items = [work(1, 40) for _ in range(12)]
 
     async def largest() -> int:
@@ -860,9 +831,7 @@ async def test_a_client_that_floods_makes_another_wait_for_the_batches_in_progre
 
 async def test_work_submitted_from_many_tasks_at_full_speed_is_all_answered() -> None:
     model = DoublingModel(replicas=2, on_compute=lambda _tokens: time.sleep(0.0005))
-    batcher = TokenBatcher(
-        model, max_batch_tokens=64, max_queued_tokens=10**6, cache=ResultCache(0), observer=Observed()
-    )
+    batcher = Batcher(model, max_batch_tokens=64, max_queued_tokens=10**6, cache=ResultCache(0), observer=Observed())
     chance = random.Random(2)
 
     async def call(number: int) -> bool:
@@ -874,4 +843,8 @@ async def test_work_submitted_from_many_tasks_at_full_speed_is_all_answered() ->
         answers = await asyncio.gather(*(call(number) for number in range(300)))
 
     assert all(answers)
-    assert (len(batcher._board._pending), len(batcher._board._taken), batcher._board._queue.cost) == (0, 0, 0)
+    assert (len(batcher._scheduler._joinable), len(batcher._scheduler._running), batcher._scheduler._lines.cost) == (
+        0,
+        0,
+        0,
+    )

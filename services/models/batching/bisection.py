@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from services.common.errors import BackendFailed, DeviceLost, DeviceMemoryFull, RequestError
+from services.common.errors import BackendFailed, DeviceLost, DeviceMemoryFull
 from services.models.backend import ModelBackend
-from services.models.batching.base import Result
+from services.models.batching.call import Outcome
 from services.models.models import Tokens
 
-Outcome = Result | RequestError
 
-
-class Narrowing:
+class Bisection:
     """Computes; when that fails, halves until the guilty items stand alone.
 
     Args:
