@@ -6,7 +6,6 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cache
 from typing import Any, TypeAlias, cast
 
 import grpc
@@ -19,14 +18,13 @@ from services.common.errors import BackendFailed, Cancelled, DeadlineExceeded, R
 from services.common.reply import Backlog
 from services.common.telemetry import request_id, tracing
 from services.common.telemetry.logs import get_logger
-from services.common.telemetry.metrics import RPCS
+from services.common.telemetry.metrics import labelled, rpc_server_seconds
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context = aio.ServicerContext[Any, Any]
 Unary = Callable[[Any, Context], Awaitable[Any]]
 
-_rpcs = cache(RPCS.labels)
-"""Looking a label up costs the library more than counting; there are few combinations."""
+_rpcs = labelled(rpc_server_seconds)
 
 log = get_logger()
 
@@ -45,6 +43,7 @@ class EdgeInterceptor(aio.ServerInterceptor):
         self._max_deadline_s = max_deadline_s
         self._load = load
         self._is_started = False
+        rpc_server_seconds()  # shown from the start, not from the first call
 
     def start(self) -> None:
         """Admit calls; before this they are answered UNAVAILABLE."""

@@ -25,7 +25,7 @@ from services.common.telemetry.logs import get_logger
 from services.models.backend import ModelBackend
 from services.models.batching.cache import ResultCache
 from services.models.engine.lane import Lane
-from services.models.engine.metrics import EngineMetrics
+from services.models.engine.metrics import engine_metrics
 from services.models.engine.threads import FairThreads
 from services.models.models import ModelInfo, Tokens
 from services.models.scheduler.policy import Policy
@@ -48,7 +48,6 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
         settings: budgets.
         models: to serve, the default first.
         load: makes the backend of one; blocking, may raise StartupError.
-        metrics: of the service.
     """
 
     def __init__(
@@ -56,13 +55,12 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
         settings: ModelServerSettings,
         models: Sequence[ModelT],
         load: Callable[[ModelT], BackendT],
-        metrics: EngineMetrics,
     ) -> None:
         self._common = settings
         self._configured = models
         self._load = load
-        self._metrics = metrics
-        self._cache = metrics.cache.cache = ResultCache(settings.cache_bytes)
+        self._metrics = engine_metrics(settings.service)
+        self._cache = self._metrics.cache.cache = ResultCache(settings.cache_bytes)
         self._lanes: dict[str, Lane[BackendT]] = {}
         self._running: asyncio.TaskGroup | None = None
         self._changing = asyncio.Lock()

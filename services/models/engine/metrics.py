@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -17,7 +18,7 @@ _TOKEN_BUCKETS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 3276
 
 
 class EngineMetrics:
-    """The metrics of one service; make it once, in the engine's module.
+    """The metrics of one service; see `engine_metrics`.
 
     Args:
         service: name of the service; begins the metrics' names.
@@ -53,6 +54,12 @@ class EngineMetrics:
         return ModelMetrics(self, model)
 
 
+@cache
+def engine_metrics(service: str) -> EngineMetrics:
+    """The metrics of a service, made once: a registry takes no name twice."""
+    return EngineMetrics(service)
+
+
 class ModelMetrics:
     """One model's metrics; takes the reports of its batcher.
 
@@ -64,6 +71,8 @@ class ModelMetrics:
     def __init__(self, metrics: EngineMetrics, model: str) -> None:
         self._metrics = metrics
         self._model = model
+        self._items = cache(partial(metrics.items.labels, model))
+        self._refused = cache(partial(metrics.refused.labels, model))
         self._tokens = metrics.tokens.labels(model)
         self._padded_tokens = metrics.padded_tokens.labels(model)
         self._shared_tokens = metrics.shared_tokens.labels(model)
@@ -80,7 +89,7 @@ class ModelMetrics:
 
     def refused(self, reason: str) -> None:
         """A request was refused."""
-        self._metrics.refused.labels(self._model, reason).inc()
+        self._refused(reason).inc()
 
     def waited(self, queue_s: float) -> None:
         """A request was answered."""
@@ -90,7 +99,7 @@ class ModelMetrics:
         """Add a request's items as they came out, and those that were not computed for it."""
         outcomes = ["ok" if isinstance(item, Tokens) else item.code for item in items]
         for outcome in set(outcomes):
-            self._metrics.items.labels(self._model, outcome).inc(outcomes.count(outcome))
+            self._items(outcome).inc(outcomes.count(outcome))
         self._shared_tokens.inc(sum(len(item.ids) for item in (items[at] for at in shared) if isinstance(item, Tokens)))
 
     def follow(self, queued_tokens: Callable[[], float]) -> None:

@@ -34,7 +34,7 @@ from services.common.reply import Backlog
 from services.common.server.interceptor import EdgeInterceptor
 from services.common.server.server import GrpcServer, Registration
 from services.common.telemetry import request_id, tracing
-from services.common.telemetry.metrics import RPCS
+from services.common.telemetry.metrics import rpc_server_seconds
 from services.common.testing.logs import CapturedLogs, captured_logs
 from services.common.testing.waiting import eventually
 
@@ -425,7 +425,7 @@ async def test_a_caller_whose_time_is_over_counts_as_late_and_not_as_gone(server
 
 async def test_every_call_is_measured_by_its_outcome(server: Server) -> None:
     def count() -> float:
-        [metric] = RPCS.collect()
+        [metric] = rpc_server_seconds().collect()
         wanted = {"service": "tryout", "method": "Embed", "code": "too_large"}
         return sum(s.value for s in metric.samples if s.name.endswith("_count") and s.labels == wanted)
 

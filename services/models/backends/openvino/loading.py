@@ -59,7 +59,7 @@ def _chosen(
     if not can_compute(number_types.FAST):
         return number_types.EXACT
     verdicts = Verdicts(folder=models_dir())
-    key = key_of(revision(folder), kind.output, repr(sorted(kind.options.items())), str(model.max_tokens))
+    key = key_of(revision(folder), kind.output, repr(sorted(model.options.items())), str(model.max_tokens))
     if (known := verdicts.find(key)) in {number_types.EXACT, number_types.FAST}:
         log.info("dtype_chosen", model=model.id, dtype=known, bfloat16="measured at an earlier start")
         return str(known)
@@ -78,14 +78,14 @@ def graph_of(model: ModelSettings, *, folder: Path, kind: Kind) -> Graph:
     """
     is_int8 = model.dtype == "int8"
     try:
-        built = kind.build(model.id, folder, int8=is_int8, **kind.options)
+        built = kind.build(model.id, folder, int8=is_int8, **model.options)
     except Unbuildable as exc:
         if find_spec("torch") is None:
             raise
         if is_int8:
             raise StartupError(f"{exc}; or another dtype: what torch converts is not rounded to int8") from exc
         log.info("model_not_built", model=model.id, reason=str(exc))
-        return converted(model.id, folder, kind)
+        return converted(model, folder, kind)
     return Graph(model=built.model, tokenizer=built.tokenizer, facts=built.facts, drop_pages=built.drop_pages)
 
 
