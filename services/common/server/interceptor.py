@@ -46,6 +46,8 @@ class EdgeInterceptor(aio.ServerInterceptor):
         self._max_deadline_s = max_deadline_s
         self._load = load
         self._is_started = False
+        self._wrapped: dict[str, Handler] = {}
+        """By method; only of those that there are, so that no caller can fill it."""
 
     def start(self) -> None:
         """Admit calls; before this they are answered UNAVAILABLE."""
@@ -56,7 +58,9 @@ class EdgeInterceptor(aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """Wrap the method's handler."""
+        """Wrap the method's handler, once."""
+        if (known := self._wrapped.get(handler_call_details.method)) is not None:
+            return known
         handler = await continuation(handler_call_details)
         name: str = handler_call_details.method
         if handler is None or name.startswith("/grpc."):
@@ -64,11 +68,13 @@ class EdgeInterceptor(aio.ServerInterceptor):
         behaviour = cast(Unary | None, handler.unary_unary)  # the stubs know only the synchronous form
         if behaviour is None:
             raise NotImplementedError(f"{name}: only unary methods have an edge yet; write the streaming one first")
-        return grpc.unary_unary_rpc_method_handler(
+        wrapped = grpc.unary_unary_rpc_method_handler(
             self._wrap(name.rsplit("/", 1)[1], behaviour),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
+        self._wrapped[name] = wrapped
+        return wrapped
 
     def _wrap(self, method: str, behaviour: Unary) -> Unary:
         async def answer(request: Any, context: Context) -> Any:
