@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
 
@@ -98,7 +97,7 @@ class EmbeddingServicer(pb_grpc.EmbeddingServiceServicer):
         rows, dimensions = embedded.matrix.shape
         usage = messages.usage(embedded.items, embedded.shared)
         packed = pack(embedded.matrix, vector_type)
-        call.note(model=embedded.model.id, items=usage.items, tokens=usage.tokens, **asdict(embedded.timings))
+        call.note(model=embedded.model.id, items=usage.items, tokens=usage.tokens, **messages.noted(embedded.timings))
         return pb.EmbedResponse(
             model=messages.model(embedded.model),
             vectors=pb.Vectors(

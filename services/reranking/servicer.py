@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from grpc import aio
@@ -48,7 +47,7 @@ class RerankingServicer(pb_grpc.RerankingServiceServicer):
 
     def _reply(self, reranked: Reranked, started_s: float) -> pb.RerankResponse:
         usage = _usage(reranked.documents)
-        call.note(model=reranked.model.id, items=usage.items, tokens=usage.tokens, **asdict(reranked.timings))
+        call.note(model=reranked.model.id, items=usage.items, tokens=usage.tokens, **messages.noted(reranked.timings))
         return pb.RerankResponse(
             model=messages.model(reranked.model),
             results=[pb.Result(index=result.index, score=result.score) for result in reranked.results],

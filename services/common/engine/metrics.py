@@ -64,6 +64,8 @@ class ModelMetrics:
     def __init__(self, metrics: EngineMetrics, model: str) -> None:
         self._metrics = metrics
         self._model = model
+        self._items: dict[str, Counter] = {}
+        """By outcome, of which there are few: looking a label up costs the library more than counting."""
         self._tokens = metrics.tokens.labels(model)
         self._padded_tokens = metrics.padded_tokens.labels(model)
         self._shared_tokens = metrics.shared_tokens.labels(model)
@@ -90,8 +92,12 @@ class ModelMetrics:
         """Add a request's items as they came out, and those that were not computed for it."""
         outcomes = ["ok" if isinstance(item, Tokens) else item.code for item in items]
         for outcome in set(outcomes):
-            self._metrics.items.labels(self._model, outcome).inc(outcomes.count(outcome))
-        self._shared_tokens.inc(sum(len(item.ids) for item in (items[at] for at in shared) if isinstance(item, Tokens)))
+            if outcome not in self._items:
+                self._items[outcome] = self._metrics.items.labels(self._model, outcome)
+            self._items[outcome].inc(outcomes.count(outcome))
+        if shared:
+            found = (items[at] for at in shared)
+            self._shared_tokens.inc(sum(len(item.ids) for item in found if isinstance(item, Tokens)))
 
     def follow(self, queued_tokens: Callable[[], float]) -> None:
         """Ask for the tokens that wait whenever metrics are read."""

@@ -97,7 +97,7 @@ class EdgeInterceptor(aio.ServerInterceptor):
         try:
             call.identify(caller.accept(headers.get(caller.CLIENT_KEY), headers.get(caller.PRIORITY_KEY)))
             reply = await self._run(method, behaviour, request, context, deadline)
-            if trailers := self._trailers():
+            if trailers := self._trailers(reply):
                 context.set_trailing_metadata(trailers)
             return reply
         except RequestError as exc:
@@ -112,10 +112,12 @@ class EdgeInterceptor(aio.ServerInterceptor):
         finally:
             self._record(method, error, time.monotonic() - started_s, fields)
 
-    def _trailers(self) -> tuple[tuple[str, str], ...]:
+    def _trailers(self, reply: Any = None) -> tuple[tuple[str, str], ...]:
         """The load, which every answer and refusal carries; before the start there is no engine that could be asked."""
         if self._load is None or not self._is_started:
             return ()
+        if (told := getattr(reply, "load", None)) is not None and reply.HasField("load"):
+            return status.encode_load(told.queued_cost, told.predicted_wait_us / 1e6)  # asked already
         backlog = self._load()
         return status.encode_load(backlog.queued_cost, backlog.predicted_wait_s)
 
