@@ -17,8 +17,8 @@ ResultT = TypeVar("ResultT")
 _LONG_BYTES = 1 << 16
 """Work on more than that is long: it leaves one thread to the others."""
 _SHORT_BYTES = 1 << 10
-"""Work on no more than that is done in the event loop: 0.2 us for a byte of text, so 0.2 ms at most. To a thread and back
-costs 0.16 ms of a lone caller's time, and 0.3 ms of processor time where 32 callers fight for the GIL (measured)."""
+"""Work on no more than that is done in the event loop: 0.2 us for a byte of text, so 0.2 ms at most. The way to
+a thread and back costs a lone caller 0.16 ms, and 0.3 ms of processor time where 32 callers fight for the GIL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
