@@ -194,8 +194,10 @@ class Lane(Generic[BackendT]):
         """
         most = self.model.max_tokens
         tokens = sum(min(most, 1 + int(_CAUTION * size / self._bytes_per_token)) for size in sizes)
+        if (size := sum(sizes)) < _TIMED_BYTES:
+            return tokens  # tokenised within a millisecond
         per_token_s = self._batcher.coefficients.per_token
-        meanwhile = sum(sizes) * self._tokenize_s_per_byte / per_token_s if per_token_s else 0.0
+        meanwhile = size * self._tokenize_s_per_byte / per_token_s if per_token_s else 0.0
         return tokens + int(min(meanwhile, self._most_priced, max(0, self._batcher.largest(caller) - tokens)))
 
     def _learn(self, size: int, items: Sequence[Ready], seconds: float) -> None:
