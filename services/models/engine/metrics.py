@@ -100,7 +100,9 @@ class ModelMetrics:
         outcomes = ["ok" if isinstance(item, Tokens) else item.code for item in items]
         for outcome in set(outcomes):
             self._items(outcome).inc(outcomes.count(outcome))
-        self._shared_tokens.inc(sum(len(item.ids) for item in (items[at] for at in shared) if isinstance(item, Tokens)))
+        if shared:
+            found = (items[at] for at in shared)
+            self._shared_tokens.inc(sum(len(item.ids) for item in found if isinstance(item, Tokens)))
 
     def follow(self, queued_tokens: Callable[[], float]) -> None:
         """Ask for the tokens that wait whenever metrics are read."""

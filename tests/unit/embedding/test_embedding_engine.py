@@ -66,6 +66,29 @@ def error_of(item: Tokens | RequestError) -> RequestError:
     return item
 
 
+class WatchedBackend(FakeEmbeddingBackend):
+    """Knows on which thread it tokenised last."""
+
+    thread = 0
+
+    def tokenize(self, inputs: Sequence[Text], input_type: InputType) -> list[Tokens | InvalidRequest]:
+        self.thread = threading.get_ident()
+        return super().tokenize(inputs, input_type)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "is_inline"), [(["short"], True), (["a"] * 20, True), (["a" * 2000], False), (["a"] * 100, False)]
+)
+async def test_little_text_is_tokenised_in_the_event_loop_and_much_on_a_thread(
+    inputs: list[str], is_inline: bool
+) -> None:
+    backend = WatchedBackend(model_id=MODEL, dimensions=8)
+    async with entered(backend) as engine:
+        await engine.embed(MODEL, inputs, deadline=soon())
+
+    assert (backend.thread == threading.get_ident()) is is_inline
+
+
 async def test_each_row_is_the_vector_of_its_own_text() -> None:
     async with entered(max_batch_tokens=2) as engine:
         together = await engine.embed(MODEL, ["red", "green", "blue"], deadline=soon())
