@@ -705,7 +705,7 @@ async def test_equal_items_are_computed_once_within_and_across_requests() -> Non
         mine, other = await first, await second
 
     assert (list(mine.results), list(other.results)) == ([10, 10, 12], [12])
-    assert (list(mine.shared), list(other.shared)) == ([1], [0])
+    assert (list(mine.reused), list(other.reused)) == ([1], [0])
     assert sorted(value for batch in later(model) for value in batch) == [5, 6]
 
 
@@ -746,7 +746,7 @@ async def test_results_are_kept_and_nothing_is_computed_for_them_again() -> None
         again = await batcher.submit([work(5, key=b"a"), work(6, key=b"b")], ANYONE, soon())
 
     assert (list(first.results), list(again.results)) == ([10], [10, 12])
-    assert (list(first.shared), list(again.shared)) == ([], [0])
+    assert (list(first.reused), list(again.reused)) == ([], [0])
     assert model.computed == [5, 6]
 
 
