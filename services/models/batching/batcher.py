@@ -116,7 +116,7 @@ class Batcher:
         missing = [(at, work) for at, work in enumerate(items) if results[at] is None]
         if not missing:
             self._observer.waited(0.0)
-            return Batched(results=results, reused=range(len(items)))
+            return Batched(results=results, reused=list(range(len(items))))
         self._check(deadline)
         call = Call(
             id=request_id.current.get(),
