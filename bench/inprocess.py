@@ -19,9 +19,9 @@ import numpy.typing as npt
 
 from bench.machine import cores
 from bench.texts import MODEL_SOURCE
-from services.common.models import locate
 from services.embedding.backends.base import InputType
 from services.embedding.settings import EmbeddingSettings
+from services.models.models import locate
 
 Task = Callable[..., Any]
 _BATCH = 32

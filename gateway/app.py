@@ -23,13 +23,13 @@ from gateway.middleware.edge import EdgeMiddleware
 from gateway.routes import convert, health, openai, rerank
 from gateway.routes.bounded_request import BoundedRequest
 from gateway.settings import GatewaySettings
+from services.common import call
 from services.common.deadline import Clock
 from services.common.discovery.base import Resolver
 from services.common.discovery.static import StaticResolver
 from services.common.rpc.instance_pool import InstancePools
 from services.common.rpc.pool import Pools
 from services.common.rpc.upstream_pool import UpstreamPools
-from services.common.server import call
 from services.common.telemetry import request_id
 
 

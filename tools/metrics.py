@@ -17,7 +17,7 @@ from prometheus_client import REGISTRY
 from services.common.telemetry.logs import configure_logs
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("gateway", *sorted(path.parent.name for path in ROOT.glob("services/*/settings.py")))
+PARTS = ("gateway", *sorted(path.parent.name for path in ROOT.glob("services/*/__main__.py")))
 
 
 def families() -> Iterator[tuple[str, str]]:

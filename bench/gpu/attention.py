@@ -16,11 +16,11 @@ from bench.gpu.kernel import States
 from bench.gpu.steps import Options, Report
 from bench.gpu.timing import seconds
 from bench.gpu.weights import make
-from services.common.devices.network import Pipeline
-from services.common.devices.torch_packing import moved, pad, try_packing
-from services.common.models import Tokens
 from services.embedding.backends.bi_encoder import KIND
 from services.embedding.backends.pipeline import open_pipeline
+from services.models.backends.network import Pipeline
+from services.models.backends.torch.packing import moved, pad, try_packing
+from services.models.models import Tokens
 
 _BUDGET = 32_768
 """Tokens of a batch, padding included."""

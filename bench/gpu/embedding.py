@@ -20,10 +20,10 @@ from bench.gpu.steps import Options, Report
 from bench.gpu.timing import seconds
 from bench.gpu.weights import make
 from bench.texts import Texts
-from services.common.models import Tokens
 from services.embedding.backends import loading
 from services.embedding.backends.base import EmbeddingBackend, InputType
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
+from services.models.models import Tokens
 
 _MODELS, _MORE_MODELS = (BGE_BASE, MINILM_L6), (BGE_LARGE, E5_BASE)
 """Measured in every number type, and afterwards in bfloat16 alone."""

@@ -21,8 +21,7 @@ from gateway.middleware.limits import TIMEOUT_HEADER, Gates
 from gateway.middleware.peers import PeerCheck
 from gateway.middleware.record import CLIENT_GONE, RequestRecord
 from gateway.settings import GatewaySettings
-from services.common import caller
-from services.common.server import call
+from services.common import call, caller
 from services.common.telemetry import request_id, tracing
 
 Headers = dict[str, str]

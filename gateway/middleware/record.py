@@ -9,7 +9,7 @@ from functools import cache
 from opentelemetry.trace import Span, Status, StatusCode
 from prometheus_client import Histogram
 
-from services.common.server.call import Field
+from services.common.call import Field
 from services.common.telemetry.logs import get_logger
 from services.common.telemetry.metrics import LATENCY_BUCKETS
 

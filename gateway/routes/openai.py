@@ -26,9 +26,9 @@ from gateway.schemas.openai import (
     ModelList,
     OpenAIError,
 )
+from services.common import call
 from services.common.deadline import Deadline
 from services.common.errors import RequestError, UnknownModel
-from services.common.server import call
 
 EmbeddingService = NamedDependency[SkipValidation[EmbeddingClient]]
 RerankingService = NamedDependency[SkipValidation[RerankingClient]]

@@ -25,9 +25,9 @@ from gateway.schemas.rerank import (
     RerankUsage,
     TextObject,
 )
+from services.common import call
 from services.common.deadline import Deadline
 from services.common.errors import NoEndpoint
-from services.common.server import call
 from services.common.telemetry import request_id
 
 RerankingService = NamedDependency[SkipValidation[RerankingClient]]

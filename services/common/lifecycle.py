@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from services.common.batching.base import Backlog
 from services.common.config import ProcessSettings, ServerSettings, metadata_of
 from services.common.errors import ConfigInvalid, DeviceError, StartupError
+from services.common.reply import Backlog
 from services.common.server.server import GrpcServer, Registration
 from services.common.telemetry.logs import configure_logs, get_logger, set_level
 from services.common.telemetry.metrics import RELOADS, metrics_endpoint

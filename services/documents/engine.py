@@ -10,9 +10,9 @@ from typing import Self
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from services.common.batching.base import Backlog
 from services.common.deadline import Deadline
 from services.common.errors import InvalidRequest, Overloaded, RequestError, TooLarge
+from services.common.reply import Backlog
 from services.common.telemetry.metrics import LATENCY_BUCKETS
 from services.documents.backends.base import Document, DocumentBackend, Format, Parsed
 from services.documents.settings import DocumentsSettings

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from services.common.lifecycle import ServiceApp
-from services.common.server import models_servicer
 from services.embedding.backends import loading
 from services.embedding.backends.base import EmbeddingBackend
 from services.embedding.engine import EmbeddingEngine
 from services.embedding.servicer import registration
 from services.embedding.settings import EmbeddingSettings
+from services.models import servicer as models_servicer
 
 
 def build(settings: EmbeddingSettings, *, backend: EmbeddingBackend | None = None) -> ServiceApp:

@@ -10,14 +10,15 @@ import numpy.typing as npt
 
 from services.common.caller import ANYONE, Caller
 from services.common.deadline import Deadline
-from services.common.engine.engine import ModelEngine
-from services.common.engine.lane import Lane, Tokenized
-from services.common.engine.metrics import EngineMetrics
 from services.common.errors import InvalidRequest, RequestError, TooLarge
-from services.common.models import Item, ModelInfo, Timings, Tokens
+from services.common.reply import Timings
 from services.embedding import vectors
 from services.embedding.backends.base import EmbeddingBackend, InputType, Text
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
+from services.models.engine.engine import ModelEngine
+from services.models.engine.lane import Lane, Tokenized
+from services.models.engine.metrics import EngineMetrics
+from services.models.models import Item, ModelInfo, Tokens
 
 METRICS = EngineMetrics("embedding")
 
@@ -70,7 +71,7 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
 
         Raises:
             UnknownModel, InvalidRequest, TooLarge: the request is wrong as a whole.
-            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `TokenBatcher.submit`.
+            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `Batcher.submit`.
         """
         lane = self.lane(model)
         _check_dimensions(lane.model, dimensions)
@@ -101,7 +102,7 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
     ) -> list[Item]:
         """Each input as the model computes it; an item that is wrong alone is its own error."""
         tokenized = await self._tokenize(self.lane(model), inputs, input_type, caller, deadline)
-        return [item if isinstance(item, RequestError) else item.tokens for item in tokenized.items]
+        return [item if isinstance(item, RequestError) else item.payload for item in tokenized.items]
 
     async def _tokenize(
         self,

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from services.common.config import Models, ModelServerSettings, ModelSettings
+from services.models.settings import Models, ModelServerSettings, ModelSettings
 
 
 class EmbeddingModelSettings(ModelSettings):

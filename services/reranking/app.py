@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from services.common.lifecycle import ServiceApp
-from services.common.server import models_servicer
+from services.models import servicer as models_servicer
 from services.reranking.backends import loading
 from services.reranking.backends.base import RerankingBackend
 from services.reranking.engine import RerankingEngine

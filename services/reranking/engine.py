@@ -7,14 +7,15 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from services.common.batching.base import Result
 from services.common.caller import ANYONE, Caller
 from services.common.deadline import Deadline
-from services.common.engine.engine import ModelEngine
-from services.common.engine.lane import Computed, Lane
-from services.common.engine.metrics import EngineMetrics
 from services.common.errors import InvalidRequest, RequestError, TooLarge
-from services.common.models import Item, ModelInfo, Timings, Tokens
+from services.common.reply import Timings
+from services.models.batching.call import Result
+from services.models.engine.engine import ModelEngine
+from services.models.engine.lane import Computed, Lane
+from services.models.engine.metrics import EngineMetrics
+from services.models.models import Item, ModelInfo, Tokens
 from services.reranking.backends.base import RerankingBackend
 from services.reranking.settings import RerankingModelSettings, RerankingSettings
 
@@ -110,7 +111,7 @@ class RerankingEngine(ModelEngine[RerankingBackend, RerankingModelSettings]):
 
         Raises:
             UnknownModel, InvalidRequest, TooLarge: the request is wrong as a whole.
-            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `TokenBatcher.submit`.
+            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `Batcher.submit`.
         """
         lane = self.lane(model)
         self._check(query.text, documents)

@@ -11,9 +11,10 @@ from isolane.common.v1 import item_pb2, reply_pb2
 from isolane.reranking.v1 import reranking_service_pb2 as pb
 from isolane.reranking.v1 import reranking_service_pb2_grpc as pb_grpc
 
-from services.common import caller
-from services.common.server import call, messages
+from services.common import call, caller
+from services.common.server import messages
 from services.common.server.server import Registration
+from services.models import replies
 from services.reranking.engine import Document, Query, Reranked, RerankingEngine
 
 NAME = pb.DESCRIPTOR.services_by_name["RerankingService"].full_name
@@ -43,13 +44,13 @@ class RerankingServicer(pb_grpc.RerankingServiceServicer):
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
         """See the proto."""
-        return pb.ListModelsResponse(models=[messages.model(info) for info in self._engine.models])
+        return pb.ListModelsResponse(models=[replies.model(info) for info in self._engine.models])
 
     def _reply(self, reranked: Reranked, started_s: float) -> pb.RerankResponse:
         usage = _usage(reranked.documents)
         call.note(model=reranked.model.id, items=usage.items, tokens=usage.tokens, **messages.noted(reranked.timings))
         return pb.RerankResponse(
-            model=messages.model(reranked.model),
+            model=replies.model(reranked.model),
             results=[pb.Result(index=result.index, score=result.score) for result in reranked.results],
             items=[_status(document) for document in reranked.documents],
             usage=usage,
@@ -73,7 +74,7 @@ def _usage(documents: Sequence[Document]) -> reply_pb2.Usage:
 
 def _status(document: Document) -> item_pb2.ItemStatus:
     if document.error is not None:
-        return messages.item_statuses([document.error])[0]
+        return replies.item_statuses([document.error])[0]
     return item_pb2.ItemStatus(
         outcome=item_pb2.OUTCOME_OK,
         token_count=document.tokens,

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from services.common.backend import ModelBackend
 from services.common.errors import InvalidRequest, StartupError
-from services.common.models import Tokens
 from services.embedding.backends import loading as embedding
 from services.embedding.backends.base import EmbeddingBackend, InputType, Text
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
+from services.models.backend import ModelBackend
+from services.models.models import Tokens
 from services.reranking.backends import loading as reranking
 from services.reranking.backends.base import RerankingBackend
 from services.reranking.settings import RerankingModelSettings, RerankingSettings

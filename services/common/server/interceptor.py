@@ -13,11 +13,10 @@ import grpc
 from grpc import aio
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-from services.common import caller, status
-from services.common.batching.base import Backlog
+from services.common import call, caller, status
 from services.common.deadline import ANSWER_S, TIME_LEFT_KEY, Deadline, is_task_cancelled, read_microseconds
 from services.common.errors import BackendFailed, Cancelled, DeadlineExceeded, RequestError, Unavailable
-from services.common.server import call
+from services.common.reply import Backlog
 from services.common.telemetry import request_id, tracing
 from services.common.telemetry.logs import get_logger
 from services.common.telemetry.metrics import RPCS
@@ -95,7 +94,8 @@ class EdgeInterceptor(aio.ServerInterceptor):
         fields = call.begin(deadline)
         error: RequestError | None = None
         try:
-            call.identify(caller.accept(headers.get(caller.CLIENT_KEY), headers.get(caller.PRIORITY_KEY)))
+            keys = (caller.CLIENT_KEY, caller.PRIORITY_KEY, caller.ORIGIN_KEY)
+            call.identify(caller.accept(*map(headers.get, keys)))
             reply = await self._run(method, behaviour, request, context, deadline)
             if trailers := self._trailers(reply):
                 context.set_trailing_metadata(trailers)

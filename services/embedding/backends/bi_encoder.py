@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from services.common.devices.choice import choose
-from services.common.devices.device_model import DeviceModel, Parts, load_parts
-from services.common.devices.graph.build import Built, build_bi_encoder
-from services.common.devices.kind import Kind
 from services.common.errors import InvalidRequest
-from services.common.models import Tokens, locate
 from services.embedding.backends.base import InputType, Text
 from services.embedding.backends.declared import read_declared
 from services.embedding.backends.judging import loss, sample
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
+from services.models.backends.choice import choose
+from services.models.backends.device_model import DeviceModel, Parts, load_parts
+from services.models.backends.kind import Built, Kind
+from services.models.backends.openvino.graph.build import build_bi_encoder
+from services.models.models import Tokens, locate
 
 
 def _build(model_id: str, folder: Path, *, int8: bool, **options: str) -> Built:

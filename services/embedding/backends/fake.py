@@ -9,11 +9,11 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from services.common.devices.fake_cost import FREE, FakeCost
 from services.common.errors import InvalidRequest
-from services.common.models import ModelInfo, Tokens
 from services.embedding.backends.base import InputType, Text
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
+from services.models.backends.fake.cost import FREE, FakeCost
+from services.models.models import ModelInfo, Tokens
 
 _MAX_TOKENS = 256
 _VOCABULARY = 30_000

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from services.common.devices import losses
-from services.common.models import locate
 from services.embedding.backends.bi_encoder import kind_of
 from services.embedding.settings import EmbeddingSettings
+from services.models.backends import losses
+from services.models.models import locate
 
 if __name__ == "__main__":
     sys.exit(

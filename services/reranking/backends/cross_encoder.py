@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.common.devices.choice import choose
-from services.common.devices.device_model import DeviceModel, load_parts
-from services.common.devices.graph.build import Built, build_cross_encoder
-from services.common.devices.kind import Kind
 from services.common.errors import StartupError
-from services.common.models import Tokens, locate
+from services.models.backends.choice import choose
+from services.models.backends.device_model import DeviceModel, load_parts
+from services.models.backends.kind import Built, Kind
+from services.models.backends.openvino.graph.build import build_cross_encoder
+from services.models.models import Tokens, locate
 from services.reranking.backends.judging import loss, sample
 from services.reranking.settings import RerankingModelSettings, RerankingSettings
 

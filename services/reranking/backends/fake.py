@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from services.common.devices.fake_cost import FREE, FakeCost
-from services.common.devices.passages import covered, passages
-from services.common.models import ModelInfo, Tokens
+from services.models.backends.fake.cost import FREE, FakeCost
+from services.models.backends.passages import covered, passages
+from services.models.models import ModelInfo, Tokens
 from services.reranking.settings import RerankingModelSettings, RerankingSettings
 
 _MAX_TOKENS = 512

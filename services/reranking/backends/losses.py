@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from services.common.devices import losses
-from services.common.models import locate
+from services.models.backends import losses
+from services.models.models import locate
 from services.reranking.backends.cross_encoder import KIND
 from services.reranking.settings import RerankingSettings
 

@@ -8,15 +8,15 @@ import torch
 from sentence_transformers import CrossEncoder
 from sentence_transformers.cross_encoder.modules import LogitScore
 
-from services.common.devices.graph.unfolding import torch_folder
-from services.common.devices.loading import facts_of, loading, tokenizer_of
-from services.common.devices.network import Pipeline
-from services.common.devices.torch_network import translated_errors
 from services.common.errors import StartupError
+from services.models.backends.loading import facts_of, loading, tokenizer_of
+from services.models.backends.network import Pipeline
+from services.models.backends.openvino.graph.unfolding import torch_folder
+from services.models.backends.torch.network import translated_errors
 
 
 def open_pipeline(model_id: str, folder: Path, *, device: str, dtype: str) -> Pipeline:
-    """Load a model; see `services.common.devices.network.OpenPipeline`.
+    """Load a model; see `services.models.backends.network.OpenPipeline`.
 
     Args:
         model_id: name that requests use.

@@ -16,8 +16,7 @@ from isolane.common.v1 import reply_pb2
 from isolane.embedding.v1 import embedding_service_pb2 as pb
 from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
 
-from services.common import caller, status
-from services.common.batching.base import Backlog
+from services.common import call, caller, status
 from services.common.caller import Caller, Priority
 from services.common.config import ServerSettings
 from services.common.deadline import Deadline
@@ -32,7 +31,7 @@ from services.common.errors import (
     TooLarge,
     Unavailable,
 )
-from services.common.server import call
+from services.common.reply import Backlog
 from services.common.server.interceptor import EdgeInterceptor
 from services.common.server.server import GrpcServer, Registration
 from services.common.telemetry import request_id, tracing

@@ -14,14 +14,14 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from services.common.deadline import Deadline
-from services.common.devices.openvino_network import can_compute
 from services.common.errors import InvalidRequest, RequestError
 from services.common.lifecycle import supervise
-from services.common.models import Tokens
 from services.embedding.backends.base import EmbeddingBackend, InputType, Text
 from services.embedding.backends.loading import load
 from services.embedding.engine import Embedded, EmbeddingEngine
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
+from services.models.backends.openvino.network import can_compute
+from services.models.models import Tokens
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # the first one imports torch and OpenVINO
 

@@ -16,7 +16,6 @@ from gateway.clients.variants import LATELY_S
 from gateway.middleware.body import CONNECTION
 from gateway.settings import GatewaySettings, Upstreams
 from services.common.lifecycle import supervise
-from services.common.models import ModelInfo
 from services.common.testing.clock import FakeClock
 from services.common.testing.logs import CapturedLogs, captured_logs
 from services.common.testing.resolvers import ChangingResolver
@@ -26,6 +25,7 @@ from services.documents.settings import DocumentsSettings
 from services.embedding.app import build as build_embedding
 from services.embedding.backends.fake import FakeEmbeddingBackend
 from services.embedding.settings import EmbeddingSettings
+from services.models.models import ModelInfo
 from services.reranking.app import build as build_reranking
 from services.reranking.backends.fake import FakeRerankingBackend
 from services.reranking.settings import RerankingSettings

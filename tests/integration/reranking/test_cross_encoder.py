@@ -17,7 +17,7 @@ from transformers import BertForSequenceClassification
 from services.common.deadline import Deadline
 from services.common.errors import StartupError
 from services.common.lifecycle import supervise
-from services.common.models import Tokens
+from services.models.models import Tokens
 from services.reranking.app import build
 from services.reranking.backends.base import RerankingBackend
 from services.reranking.backends.loading import load

@@ -15,8 +15,8 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-from services.common.devices.graph.onnx_weights import read
-from services.common.models import Tokens, locate
+from services.models.backends.openvino.graph.onnx_weights import read
+from services.models.models import Tokens, locate
 from services.reranking.backends.base import RerankingBackend
 from services.reranking.backends.loading import load
 from services.reranking.settings import RerankingSettings

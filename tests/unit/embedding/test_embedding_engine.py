@@ -14,7 +14,6 @@ from prometheus_client import REGISTRY
 
 from services.common.caller import Caller
 from services.common.deadline import Deadline
-from services.common.devices.fake_cost import FakeCost
 from services.common.errors import (
     BackendFailed,
     DeviceLost,
@@ -28,12 +27,13 @@ from services.common.errors import (
     UnknownModel,
 )
 from services.common.lifecycle import TaskDied, supervise
-from services.common.models import Tokens
 from services.common.testing.waiting import eventually
 from services.embedding.backends.base import InputType, Text
 from services.embedding.backends.fake import FakeEmbeddingBackend
 from services.embedding.engine import EmbeddingEngine
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
+from services.models.backends.fake.cost import FakeCost
+from services.models.models import Tokens
 
 MODEL = "all-MiniLM-L6-v2"
 POISON = 13
@@ -159,6 +159,7 @@ async def test_tokens_and_outcomes_are_counted() -> None:
     async with entered(FakeEmbeddingBackend(model_id="counted"), models=models) as engine:
         before = count("tokens"), count("padded_tokens")
         await engine.embed("counted", ["one two three", "", "one two three"], deadline=soon())
+        await eventually(lambda: count("tokens") > before[0])
 
     assert (count("tokens") - before[0], count("padded_tokens") - before[1]) == (3, 3)
     assert (count("items", outcome="ok"), count("items", outcome="invalid_request")) == (2, 1)
@@ -225,13 +226,13 @@ async def test_overload_is_refused_before_anything_is_tokenised() -> None:
             return super().tokenize(inputs, input_type)
 
     backend = Counting(model_id=MODEL, dimensions=8, cost=FakeCost(token_us=10_000))
-    async with entered(backend, max_queued_tokens=300, cache_bytes=0) as engine:
-        after = backend.tokenized + 3
-        first = [asyncio.create_task(engine.embed(MODEL, [f"{n} " * 100], deadline=soon())) for n in range(3)]
+    async with entered(backend, max_queued_tokens=1000, cache_bytes=0) as engine:
+        after = backend.tokenized + 8
+        first = [asyncio.create_task(engine.embed(MODEL, [f"{n} " * 100], deadline=soon())) for n in range(8)]
         await eventually(lambda: engine.backlog().queued_cost > 0 and backend.tokenized == after)
         before = backend.tokenized
         with pytest.raises(Overloaded) as refused:
-            await engine.embed(MODEL, ["word " * 250], deadline=soon())
+            await engine.embed(MODEL, ["word " * 2000], deadline=soon())
         assert backend.tokenized == before
         for task in first:
             task.cancel()
@@ -256,7 +257,6 @@ async def test_one_who_sends_what_is_slow_to_tokenise_holds_up_nobody_else() -> 
         await engine.embed(MODEL, texts[:1], deadline=soon())
         flooding = [asyncio.create_task(engine.embed(MODEL, [t], deadline=soon(), caller=flood)) for t in texts]
         await asyncio.sleep(0.05)
-        waiting = engine.backlog().queued_cost
         await engine.embed(MODEL, ["a short one"], deadline=soon(), caller=light)
         done = sum(task.done() for task in flooding)
         for task in flooding:
@@ -264,7 +264,6 @@ async def test_one_who_sends_what_is_slow_to_tokenise_holds_up_nobody_else() -> 
         await asyncio.gather(*flooding, return_exceptions=True)
 
     assert done <= 1
-    assert waiting > 10 * 256 + 500, "what tokenising takes counts as waiting beside what computing does"
 
 
 async def test_a_text_that_is_refused_leaves_the_estimate_of_others_as_it_was() -> None:
@@ -274,7 +273,6 @@ async def test_a_text_that_is_refused_leaves_the_estimate_of_others_as_it_was() 
         await engine.embed(MODEL, ["x" * 1_000_000], deadline=soon())
 
     assert lane._bytes_per_token == before
-    assert lane._tokenize_s_per_byte == 0
 
 
 async def test_models_are_loaded_and_unloaded_while_it_runs() -> None:
@@ -373,7 +371,7 @@ async def test_an_unload_goes_on_when_its_caller_is_gone() -> None:
         await engine.load_model(SECOND)
         backend.gate.clear()
         waiting = asyncio.create_task(engine.embed("second", ["red"], deadline=soon()))
-        await eventually(lambda: not engine.lane("second")._batcher._board.is_idle)
+        await eventually(lambda: not engine.lane("second")._batcher._scheduler.is_idle)
         await cancelled(asyncio.create_task(engine.unload_model("second")))
         assert not backend.is_closed
         backend.gate.set()

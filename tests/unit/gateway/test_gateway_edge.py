@@ -85,7 +85,25 @@ PEER = ("10.1.2.3", 5555)
 def test_a_caller_is_known_by_its_own_word_else_by_its_key_else_by_its_address(
     headers: dict[str, str], peer: tuple[str, int] | None, client: str
 ) -> None:
-    assert caller_of(headers, peer) == Caller(client=client)
+    assert caller_of(headers, peer).client == client
+
+
+@pytest.mark.parametrize(
+    ("peer", "origin"),
+    [
+        (PEER, "net-10.1.2.3"),
+        (("::ffff:10.1.2.3", 1), "net-10.1.2.3"),
+        (("2001:db8:1:2:3:4:5:6", 1), "net-2001:db8:1:2::"),
+        (("fe80::1%eth0", 1), "net-fe80::"),
+        (None, ""),
+    ],
+)
+def test_a_caller_may_call_itself_what_it_likes_and_still_comes_from_where_it_comes(
+    peer: tuple[str, int] | None, origin: str
+) -> None:
+    origins = {caller_of({"x-isolane-client": name}, peer).origin for name in ("alice", "bob")}
+
+    assert origins == {origin}
 
 
 def test_equal_keys_are_one_client_and_others_are_not() -> None:

@@ -12,7 +12,7 @@ import pytest
 from services.common.deadline import Deadline
 from services.common.errors import BackendFailed, InvalidRequest, RequestError, TooLarge, UnknownModel
 from services.common.lifecycle import supervise
-from services.common.models import Tokens
+from services.models.models import Tokens
 from services.reranking.backends.fake import FakeRerankingBackend
 from services.reranking.engine import Query, Reranked, RerankingEngine, probability
 from services.reranking.settings import RerankingSettings
