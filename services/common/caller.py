@@ -67,6 +67,8 @@ def accept(client: str | None, priority: str | None, origin: str | None = None) 
             f"{CLIENT_KEY}: not an id of 1 to 128 of A-Z a-z 0-9 . _ : @ / -; correct it or leave it out",
             param=CLIENT_KEY,
         )
+    if origin and not _CLIENT.fullmatch(origin):
+        raise InvalidRequest(f"{ORIGIN_KEY}: not an id; only the gateway sends it", param=ORIGIN_KEY)
     try:
         urgency = Priority(priority) if priority else Priority.INTERACTIVE
         return Caller(client=client or "", priority=urgency, origin=origin or "")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token
 from functools import cache
+from types import TracebackType
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
@@ -22,6 +24,7 @@ _PARENT_KEY, _STATE_KEY = CARRIED = ("traceparent", "tracestate")
 """Headers that carry a span from one process to the next."""
 _IDS = RandomIdGenerator()
 _SAMPLED = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+_PLAIN_PARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
 _current: ContextVar[trace.Span] = ContextVar("isolane_span", default=trace.INVALID_SPAN)
 """The span that is open in this task. OpenTelemetry's own context costs more to ask than a span to make."""
@@ -119,17 +122,12 @@ def _tracer(provider: trace.TracerProvider) -> trace.Tracer:
 def span(
     name: str, kind: trace.SpanKind, carrier: Mapping[str, str] | None = None
 ) -> AbstractContextManager[trace.Span]:
-    """Open a span for the body, as a child of the caller's span in `carrier` if there is one.
-
-    Where nothing exports, the caller's ids stand for all spans within, or one new set does: nobody would see others.
-    """
+    """Open a span for the body, as a child of the caller's span in `carrier` if there is one."""
     parent = _current.get() if carrier is None else _callers_span(carrier)
     provider = trace.get_tracer_provider()
-    if not isinstance(provider, _Provider) or provider.is_exporting:
-        return _recorded(_tracer(provider), name, kind, parent)
-    if carrier is None and parent is not trace.INVALID_SPAN:
-        return nullcontext(parent)
-    return _IdsOnly(parent.get_span_context())
+    if isinstance(provider, _Provider) and not provider.is_exporting:
+        return _Passing(parent)
+    return _recorded(_tracer(provider), name, kind, parent)
 
 
 @contextmanager
@@ -147,31 +145,47 @@ def _recorded(tracer: trace.Tracer, name: str, kind: trace.SpanKind, parent: tra
         opened.end()
 
 
-class _IdsOnly(AbstractContextManager[trace.Span]):
-    """A span that nobody will see: it gives the ids for logs and the next process, at a fifth of the cost."""
+class _Passing(AbstractContextManager[trace.Span]):
+    """A span that nobody will see: the ids are the caller's, so that whoever records next is a child of who did before.
 
-    __slots__ = ("_opened", "_token")
+    A class, as it stands around every call: a generator costs more.
 
-    _token: Token[trace.Span]
+    Args:
+        parent: the caller's span; without a valid one a trace begins.
+    """
 
-    def __init__(self, parent: trace.SpanContext) -> None:
-        self._opened = trace.NonRecordingSpan(parent if parent.is_valid else _new_ids())
+    __slots__ = ("_span", "_token")
+
+    def __init__(self, parent: trace.Span) -> None:
+        self._span = parent if parent.get_span_context().is_valid else _beginning()
+        self._token: Token[trace.Span]
 
     def __enter__(self) -> trace.Span:
-        self._token = _current.set(self._opened)
-        return self._opened
+        self._token = _current.set(self._span)
+        return self._span
 
-    def __exit__(self, *_exc_info: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         _current.reset(self._token)
 
 
+def _beginning() -> trace.Span:
+    """The first span of a trace of its own."""
+    return trace.NonRecordingSpan(
+        trace.SpanContext(_IDS.generate_trace_id(), _IDS.generate_span_id(), is_remote=False, trace_flags=_SAMPLED)
+    )
+
+
 def _callers_span(carrier: Mapping[str, str]) -> trace.Span:
-    return trace.get_current_span(_PROPAGATOR.extract(carrier)) if _PARENT_KEY in carrier else trace.INVALID_SPAN
-
-
-def _new_ids() -> trace.SpanContext:
-    """A trace of its own."""
-    return trace.SpanContext(_IDS.generate_trace_id(), _IDS.generate_span_id(), is_remote=False, trace_flags=_SAMPLED)
+    if (parent := carrier.get(_PARENT_KEY)) is None:
+        return trace.INVALID_SPAN
+    if _STATE_KEY in carrier or (plain := _PLAIN_PARENT.fullmatch(parent)) is None:
+        return trace.get_current_span(_PROPAGATOR.extract(carrier))
+    trace_id, span_id, flags = (int(digits, 16) for digits in plain.groups())
+    return trace.NonRecordingSpan(
+        trace.SpanContext(trace_id, span_id, is_remote=True, trace_flags=trace.TraceFlags(flags))
+    )
 
 
 def inject() -> dict[str, str]:

@@ -115,9 +115,10 @@ class _Class:
         if task.lines[line] > 1:
             return
         if not line.tasks:
-            self._waiting[line] = None
             self._origins[line.caller.origin] += 1
-            self._move(line, self._start(line))
+            start = self._start(line)
+            self._waiting[line] = None
+            self._move(line, start)
         line.tasks[task] = None
         line.lengths.add(task)
         line.cost += task.cost
@@ -162,7 +163,10 @@ class _Class:
 
     def _start(self, line: Line) -> float:
         """Where a line stands that waits, or would if it began to now."""
-        return line.time if line.tasks else max(line.time, self._time - self.quantum / self._siblings(line))
+        if line.tasks:
+            return line.time
+        # Where nobody waits there is nobody to be before, and the quantum is not kept for when somebody comes.
+        return max(line.time, self._time - (self.quantum / self._siblings(line) if self._waiting else 0.0))
 
     def _siblings(self, line: Line) -> int:
         """Lines of its origin that wait."""

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from litestar.exceptions import HTTPException
 
+from gateway.errors.problems import ForbiddenHost, ForbiddenPeer
 from gateway.middleware.body import Body
 from gateway.middleware.callers import caller_of
 from gateway.middleware.hosts import HostCheck
 from gateway.middleware.limits import Gate, Gates
 from gateway.middleware.peers import PeerCheck
 from gateway.settings import GatewaySettings, Limits
-from services.common.caller import Caller, Priority
-from services.common.errors import Cancelled, ForbiddenHost, ForbiddenPeer, InvalidRequest, Overloaded, TooLarge
+from services.common.caller import Priority
+from services.common.errors import Cancelled, InvalidRequest, Overloaded, TooLarge
 
 LOCAL = HostCheck(("127.0.0.1", "localhost", "[::1]"))
 PEERS = PeerCheck((ip_network("10.0.0.0/8"), ip_network("fd00::/8")))
@@ -85,7 +86,25 @@ PEER = ("10.1.2.3", 5555)
 def test_a_caller_is_known_by_its_own_word_else_by_its_key_else_by_its_address(
     headers: dict[str, str], peer: tuple[str, int] | None, client: str
 ) -> None:
-    assert caller_of(headers, peer) == Caller(client=client)
+    assert caller_of(headers, peer).client == client
+
+
+@pytest.mark.parametrize(
+    ("peer", "origin"),
+    [
+        (PEER, "net-10.1.2.3"),
+        (("::ffff:10.1.2.3", 1), "net-10.1.2.3"),
+        (("2001:db8:1:2:3:4:5:6", 1), "net-2001:db8:1:2::"),
+        (("fe80::1%eth0", 1), "net-fe80::"),
+        (None, ""),
+    ],
+)
+def test_a_caller_may_call_itself_what_it_likes_and_still_comes_from_where_it_comes(
+    peer: tuple[str, int] | None, origin: str
+) -> None:
+    origins = {caller_of({"x-isolane-client": name}, peer).origin for name in ("alice", "bob")}
+
+    assert origins == {origin}
 
 
 def test_equal_keys_are_one_client_and_others_are_not() -> None:

@@ -9,9 +9,10 @@ import pytest
 from services.common.caller import Caller
 from services.common.testing.waiting import eventually
 from services.models.engine.threads import FairThreads
+from services.models.scheduler.policy import Policy
 
 FLOOD, LIGHT = Caller(client="flood"), Caller(client="light")
-SHORT, LONG = 100, 1_000_000
+SHORT, LONG = 10_000, 1_000_000
 
 
 class Held:
@@ -34,7 +35,7 @@ def held() -> Held:
 
 @pytest.fixture
 async def threads(held: Held) -> AsyncIterator[FairThreads]:
-    made = FairThreads(2, "test")
+    made = FairThreads(2, "test", Policy())
     yield made
     held.gate.set()
     made.close()
@@ -72,7 +73,7 @@ async def test_long_work_leaves_a_thread_to_short_work(threads: FairThreads, hel
 async def test_one_thread_does_long_work_too(held: Held) -> None:
     held.gate.set()
 
-    assert await FairThreads(1, "test").run(lambda: held("long"), caller=FLOOD, size=LONG) == "long"
+    assert await FairThreads(1, "test", Policy()).run(lambda: held("long"), caller=FLOOD, size=LONG) == "long"
 
 
 async def test_those_who_are_gone_take_no_turn_and_keep_no_thread(threads: FairThreads, held: Held) -> None:
@@ -90,7 +91,7 @@ async def test_those_who_are_gone_take_no_turn_and_keep_no_thread(threads: FairT
     held.gate.set()
     assert await asyncio.wait_for(last, 5) == "last"
     assert held.begun == ["first 0", "first 1", "last"]
-    await eventually(lambda: threads._free == 2 and threads._free_for_long == 1)
+    await eventually(lambda: threads._usual._free == 2)
 
 
 async def test_a_failure_reaches_its_caller_and_frees_the_thread(threads: FairThreads, held: Held) -> None:
@@ -103,3 +104,34 @@ async def test_a_failure_reaches_its_caller_and_frees_the_thread(threads: FairTh
 
     held.gate.set()
     assert await threads.run(lambda: held("after"), caller=FLOOD, size=SHORT) == "after"
+
+
+async def test_the_shortest_work_is_done_at_once_while_nobody_waits(threads: FairThreads) -> None:
+    here = await threads.run(threading.get_ident, caller=FLOOD, size=1000)
+    there = await threads.run(threading.get_ident, caller=FLOOD, size=2000)
+
+    assert here == threading.get_ident() != there
+
+
+async def test_the_shortest_work_takes_its_turn_where_others_wait(threads: FairThreads, held: Held) -> None:
+    flood = [await begin(threads, held, f"flood {number}", FLOOD) for number in range(3)]
+    await eventually(lambda: len(held.begun) == 2)
+
+    tiny = asyncio.create_task(threads.run(lambda: held.begun.append("tiny"), caller=LIGHT, size=1000))
+    await asyncio.sleep(0)
+    assert "tiny" not in held.begun
+
+    held.gate.set()
+    await asyncio.gather(*flood, tiny)
+    assert "tiny" in held.begun
+
+
+async def test_names_of_one_origin_share_its_turns(threads: FairThreads, held: Held) -> None:
+    names = [Caller(client=f"name {number}", origin="one") for number in range(50)]
+    flood = [await begin(threads, held, f"flood {number}", each) for number, each in enumerate(names) for _ in range(2)]
+    other = await begin(threads, held, "other", Caller(client="other", origin="two"))
+
+    held.gate.set()
+    await asyncio.gather(*flood, other)
+
+    assert held.begun.index("other") <= 4
