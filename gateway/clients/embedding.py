@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
 from isolane.embedding.v1 import embedding_service_pb2 as pb
 from isolane.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
+from msgspec import Struct
 
 from gateway.clients.held_off import HeldOff
 from gateway.clients.items import Outcomes, ServedModel, Timings, read_items, served_models, timings
@@ -42,8 +42,7 @@ _VECTOR_TYPES: Mapping[Dtype, pb.VectorType.ValueType] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Embedded:
+class Embedded(Struct, frozen=True, kw_only=True):
     """The vectors of a batch."""
 
     model: str

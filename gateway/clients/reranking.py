@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from isolane.reranking.v1 import reranking_service_pb2 as pb
 from isolane.reranking.v1.reranking_service_pb2_grpc import RerankingServiceStub
+from msgspec import Struct
 
 from gateway.clients.held_off import HeldOff
 from gateway.clients.items import Outcomes, ServedModel, Timings, read_items, served_models, timings
@@ -23,8 +23,7 @@ SERVICE = "reranking"
 HEALTH_SERVICE = pb.DESCRIPTOR.services_by_name["RerankingService"].full_name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ranked:
+class Ranked(Struct, frozen=True, kw_only=True):
     """Documents by relevance."""
 
     model: str

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator
 
 from gateway.settings import GatewaySettings, Limits
 from services.common.caller import Priority
@@ -46,8 +44,7 @@ class Gate:
             )
         return Deadline.after(min(int(timeout_ms) / 1000, self.limits.max_timeout_s))
 
-    @contextlib.contextmanager
-    def admit(self, priority: Priority = Priority.INTERACTIVE) -> Iterator[None]:
+    def admit(self, priority: Priority = Priority.INTERACTIVE) -> Gate:
         """Hold a place while the body runs; Overloaded when there is none. Some places are not for bulk."""
         if self._in_flight >= self._places[priority]:
             raise Overloaded(
@@ -55,11 +52,13 @@ class Gate:
                 "try again in 1 s",
                 retry_after_s=1.0,
             )
+        return self
+
+    def __enter__(self) -> None:
         self._in_flight += 1
-        try:
-            yield
-        finally:
-            self._in_flight -= 1
+
+    def __exit__(self, *_error: object) -> None:
+        self._in_flight -= 1
 
 
 class Gates:
@@ -73,8 +72,11 @@ class Gates:
             ("/v2/rerank", reranking),
             ("/v1/convert/", Gate(settings.documents)),
         )
+        self._by_path = dict(self._by_prefix)
         self._other = Gate(_SMALL)
 
     def of(self, path: str) -> Gate:
         """The gate for a path."""
+        if (gate := self._by_path.get(path)) is not None:
+            return gate
         return next((gate for prefix, gate in self._by_prefix if path.startswith(prefix)), self._other)
