@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
 from grpc import StatusCode, aio
+from msgspec import Struct
 from opentelemetry.trace import SpanKind
 
 from services.common import caller, status
@@ -51,8 +51,7 @@ _RETRY_AFTER_S = 1.0
 log = get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Call(Generic[StubT, Request, Reply]):
+class _Call(Struct, Generic[StubT, Request, Reply], frozen=True, kw_only=True):
     """What is asked, the same in every attempt."""
 
     name: str
