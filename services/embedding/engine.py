@@ -16,7 +16,7 @@ from services.embedding.backends.base import EmbeddingBackend, InputType, Text
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
 from services.models.answer import Answer
 from services.models.engine.engine import ModelEngine
-from services.models.engine.lane import Lane
+from services.models.engine.loaded_model import LoadedModel
 from services.models.engine.request import Checked, check_each, compute
 from services.models.models import Item, ModelInfo, Tokens
 
@@ -65,21 +65,21 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
             UnknownModel, InvalidRequest, TooLarge: the request is wrong as a whole.
             Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `Batcher.submit`.
         """
-        lane = self.lane(model)
-        _check_dimensions(lane.model, dimensions)
-        checked, make = self._tokenizing(lane, inputs, input_type)
-        computed, timings = await compute(lane, checked.sizes, make, caller, deadline)
-        matrix = np.zeros((len(inputs), lane.model.dimensions), dtype="<f4")
+        loaded = self.loaded(model)
+        _check_dimensions(loaded.model, dimensions)
+        checked, make = self._tokenizing(loaded, inputs, input_type)
+        computed, timings = await compute(loaded, checked.sizes, make, caller, deadline)
+        matrix = np.zeros((len(inputs), loaded.model.dimensions), dtype="<f4")
         for index, outcome in enumerate(computed.outcomes):
             if not isinstance(outcome, RequestError):
                 matrix[index] = outcome
-        shared = (computed.items[at] for at in computed.shared)
+        reused = (computed.items[at] for at in computed.reused)
         return Embedded(
-            model=lane.model,
-            matrix=vectors.cut(matrix, dimensions) if dimensions not in {0, lane.model.dimensions} else matrix,
+            model=loaded.model,
+            matrix=vectors.cut(matrix, dimensions) if dimensions not in {0, loaded.model.dimensions} else matrix,
             items=computed.items,
-            shared=computed.shared,
-            shared_tokens=sum(len(item.ids) for item in shared if isinstance(item, Tokens)),
+            reused=computed.reused,
+            reused_tokens=sum(len(item.ids) for item in reused if isinstance(item, Tokens)),
             timings=timings,
         )
 
@@ -93,18 +93,18 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
         caller: Caller = ANYONE,
     ) -> list[Item]:
         """Each input as the model computes it; an item that is wrong alone is its own error."""
-        lane = self.lane(model)
-        checked, make = self._tokenizing(lane, inputs, input_type)
-        tokenized = await lane.tokenize(checked.sizes, make, caller, deadline)
+        loaded = self.loaded(model)
+        checked, make = self._tokenizing(loaded, inputs, input_type)
+        tokenized = await loaded.tokenize(checked.sizes, make, caller, deadline)
         return [item if isinstance(item, RequestError) else item.payload for item in tokenized.items]
 
     def _tokenizing(
-        self, lane: Lane[EmbeddingBackend], inputs: Sequence[Text], input_type: InputType
+        self, loaded: LoadedModel[EmbeddingBackend], inputs: Sequence[Text], input_type: InputType
     ) -> tuple[Checked[Text], Callable[[], list[Item]]]:
         """The inputs, and what tokenises those that are right."""
         self._check_number(inputs)
         checked = check_each(inputs, what="text", most_bytes=self._settings.max_input_bytes)
-        return checked, lambda: checked.map(lambda good: lane.backend.tokenize(good, input_type))
+        return checked, lambda: checked.map(lambda good: loaded.backend.tokenize(good, input_type))
 
     def _check_number(self, inputs: Sequence[Text]) -> None:
         if not inputs:

@@ -16,8 +16,8 @@ class Answer:
     model: ModelInfo
     items: Sequence[Item]
     """One per input: all that was computed of it, or why it failed."""
-    shared: Sequence[int]
+    reused: Sequence[int]
     """Positions of inputs of which nothing was computed for this request, ascending."""
-    shared_tokens: int
+    reused_tokens: int
     """Tokens that were not computed for this request."""
     timings: Timings

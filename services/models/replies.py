@@ -36,8 +36,8 @@ def fields(answer: Answer, started_s: float, backlog: Backlog) -> dict[str, Any]
     )
     return {
         "model": model(answer.model),
-        "items": item_statuses(answer.items, answer.shared),
-        "usage": reply_pb2.Usage(items=items, tokens=tokens, computed_tokens=tokens - answer.shared_tokens),
+        "items": item_statuses(answer.items, answer.reused),
+        "usage": reply_pb2.Usage(items=items, tokens=tokens, computed_tokens=tokens - answer.reused_tokens),
         "timings": messages.timings(spent, started_s),
         "load": messages.load(backlog),
     }
@@ -59,10 +59,10 @@ def model(info: ModelInfo) -> model_pb2.Model:
     )
 
 
-def item_statuses(items: Sequence[Item], shared: Sequence[int] = ()) -> list[item_pb2.ItemStatus]:
-    """What became of each item; those at `shared` were not computed for this request."""
+def item_statuses(items: Sequence[Item], reused: Sequence[int] = ()) -> list[item_pb2.ItemStatus]:
+    """What became of each item; those at `reused` were not computed for this request."""
     statuses = [_status(item) for item in items]
-    for index in shared:
+    for index in reused:
         statuses[index].cached = True
     return statuses
 

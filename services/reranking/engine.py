@@ -13,7 +13,7 @@ from services.common.errors import InvalidRequest, RequestError, TooLarge
 from services.models.answer import Answer
 from services.models.batching.call import Result
 from services.models.engine.engine import ModelEngine
-from services.models.engine.lane import Lane
+from services.models.engine.loaded_model import LoadedModel
 from services.models.engine.request import Checked, byte_size, check_each, compute
 from services.models.models import Item, Tokens
 from services.reranking.backends.base import RerankingBackend
@@ -80,38 +80,42 @@ class RerankingEngine(ModelEngine[RerankingBackend, RerankingModelSettings]):
             UnknownModel, InvalidRequest, TooLarge: the request is wrong as a whole.
             Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `Batcher.submit`.
         """
-        lane = self.lane(model)
+        loaded = self.loaded(model)
         self._check(query.text, documents)
         checked = check_each(documents, what="document", most_bytes=self._settings.max_document_bytes)
         lengths: list[int] = []
         """Number of pairs of each document."""
 
         def make() -> list[Item]:
-            pairs = self._pairs(lane, query, checked)
+            pairs = self._pairs(loaded, query, checked)
             lengths.extend(map(len, pairs))
             return list(chain.from_iterable(pairs))
 
         query_bytes = byte_size(query.text)
-        computed, timings = await compute(lane, [size + query_bytes for size in checked.sizes], make, caller, deadline)
+        computed, timings = await compute(
+            loaded, [size + query_bytes for size in checked.sizes], make, caller, deadline
+        )
         spans = _spans(lengths)
         items = [_whole([computed.items[at] for at in span]) for span in spans]
         good = {index: span for index, span in enumerate(spans) if isinstance(items[index], Tokens)}
         numbers: Sequence[Result] = computed.outcomes
         scores = {index: max(float(numbers[at]) for at in span) for index, span in good.items()}
-        shared = frozenset(computed.shared)
+        reused = frozenset(computed.reused)
         return Reranked(
-            model=lane.model,
+            model=loaded.model,
             results=_best(scores, query),
             items=items,
-            shared=[index for index, span in good.items() if shared.issuperset(span)],
-            shared_tokens=sum(_length(computed.items[at]) for span in good.values() for at in span if at in shared),
+            reused=[index for index, span in good.items() if reused.issuperset(span)],
+            reused_tokens=sum(_length(computed.items[at]) for span in good.values() for at in span if at in reused),
             timings=timings,
         )
 
-    def _pairs(self, lane: Lane[RerankingBackend], query: Query, checked: Checked[str]) -> list[Sequence[Item]]:
+    def _pairs(
+        self, loaded: LoadedModel[RerankingBackend], query: Query, checked: Checked[str]
+    ) -> list[Sequence[Item]]:
         """The pairs of each document as the model computes them; one that is wrong alone is its own error."""
         pairs = checked.map(
-            lambda good: lane.backend.tokenize(
+            lambda good: loaded.backend.tokenize(
                 query.text,
                 good,
                 max_document_tokens=query.max_document_tokens,

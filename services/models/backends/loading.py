@@ -9,7 +9,7 @@ from typing import Any
 from services.models.backends.choice import Choice, choose
 from services.models.backends.device_model import Parts
 from services.models.backends.kind import Kind
-from services.models.backends.network import Loaded
+from services.models.backends.network import Opened
 from services.models.backends.tokenizer import max_tokens_of, tokenizer_for
 from services.models.models import ModelInfo, locate, revision
 from services.models.settings import ModelServerSettings, ModelSettings
@@ -49,7 +49,7 @@ def load_parts(
     # torch is imported only where it computes.
     module = importlib.import_module(f"services.models.backends.{chosen.backend}.loading")
     where = {} if chosen.backend == "openvino" else {"device": chosen.device}
-    loaded: Loaded = module.load(settings, model, folder=folder, kind=kind, **where)
+    loaded: Opened = module.load(settings, model, folder=folder, kind=kind, **where)
     info = ModelInfo(
         id=model.id,
         revision=revision(folder),

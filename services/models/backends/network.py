@@ -68,7 +68,7 @@ class Pipeline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class Opened:
     """A model that is ready to compute."""
 
     network: Network

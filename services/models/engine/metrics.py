@@ -29,8 +29,8 @@ class EngineMetrics:
         self.items = Counter(f"{name}_items_total", "Items by outcome.", ["model", "outcome"])
         self.tokens = Counter(f"{name}_tokens_total", "Tokens computed, after truncation.", ["model"])
         self.padded_tokens = Counter(f"{name}_padded_tokens_total", "Tokens computed, padding included.", ["model"])
-        self.shared_tokens = Counter(
-            f"{name}_shared_tokens_total",
+        self.reused_tokens = Counter(
+            f"{name}_reused_tokens_total",
             "Tokens of items whose result was kept or came with an equal item.",
             ["model"],
         )
@@ -75,7 +75,7 @@ class ModelMetrics:
         self._refused = cache(partial(metrics.refused.labels, model))
         self._tokens = metrics.tokens.labels(model)
         self._padded_tokens = metrics.padded_tokens.labels(model)
-        self._shared_tokens = metrics.shared_tokens.labels(model)
+        self._reused_tokens = metrics.reused_tokens.labels(model)
         self._queue = metrics.queue.labels(model)
         self._compute = metrics.compute.labels(model)
         self._batch_tokens = metrics.batch_tokens.labels(model)
@@ -95,12 +95,14 @@ class ModelMetrics:
         """A request was answered."""
         self._queue.observe(queue_s)
 
-    def count(self, items: Sequence[Item], shared: Sequence[int]) -> None:
+    def count(self, items: Sequence[Item], reused: Sequence[int]) -> None:
         """Add a request's items as they came out, and those that were not computed for it."""
         outcomes = ["ok" if isinstance(item, Tokens) else item.code for item in items]
         for outcome in set(outcomes):
             self._items(outcome).inc(outcomes.count(outcome))
-        self._shared_tokens.inc(sum(len(item.ids) for item in (items[at] for at in shared) if isinstance(item, Tokens)))
+        if reused:
+            found = (items[at] for at in reused)
+            self._reused_tokens.inc(sum(len(item.ids) for item in found if isinstance(item, Tokens)))
 
     def follow(self, queued_tokens: Callable[[], float]) -> None:
         """Ask for the tokens that wait whenever metrics are read."""

@@ -10,7 +10,7 @@ from services.common.caller import Caller
 from services.common.deadline import Deadline
 from services.common.errors import InvalidRequest, RequestError, TooLarge
 from services.common.reply import Timings
-from services.models.engine.lane import Computed, Lane
+from services.models.engine.loaded_model import Computed, LoadedModel
 from services.models.models import Item
 
 InputT = TypeVar("InputT", bound=str | Sequence[int])
@@ -64,10 +64,10 @@ def byte_size(given: str | Sequence[int]) -> int:
 
 
 async def compute(
-    lane: Lane[Any], sizes: Sequence[int], make: Callable[[], list[Item]], caller: Caller, deadline: Deadline
+    loaded: LoadedModel[Any], sizes: Sequence[int], make: Callable[[], list[Item]], caller: Caller, deadline: Deadline
 ) -> tuple[Computed, Timings]:
-    """Tokenise and compute; see `Lane.tokenize` and `Lane.compute`, whose errors it raises."""
-    tokenized = await lane.tokenize(sizes, make, caller, deadline)
-    computed = await lane.compute(tokenized.items, caller, deadline)
+    """Tokenise and compute; see `LoadedModel.tokenize` and `LoadedModel.compute`, whose errors it raises."""
+    tokenized = await loaded.tokenize(sizes, make, caller, deadline)
+    computed = await loaded.compute(tokenized.items, caller, deadline)
     spent = Timings(tokenize_us=tokenized.tokenize_us, queue_us=computed.queue_us, compute_us=computed.compute_us)
     return computed, spent

@@ -22,7 +22,7 @@ from sentence_transformers import SentenceTransformer
 from services.common.errors import StartupError, Unbuildable
 from services.embedding.backends.bi_encoder import KIND
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
-from services.models.backends.network import Loaded, ModelFacts
+from services.models.backends.network import ModelFacts, Opened
 from services.models.backends.openvino import conversion as openvino_conversion
 from services.models.backends.openvino import loading as openvino_loading
 from services.models.backends.openvino.files import Graph, Wanted, folder_of, read, write
@@ -80,12 +80,12 @@ def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
 
 
-def load(source: Path, *, dtype: str = "float32") -> Loaded:
+def load(source: Path, *, dtype: str = "float32") -> Opened:
     model = EmbeddingModelSettings(id="owner/tiny", source=f"path:{source}", dtype=dtype)
     return openvino_loading.load(SETTINGS, model, folder=source, kind=KIND)
 
 
-def vectors(loaded: Loaded) -> np.ndarray:
+def vectors(loaded: Opened) -> np.ndarray:
     return loaded.network.compute(loaded.network.prepare(BATCH), alone=True)
 
 

@@ -142,8 +142,8 @@ async def test_equal_pairs_are_scored_once_and_kept() -> None:
         first = await rerank(engine, ["0", "1", "0"])
         again = await rerank(engine, ["1", "0"])
 
-    assert (list(first.shared), first.shared_tokens) == ([2], 1)
-    assert (list(again.shared), again.shared_tokens) == ([0, 1], 2)
+    assert (list(first.reused), first.reused_tokens) == ([2], 1)
+    assert (list(again.reused), again.reused_tokens) == ([0, 1], 2)
     assert order(again) == [0, 1]
 
 

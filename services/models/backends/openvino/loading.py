@@ -13,7 +13,7 @@ from services.common.errors import StartupError, Unbuildable
 from services.common.telemetry.logs import get_logger
 from services.models.backends import number_types
 from services.models.backends.kind import Kind
-from services.models.backends.network import Loaded, ModelFacts, Network
+from services.models.backends.network import ModelFacts, Network, Opened
 from services.models.backends.openvino.conversion import converted
 from services.models.backends.openvino.files import Graph
 from services.models.backends.openvino.network import OpenVinoNetwork, can_compute
@@ -25,7 +25,7 @@ from services.models.settings import ModelServerSettings, ModelSettings, models_
 log = get_logger()
 
 
-def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, kind: Kind) -> Loaded:
+def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, kind: Kind) -> Opened:
     """The model, ready to compute.
 
     Args:
@@ -49,7 +49,7 @@ def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, k
     network = open_network(settings.replicas, dtype)
     graph.drop_pages()
     _give_back_memory()
-    return Loaded(network=network, tokenizer=graph.tokenizer, facts=graph.facts, dtype=dtype)
+    return Opened(network=network, tokenizer=graph.tokenizer, facts=graph.facts, dtype=dtype)
 
 
 def _chosen(

@@ -10,14 +10,14 @@ import torch
 
 from services.models.backends import number_types
 from services.models.backends.kind import Kind
-from services.models.backends.network import Loaded, Pipeline
+from services.models.backends.network import Opened, Pipeline
 from services.models.backends.tokenizer import tokenizer_for
 from services.models.backends.torch.network import TorchNetwork, translated_errors
 from services.models.backends.torch.pipeline import open_pipeline
 from services.models.settings import ModelServerSettings, ModelSettings
 
 
-def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, kind: Kind, device: str) -> Loaded:
+def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, kind: Kind, device: str) -> Opened:
     """The model on its device, ready to compute.
 
     Args:
@@ -38,7 +38,7 @@ def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, k
         dtype = _chosen(model, opened, open_network, kind) if _has_bfloat16(device) else number_types.EXACT
     pipeline = opened(dtype=dtype)
     network = open_network(pipeline, dtype)
-    return Loaded(network=network, tokenizer=pipeline.tokenizer, facts=pipeline.facts, dtype=dtype)
+    return Opened(network=network, tokenizer=pipeline.tokenizer, facts=pipeline.facts, dtype=dtype)
 
 
 def _chosen(
