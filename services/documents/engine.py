@@ -8,20 +8,12 @@ from contextlib import AsyncExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
-from prometheus_client import Counter, Gauge, Histogram
-
 from services.common.deadline import Deadline
 from services.common.errors import InvalidRequest, Overloaded, RequestError, TooLarge
 from services.common.reply import Backlog
-from services.common.telemetry.metrics import LATENCY_BUCKETS
+from services.documents import metrics
 from services.documents.backends.base import Document, DocumentBackend, Format, Parsed
 from services.documents.settings import DocumentsSettings
-
-DOCUMENTS = Counter("isolane_documents_files_total", "Files by format and outcome.", ["format", "outcome"])
-PARSE_SECONDS = Histogram(
-    "isolane_documents_parse_seconds", "Time with a worker, by format.", ["format"], buckets=LATENCY_BUCKETS
-)
-IN_FLIGHT = Gauge("isolane_documents_in_flight", "Files that are parsed or wait for it.")
 
 _MAX_FILENAME_BYTES = 255
 _NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
@@ -44,6 +36,7 @@ class DocumentsEngine:
         self._backend = backend
         self._in_flight = 0
         self._mean_s = _FIRST_GUESS_S
+        self._shown = metrics.in_flight()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -89,7 +82,7 @@ class DocumentsEngine:
                 async with deadline.enforce(f"documents: parse {document.filename}"):
                     parsed = await self._backend.parse(document)
         except RequestError as exc:
-            DOCUMENTS.labels("unknown", exc.code).inc()
+            metrics.files().labels("unknown", exc.code).inc()
             raise
         self._learn(parsed)
         return parsed
@@ -117,14 +110,14 @@ class DocumentsEngine:
                 retry_after_s=wait_s,
             )
         self._in_flight += 1
-        IN_FLIGHT.inc()
+        self._shown.inc()
         try:
             yield
         finally:
             self._in_flight -= 1
-            IN_FLIGHT.dec()
+            self._shown.dec()
 
     def _learn(self, parsed: Parsed) -> None:
-        DOCUMENTS.labels(parsed.format, "ok").inc()
-        PARSE_SECONDS.labels(parsed.format).observe(parsed.compute_us / 1e6)
+        metrics.files().labels(parsed.format, "ok").inc()
+        metrics.parse_seconds().labels(parsed.format).observe(parsed.compute_us / 1e6)
         self._mean_s += _DECAY * (parsed.compute_us / 1e6 - self._mean_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -24,6 +25,11 @@ class EmbeddingModelSettings(ModelSettings):
 
     matryoshka_dimensions: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """Shorter lengths to which vectors may be cut; empty takes those that the model's own config declares."""
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """The pooling."""
+        return {"pooling": self.pooling}
 
 
 class EmbeddingSettings(ModelServerSettings):

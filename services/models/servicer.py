@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from grpc import aio
 from isolane.common.v1 import models_service_pb2 as pb
@@ -13,11 +12,11 @@ from pydantic import SecretStr
 
 from services.common import call
 from services.common.errors import NotPermitted
-from services.common.reply import Backlog
 from services.common.server.server import Registration
 from services.common.telemetry.logs import get_logger
 from services.models import replies
-from services.models.models import ModelInfo
+from services.models.engine.engine import ModelEngine
+from services.models.engine.loaded_model import LoadedModel
 
 NAME = pb.DESCRIPTOR.services_by_name["ModelsService"].full_name
 Context = aio.ServicerContext[Any, Any]
@@ -27,55 +26,16 @@ _SCHEME = "Bearer "
 log = get_logger()
 
 
-class Loaded(Protocol):
-    """A loaded model."""
-
-    @property
-    def model(self) -> ModelInfo:
-        """What it is."""
-        ...
-
-    @property
-    def thousand_tokens_s(self) -> float:
-        """Predicted time of a batch of 1,000 tokens. Unit: seconds."""
-        ...
-
-    def backlog(self) -> Backlog:
-        """Work that waits for it."""
-        ...
-
-
-class Models(Protocol):
-    """What can load and unload models."""
-
-    @property
-    def lanes(self) -> Sequence[Loaded]:
-        """The loaded models, the default first."""
-        ...
-
-    async def load_model(self, settings_json: str) -> Loaded:
-        """Load one more; InvalidRequest when it cannot be."""
-        ...
-
-    async def warm_up_model(self, model: str) -> Loaded:
-        """Measure its speed anew; UnknownModel when there is none."""
-        ...
-
-    async def unload_model(self, model: str) -> None:
-        """Free it; UnknownModel when there is none."""
-        ...
-
-
 class ModelsServicer(pb_grpc.ModelsServiceServicer):
     """Checks the token, calls the engine.
 
     Args:
-        models: what loads and unloads.
+        engine: what loads and unloads.
         admin_token: whose bearer may; empty lets nobody.
     """
 
-    def __init__(self, models: Models, admin_token: SecretStr) -> None:
-        self._models = models
+    def __init__(self, engine: ModelEngine[Any, Any], admin_token: SecretStr) -> None:
+        self._engine = engine
         self._admin_token = admin_token.get_secret_value()
 
     async def ListLoadedModels(
@@ -83,12 +43,12 @@ class ModelsServicer(pb_grpc.ModelsServiceServicer):
     ) -> pb.ListLoadedModelsResponse:
         """See the proto."""
         self._check(context)
-        return pb.ListLoadedModelsResponse(models=[_loaded(lane) for lane in self._models.lanes])
+        return pb.ListLoadedModelsResponse(models=[_loaded(loaded) for loaded in self._engine.loaded_models])
 
     async def LoadModel(self, request: pb.LoadModelRequest, context: Context) -> pb.LoadModelResponse:
         """See the proto."""
         self._check(context)
-        loaded = await self._models.load_model(request.settings_json)
+        loaded = await self._engine.load_model(request.settings_json)
         call.note(model=loaded.model.id)
         return pb.LoadModelResponse(model=_loaded(loaded))
 
@@ -96,13 +56,13 @@ class ModelsServicer(pb_grpc.ModelsServiceServicer):
         """See the proto."""
         self._check(context)
         call.note(model=request.model[:256])
-        return pb.WarmUpModelResponse(model=_loaded(await self._models.warm_up_model(request.model)))
+        return pb.WarmUpModelResponse(model=_loaded(await self._engine.warm_up_model(request.model)))
 
     async def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> pb.UnloadModelResponse:
         """See the proto."""
         self._check(context)
         call.note(model=request.model[:256])
-        await self._models.unload_model(request.model)
+        await self._engine.unload_model(request.model)
         return pb.UnloadModelResponse()
 
     def _check(self, context: Context) -> None:
@@ -115,16 +75,16 @@ class ModelsServicer(pb_grpc.ModelsServiceServicer):
             raise NotPermitted("the admin token is missing or wrong; send it as metadata `authorization: Bearer TOKEN`")
 
 
-def registration(models: Models, admin_token: SecretStr) -> Registration:
+def registration(engine: ModelEngine[Any, Any], admin_token: SecretStr) -> Registration:
     """What the server needs to serve it."""
     return Registration(
-        name=NAME, servicer=ModelsServicer(models, admin_token), add=pb_grpc.add_ModelsServiceServicer_to_server
+        name=NAME, servicer=ModelsServicer(engine, admin_token), add=pb_grpc.add_ModelsServiceServicer_to_server
     )
 
 
-def _loaded(lane: Loaded) -> pb.LoadedModel:
+def _loaded(loaded: LoadedModel[Any]) -> pb.LoadedModel:
     return pb.LoadedModel(
-        model=replies.model(lane.model),
-        queued_cost=lane.backlog().queued_cost,
-        thousand_tokens_us=round(lane.thousand_tokens_s * 1e6),
+        model=replies.model(loaded.model),
+        queued_cost=loaded.backlog().queued_cost,
+        thousand_tokens_us=round(loaded.thousand_tokens_s * 1e6),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -37,6 +38,11 @@ class ModelSettings(BaseModel):
     max_tokens: int = Field(default=0, ge=0)
     """Longest input, special tokens included; the rest is cut off and reported. 0 takes the model's own limit, which is
     also the most."""
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """What else decides the results, as arguments of what builds and of what opens models of its kind."""
+        return {}
 
 
 ModelT = TypeVar("ModelT", bound=ModelSettings)

@@ -144,6 +144,31 @@ def test_composition_roots_import_without_heavy_libraries(module: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+sys.modules.update(dict.fromkeys({heavy}))
+for root in ("gateway", "services"):
+    for module in pkgutil.walk_packages(importlib.import_module(root).__path__, root + "."):
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError:
+            assert {{"backends", "devices"}} & set(module.name.split(".")), module.name
+        else:
+            print(module.name)
+from prometheus_client import REGISTRY
+print(*(family.name for family in REGISTRY.collect() if family.name.startswith("isolane_")), file=sys.stderr)
+"""
+
+
+def test_an_import_makes_no_metric() -> None:
+    done = python(IMPORT_ALL.format(heavy=HEAVY))
+
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+    assert {"gateway.server", "services.common.lifecycle", "services.documents.backends.pool"} < set(
+        done.stdout.split()
+    )
+
+
 def test_only_settings_read_the_environment() -> None:
     readers = {
         str(path.relative_to(ROOT))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.models.backends.choice import Choice
-from services.models.backends.kind import Kind
-from services.models.backends.network import Loaded, Network
-from services.models.backends.tokenizer import ModelTokenizer, max_tokens_of, tokenizer_for
-from services.models.models import ModelInfo, Tokens, revision
-from services.models.settings import ModelServerSettings, ModelSettings
+from services.models.backends.network import Network
+from services.models.backends.tokenizer import ModelTokenizer
+from services.models.models import ModelInfo, Tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +22,8 @@ class Parts:
     info: ModelInfo
     network: Network
     tokenizer: ModelTokenizer
+    folder: Path
+    """Its files."""
 
 
 class DeviceModel:
@@ -59,35 +57,3 @@ class DeviceModel:
     def close(self) -> None:
         """Free the memory."""
         self._parts.network.close()
-
-
-def load_parts(
-    settings: ModelServerSettings, model: ModelSettings, chosen: Choice, *, folder: Path, kind: Kind
-) -> Parts:
-    """Load a model.
-
-    Args:
-        settings: of the service.
-        model: the model's own.
-        chosen: what computes it.
-        folder: the model's files.
-        kind: of model.
-
-    Raises:
-        StartupError: the model cannot be loaded, or its settings do not fit it.
-    """
-    # torch is imported only where it computes.
-    module = importlib.import_module(f"services.models.backends.{chosen.backend}.loading")
-    where = {} if chosen.backend == "openvino" else {"device": chosen.device}
-    loaded: Loaded = module.load(settings, model, folder=folder, kind=kind, **where)
-    info = ModelInfo(
-        id=model.id,
-        revision=revision(folder),
-        max_tokens=max_tokens_of(model, loaded.facts),
-        dtype=loaded.dtype,
-        device=chosen.device,
-        dimensions=loaded.facts.dimensions,
-        backend=chosen.backend,
-    )
-    tokenizer = tokenizer_for(model, loaded.tokenizer, loaded.facts)
-    return Parts(info=info, network=loaded.network, tokenizer=tokenizer)

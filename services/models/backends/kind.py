@@ -1,16 +1,16 @@
-"""What tells one kind of model from another: how it is built, tried and judged."""
+"""What tells one kind of model from another: how it is built, opened, tried and judged, and what serves it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from services.models.backends.device_model import Parts
 from services.models.backends.network import ModelFacts
 from services.models.backends.tokenizer import ModelTokenizer
 from services.models.models import Tokens
@@ -44,31 +44,20 @@ class Built:
     OpenVINO has its own copy of what it uses each time (87 MB less on MiniLM in float32); safe at any time."""
 
 
-class Build(Protocol):
-    """Makes a model's graph from its own files."""
-
-    def __call__(self, model_id: str, folder: Path, *, int8: bool, **options: str) -> Built:
-        """The graph, with weights in eight bits or not.
-
-        Raises:
-            Unbuildable: the builder does not know something of it.
-            StartupError: its files are missing or damaged, or it is of another kind.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """Bi-encoders or cross-encoders."""
 
-    build: Build
+    build: Callable[..., Built]
+    """Makes a model's graph of its id and folder, of `int8`, which rounds the weights, and of the model's options.
+    Unbuildable when something of it is not known; StartupError when its files are wrong, or it is of another kind."""
     pipeline: str
-    """Name of the module that loads the files with torch, as its `open_pipeline`."""
+    """Name of the module that opens the files with torch, by its `open_module`; see `torch.pipeline`."""
     output: str
     """The feature of that pipeline that is the result."""
-    options: Mapping[str, str] = field(default_factory=dict)
-    """More arguments of `build` and `open_pipeline`."""
     sample: Callable[[ModelTokenizer, int], list[Tokens]]
     """Makes so many varied items to try a model on, or somewhat more."""
     loss: Callable[[Results, Results], Loss]
     """Judges results against those in float32."""
+    backend: Callable[[Parts, Any], Any]
+    """Makes the service's backend of a loaded model and of its settings: a `DeviceModel` that tokenises."""

@@ -1,63 +1,63 @@
-"""Loading a model's files: no progress bars in the log, and what goes wrong as one clear error."""
+"""The one way in which every service loads a model: choose a device, find the files, open them there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import importlib
+from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from tokenizers import Tokenizer
-from transformers.utils.logging import disable_progress_bar
-
-from services.common.errors import StartupError
-from services.models.backends.network import ModelFacts
-
-_LONGEST = 32_768
-"""Limit of models that name none; their libraries then give an astronomical number. Unit: tokens."""
+from services.models.backends.choice import Choice, choose
+from services.models.backends.device_model import Parts
+from services.models.backends.kind import Kind
+from services.models.backends.network import Opened
+from services.models.backends.tokenizer import max_tokens_of, tokenizer_for
+from services.models.models import ModelInfo, locate, revision
+from services.models.settings import ModelServerSettings, ModelSettings
 
 
-@contextmanager
-def loading(model_id: str, source: object) -> Iterator[None]:
-    """Keep the libraries quiet, and turn what they raise for missing, damaged or foreign files into a StartupError.
+def load(settings: ModelServerSettings, model: ModelSettings, kind: Kind) -> Any:
+    """The backend of a model, as its kind makes it.
 
     Args:
-        model_id: name that requests use.
-        source: where the files are, as the settings or the log tell it.
-    """
-    disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    except (LookupError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as exc:
-        raise StartupError(f"model {model_id}: {source} cannot be loaded ({exc}); check its files") from exc
-
-
-def tokenizer_of(model_id: str, pipeline: Any) -> Tokenizer:
-    """A copy of the Rust tokenizer of a sentence-transformers pipeline.
+        settings: of the service.
+        model: the model's own.
+        kind: of model.
 
     Raises:
-        StartupError: it has none.
+        StartupError: the model or the device is not there, or the settings do not fit them.
     """
-    tokenizer = getattr(getattr(pipeline, "tokenizer", None), "backend_tokenizer", None)
-    if not isinstance(tokenizer, Tokenizer):
-        raise StartupError(f"model {model_id}: it has no fast tokenizer (tokenizer.json); use a transformer model")
-    return Tokenizer.from_str(tokenizer.to_str())
+    chosen = choose(settings, model)
+    folder = locate(model.source, wanted=model.revision)
+    return kind.backend(load_parts(settings, model, chosen, folder=folder, kind=kind), model)
 
 
-def facts_of(pipeline: Any, *, dimensions: int = 0) -> ModelFacts:
-    """What a sentence-transformers pipeline says of its inputs and results.
+def load_parts(
+    settings: ModelServerSettings, model: ModelSettings, chosen: Choice, *, folder: Path, kind: Kind
+) -> Parts:
+    """Load a model.
 
     Args:
-        pipeline: whose first module is a transformer with a tokenizer.
-        dimensions: length of its vectors; 0 when it gives none.
+        settings: of the service.
+        model: the model's own.
+        chosen: what computes it.
+        folder: the model's files.
+        kind: of model.
+
+    Raises:
+        StartupError: the model cannot be loaded, or its settings do not fit it.
     """
-    tokenizer = pipeline.tokenizer
-    vocabulary = len(tokenizer)
-    return ModelFacts(
-        max_tokens=min(int(pipeline.max_seq_length or tokenizer.model_max_length), _LONGEST),
-        dimensions=dimensions,
-        vocabulary=min(vocabulary, getattr(pipeline.transformers_model.config, "vocab_size", None) or vocabulary),
-        pad_id=int(tokenizer.pad_token_id or 0),
-        has_types="token_type_ids" in tokenizer.model_input_names,
-        keeps_end=tokenizer.truncation_side == "left",
+    # torch is imported only where it computes.
+    module = importlib.import_module(f"services.models.backends.{chosen.backend}.loading")
+    where = {} if chosen.backend == "openvino" else {"device": chosen.device}
+    loaded: Opened = module.load(settings, model, folder=folder, kind=kind, **where)
+    info = ModelInfo(
+        id=model.id,
+        revision=revision(folder),
+        max_tokens=max_tokens_of(model, loaded.facts),
+        dtype=loaded.dtype,
+        device=chosen.device,
+        dimensions=loaded.facts.dimensions,
+        backend=chosen.backend,
     )
+    tokenizer = tokenizer_for(model, loaded.tokenizer, loaded.facts)
+    return Parts(info=info, network=loaded.network, tokenizer=tokenizer, folder=folder)

@@ -1,13 +1,14 @@
-"""What each number type loses on the models that a service's settings name: the part of `isolane models losses` that
-services share.
+"""What each number type loses on the models that a service's settings name, for `isolane models losses`.
+
+python -m services.models.backends.losses embedding
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from services.common.errors import DeviceError, StartupError
 from services.models.backends.kind import Kind
@@ -15,27 +16,20 @@ from services.models.backends.number_types import EXACT, compute
 from services.models.backends.openvino.loading import graph_of
 from services.models.backends.openvino.network import OpenVinoNetwork, can_compute
 from services.models.backends.tokenizer import tokenizer_for
+from services.models.models import locate
 from services.models.settings import ModelSettings
-
-ModelT = TypeVar("ModelT", bound=ModelSettings)
 
 _DTYPES = ("bfloat16", "int8")
 _SAMPLES = 240
 
 
-def main(
-    service: str,
-    models: Callable[[], Sequence[ModelT]],
-    locate: Callable[[ModelT], Path],
-    kind_of: Callable[[ModelT], Kind],
-) -> int:
+def main(service: str, models: Callable[[], Sequence[ModelSettings]], kind: Kind) -> int:
     """Print a line for each model and number type; returns the exit status, 1 after a problem.
 
     Args:
         service: whose models.
         models: reads its settings; may raise StartupError.
-        locate: finds a model's files.
-        kind_of: its kind.
+        kind: of its models.
     """
     status = 0
     try:
@@ -45,7 +39,7 @@ def main(
         return 1
     for model in configured:
         try:
-            for line in losses(model, locate(model), kind_of(model)):
+            for line in losses(model, locate(model.source, wanted=model.revision), kind):
                 sys.stdout.write(f"{service}: {model.id} {line}\n")
                 sys.stdout.flush()
         except (StartupError, DeviceError) as exc:
@@ -76,3 +70,9 @@ def losses(model: ModelSettings, folder: Path, kind: Kind) -> Iterator[str]:
         network = OpenVinoNetwork(graph.model, facts=graph.facts, dtype=dtype, threads=0, replicas=1)
         yield f"{dtype}: {kind.loss(expected, compute(network, items)).text}"
         network.close()
+
+
+if __name__ == "__main__":
+    _, service = sys.argv
+    task = importlib.import_module(f"services.{service}.app").TASK
+    sys.exit(main(service, lambda: task.settings.load().models, importlib.import_module(task.kind).KIND))

@@ -67,21 +67,8 @@ class Pipeline:
     facts: ModelFacts
 
 
-class OpenPipeline(Protocol):
-    """Loads a model's files with torch."""
-
-    def __call__(self, *, device: str, dtype: str) -> Pipeline:
-        """The model on a device, in float32, bfloat16 or float16.
-
-        Raises:
-            StartupError: its files are missing or damaged, or it is of another kind.
-            DeviceMemoryFull, DeviceLost: the device failed, whatever the files are.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class Opened:
     """A model that is ready to compute."""
 
     network: Network

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from tokenizers import Tokenizer
 
@@ -39,7 +40,7 @@ class SpecialTokens:
 
     def around(self, *texts: Sequence[int]) -> tuple[int, ...]:
         """The texts' token ids with the special tokens in their places."""
-        return tuple(token for part in self._parts for token in _content(part, texts))
+        return tuple(chain.from_iterable(_content(part, texts) for part in self._parts))
 
     def types_around(self, *texts: Sequence[int]) -> tuple[int, ...]:
         """The type id of each token of `around`: which of the texts it belongs to."""

@@ -38,7 +38,7 @@ class Batcher:
         backend: the model.
         max_batch_tokens: no batch is larger, but an item that is larger alone still makes one.
         max_queued_tokens: tokens that may wait; more is refused.
-        cache: results from before; shared with other batchers.
+        cache: results from before; other batchers have the same.
         observer: takes note.
         policy: the tuned numbers.
         stall_s: a batch that takes so long never ends.
@@ -69,7 +69,7 @@ class Batcher:
             replicas=max(1, backend.replicas),
         )
         self._workers = Workers(
-            self._scheduler, backend, cache, observer, policy, settle=self._settle, on_death=self._end, clock=clock
+            self._scheduler, backend, cache, observer, policy, resolve=self._resolve, on_death=self._end, clock=clock
         )
         self._lock = self._workers.lock
         self._is_closed = False
@@ -116,7 +116,7 @@ class Batcher:
         missing = [(at, work) for at, work in enumerate(items) if results[at] is None]
         if not missing:
             self._observer.waited(0.0)
-            return Batched(results=results, shared=range(len(items)))
+            return Batched(results=results, reused=list(range(len(items))))
         self._check(deadline)
         call = Call(
             id=request_id.current.get(),
@@ -145,7 +145,7 @@ class Batcher:
         fresh = {at for at, _ in missing}.difference(joined)
         return Batched(
             results=call.results,
-            shared=[at for at in range(len(items)) if at not in fresh],
+            reused=[at for at in range(len(items)) if at not in fresh],
             queue_us=round(queue_s * 1e6),
             compute_us=round(call.compute_s * 1e6),
         )
@@ -210,7 +210,7 @@ class Batcher:
         self._workers.stop()
         with self._lock:
             waiting = self._scheduler.drop_all()
-        self._settle(waiting, _stopped)
+        self._resolve(waiting, _stopped)
 
     def _check(self, deadline: Deadline) -> None:
         if self._is_closed:
@@ -221,9 +221,9 @@ class Batcher:
         self._observer.refused(refusal.reason)
         return refusal.error
 
-    def _settle(self, requests: Iterable[Request], failure: Callable[[], RequestError] | None) -> None:
+    def _resolve(self, requests: Iterable[Request], failure: Callable[[], RequestError] | None) -> None:
         """Requests are complete, or failed as a whole, each with an error of its own; from any thread."""
-        self._call(lambda: _settle(requests, failure))
+        self._call(lambda: _resolve(requests, failure))
 
     def _end(self, cause: WorkerDied | None) -> None:
         """Let `run` end."""
@@ -235,7 +235,7 @@ class Batcher:
             call_in(self._loop, function)
 
 
-def _settle(requests: Iterable[Request], failure: Callable[[], RequestError] | None) -> None:
+def _resolve(requests: Iterable[Request], failure: Callable[[], RequestError] | None) -> None:
     for call in requests:
         if isinstance(call, Call) and not call.done.done():
             call.failure = failure() if failure else None

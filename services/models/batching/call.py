@@ -38,7 +38,7 @@ class Batched:
 
     results: Sequence[Outcome]
     """One per item, in order; an error for an item that failed alone."""
-    shared: Sequence[int]
+    reused: Sequence[int]
     """Positions whose result was kept from before or came with an equal item, ascending."""
     queue_us: int = 0
     """Time in which none of the items was computed. Unit: microseconds."""

@@ -24,7 +24,7 @@ from services.models.scheduler.work import Batch, Request, Task
 
 log = get_logger()
 
-Settle = Callable[[Iterable[Request], Callable[[], RequestError] | None], None]
+Resolve = Callable[[Iterable[Request], Callable[[], RequestError] | None], None]
 """Told of requests that are complete, or failed as a whole with an error that is made for each; on any thread."""
 
 
@@ -41,7 +41,7 @@ class Workers:
         cache: keeps results.
         observer: told of batches.
         policy: the tuned numbers.
-        settle: see `Settle`.
+        resolve: see `Resolve`.
         on_death: told why when a thread ends otherwise; called on that thread.
         clock: monotonic seconds.
     """
@@ -54,7 +54,7 @@ class Workers:
         observer: Observer,
         policy: Policy,
         *,
-        settle: Settle,
+        resolve: Resolve,
         on_death: Callable[[WorkerDied], None],
         clock: Clock,
     ) -> None:
@@ -63,7 +63,7 @@ class Workers:
         self._backend = backend
         self._cache = cache
         self._observer = observer
-        self._settle = settle
+        self._resolve = resolve
         self._on_death = on_death
         self._clock = clock
         self._replicas = max(1, backend.replicas)
@@ -212,11 +212,11 @@ class Workers:
             for task, outcome in zip(batch.tasks, outcomes, strict=True):
                 hand_out(task, outcome)
         if complete:
-            self._settle(complete, None)
+            self._resolve(complete, None)
 
     def _tell_late(self, batch: Batch) -> None:
         if batch.late:
-            self._settle(batch.late, _late)
+            self._resolve(batch.late, _late)
             batch.late = []
 
     def _report(

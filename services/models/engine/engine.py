@@ -24,8 +24,8 @@ from services.common.reply import Backlog
 from services.common.telemetry.logs import get_logger
 from services.models.backend import ModelBackend
 from services.models.batching.cache import ResultCache
-from services.models.engine.lane import Lane
-from services.models.engine.metrics import EngineMetrics
+from services.models.engine.loaded_model import LoadedModel
+from services.models.engine.metrics import engine_metrics
 from services.models.engine.threads import FairThreads
 from services.models.models import ModelInfo, Tokens
 from services.models.scheduler.policy import Policy
@@ -48,7 +48,6 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
         settings: budgets.
         models: to serve, the default first.
         load: makes the backend of one; blocking, may raise StartupError.
-        metrics: of the service.
     """
 
     def __init__(
@@ -56,14 +55,13 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
         settings: ModelServerSettings,
         models: Sequence[ModelT],
         load: Callable[[ModelT], BackendT],
-        metrics: EngineMetrics,
     ) -> None:
         self._common = settings
         self._configured = models
         self._load = load
-        self._metrics = metrics
-        self._cache = metrics.cache.cache = ResultCache(settings.cache_bytes)
-        self._lanes: dict[str, Lane[BackendT]] = {}
+        self._metrics = engine_metrics(settings.service)
+        self._cache = self._metrics.cache.cache = ResultCache(settings.cache_bytes)
+        self._models: dict[str, LoadedModel[BackendT]] = {}
         self._running: asyncio.TaskGroup | None = None
         self._changing = asyncio.Lock()
         self._threads = FairThreads(_TOKENIZING_THREADS, "tokenize", Policy())
@@ -84,41 +82,41 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
         """Compute until cancelled; raises when one of the models cannot go on."""
         async with asyncio.TaskGroup() as tasks:
             self._running = tasks
-            for lane in self._lanes.values():
-                tasks.create_task(lane.run(), name=f"batches of {lane.model.id}")
+            for loaded in self._models.values():
+                tasks.create_task(loaded.run(), name=f"batches of {loaded.model.id}")
             await asyncio.Event().wait()
 
     @property
     def models(self) -> tuple[ModelInfo, ...]:
         """The models served here, the default first."""
-        return tuple(lane.model for lane in self._lanes.values())
+        return tuple(loaded.model for loaded in self._models.values())
 
     @property
-    def lanes(self) -> tuple[Lane[BackendT], ...]:
+    def loaded_models(self) -> tuple[LoadedModel[BackendT], ...]:
         """The loaded models, the default first."""
-        return tuple(self._lanes.values())
+        return tuple(self._models.values())
 
     def backlog(self) -> Backlog:
         """Work that is waiting: of all models together; the wait is the longest."""
-        backlogs = [lane.backlog() for lane in self._lanes.values()]
+        backlogs = [loaded.backlog() for loaded in self._models.values()]
         return Backlog(
             queued_cost=sum(backlog.queued_cost for backlog in backlogs),
             predicted_wait_s=max((backlog.predicted_wait_s for backlog in backlogs), default=0.0),
         )
 
-    def lane(self, model: str) -> Lane[BackendT]:
+    def loaded(self, model: str) -> LoadedModel[BackendT]:
         """The served model of that id.
 
         Raises:
             UnknownModel: there is none.
         """
         try:
-            return self._lanes[model]
+            return self._models[model]
         except KeyError:
-            served = ", ".join(repr(name) for name in self._lanes)
+            served = ", ".join(repr(name) for name in self._models)
             raise UnknownModel(f"model {model!r} is not served here; use {served}", param="model") from None
 
-    async def load_model(self, settings_json: str) -> Lane[BackendT]:
+    async def load_model(self, settings_json: str) -> LoadedModel[BackendT]:
         """Load one more model, which then serves; goes on when its caller is gone.
 
         Args:
@@ -139,7 +137,7 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
         """
         await self._change(lambda: self._remove(model))
 
-    async def warm_up_model(self, model: str) -> Lane[BackendT]:
+    async def warm_up_model(self, model: str) -> LoadedModel[BackendT]:
         """Compute with a model until its speed is known anew.
 
         Raises:
@@ -169,38 +167,38 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
                 log.warning("model_change_failed", problem=str(exc))  # the caller may be gone
                 return exc
 
-    async def _add(self, model: ModelT) -> Lane[BackendT]:
-        if model.id in self._lanes:
+    async def _add(self, model: ModelT) -> LoadedModel[BackendT]:
+        if model.id in self._models:
             raise InvalidRequest(f"model {model.id!r} is loaded already; unload it first or choose another id")
         try:
-            lane = await asyncio.to_thread(self._open, model)
+            loaded = await asyncio.to_thread(self._open, model)
         except StartupError as exc:
             raise InvalidRequest(str(exc)) from exc
-        self._serve(lane)
-        return lane
+        self._serve(loaded)
+        return loaded
 
     async def _remove(self, model: str) -> None:
-        lane = self.lane(model)
-        if len(self._lanes) == 1:
+        loaded = self.loaded(model)
+        if len(self._models) == 1:
             raise InvalidRequest(f"model {model!r} is the only one here; load another first", param="model")
-        del self._lanes[model]
-        await lane.unload()
+        del self._models[model]
+        await loaded.unload()
         log.info("model_unloaded", model=model)
 
-    async def _warm_up(self, model: str) -> Lane[BackendT]:
-        lane = self.lane(model)
+    async def _warm_up(self, model: str) -> LoadedModel[BackendT]:
+        loaded = self.loaded(model)
         try:
-            await asyncio.to_thread(lane.warm_up, partial(self._example, lane.backend))
+            await asyncio.to_thread(loaded.warm_up, partial(self._example, loaded.backend))
         except DeviceMemoryFull as exc:
             raise Unavailable(
                 f"model {model!r}: the device has no memory left to compute with it ({exc}); unload another model"
             ) from exc
-        return lane
+        return loaded
 
-    def _serve(self, lane: Lane[BackendT]) -> None:
+    def _serve(self, loaded: LoadedModel[BackendT]) -> None:
         if self._running is not None:
-            self._running.create_task(lane.run(), name=f"batches of {lane.model.id}")
-        self._lanes[lane.model.id] = lane
+            self._running.create_task(loaded.run(), name=f"batches of {loaded.model.id}")
+        self._models[loaded.model.id] = loaded
 
     @abstractmethod
     def _example(self, backend: BackendT, words: int) -> Tokens:
@@ -218,14 +216,14 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
             problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in exc.errors())
             raise InvalidRequest(f"settings_json: {problems}", param="settings_json") from None
 
-    def _open(self, model: ModelT) -> Lane[BackendT]:
+    def _open(self, model: ModelT) -> LoadedModel[BackendT]:
         try:
-            lane = self._warm(self._load(model))
+            loaded = self._warm(self._load(model))
         except DeviceMemoryFull as exc:
             raise StartupError(
                 f"model {model.id!r}: the device has no memory for it ({exc}); unload another or set a smaller dtype"
             ) from exc
-        backend = lane.backend
+        backend = loaded.backend
         info = backend.model
         log.info(
             "model_loaded",
@@ -236,18 +234,18 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
             device=info.device,
             max_tokens=info.max_tokens,
             replicas=backend.replicas,
-            thousand_tokens_ms=round(lane.thousand_tokens_s * 1e3, 1),
+            thousand_tokens_ms=round(loaded.thousand_tokens_s * 1e3, 1),
         )
-        return lane
+        return loaded
 
-    def _warm(self, backend: BackendT) -> Lane[BackendT]:
+    def _warm(self, backend: BackendT) -> LoadedModel[BackendT]:
         """A loaded model that has computed already."""
         metrics = self._metrics.of(backend.model.id)
         try:
-            lane = Lane(backend, self._common, cache=self._cache, metrics=metrics, threads=self._threads)
-            lane.warm_up(partial(self._example, backend))
+            loaded = LoadedModel(backend, self._common, cache=self._cache, metrics=metrics, threads=self._threads)
+            loaded.warm_up(partial(self._example, backend))
         except BaseException:
             metrics.forget()
             backend.close()
             raise
-        return lane
+        return loaded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -17,7 +18,7 @@ _TOKEN_BUCKETS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 3276
 
 
 class EngineMetrics:
-    """The metrics of one service; make it once, in the engine's module.
+    """The metrics of one service; see `engine_metrics`.
 
     Args:
         service: name of the service; begins the metrics' names.
@@ -28,8 +29,8 @@ class EngineMetrics:
         self.items = Counter(f"{name}_items_total", "Items by outcome.", ["model", "outcome"])
         self.tokens = Counter(f"{name}_tokens_total", "Tokens computed, after truncation.", ["model"])
         self.padded_tokens = Counter(f"{name}_padded_tokens_total", "Tokens computed, padding included.", ["model"])
-        self.shared_tokens = Counter(
-            f"{name}_shared_tokens_total",
+        self.reused_tokens = Counter(
+            f"{name}_reused_tokens_total",
             "Tokens of items whose result was kept or came with an equal item.",
             ["model"],
         )
@@ -53,6 +54,12 @@ class EngineMetrics:
         return ModelMetrics(self, model)
 
 
+@cache
+def engine_metrics(service: str) -> EngineMetrics:
+    """The metrics of a service, made once: a registry takes no name twice."""
+    return EngineMetrics(service)
+
+
 class ModelMetrics:
     """One model's metrics; takes the reports of its batcher.
 
@@ -64,9 +71,11 @@ class ModelMetrics:
     def __init__(self, metrics: EngineMetrics, model: str) -> None:
         self._metrics = metrics
         self._model = model
+        self._items = cache(partial(metrics.items.labels, model))
+        self._refused = cache(partial(metrics.refused.labels, model))
         self._tokens = metrics.tokens.labels(model)
         self._padded_tokens = metrics.padded_tokens.labels(model)
-        self._shared_tokens = metrics.shared_tokens.labels(model)
+        self._reused_tokens = metrics.reused_tokens.labels(model)
         self._queue = metrics.queue.labels(model)
         self._compute = metrics.compute.labels(model)
         self._batch_tokens = metrics.batch_tokens.labels(model)
@@ -80,18 +89,20 @@ class ModelMetrics:
 
     def refused(self, reason: str) -> None:
         """A request was refused."""
-        self._metrics.refused.labels(self._model, reason).inc()
+        self._refused(reason).inc()
 
     def waited(self, queue_s: float) -> None:
         """A request was answered."""
         self._queue.observe(queue_s)
 
-    def count(self, items: Sequence[Item], shared: Sequence[int]) -> None:
+    def count(self, items: Sequence[Item], reused: Sequence[int]) -> None:
         """Add a request's items as they came out, and those that were not computed for it."""
         outcomes = ["ok" if isinstance(item, Tokens) else item.code for item in items]
         for outcome in set(outcomes):
-            self._metrics.items.labels(self._model, outcome).inc(outcomes.count(outcome))
-        self._shared_tokens.inc(sum(len(item.ids) for item in (items[at] for at in shared) if isinstance(item, Tokens)))
+            self._items(outcome).inc(outcomes.count(outcome))
+        if reused:
+            found = (items[at] for at in reused)
+            self._reused_tokens.inc(sum(len(item.ids) for item in found if isinstance(item, Tokens)))
 
     def follow(self, queued_tokens: Callable[[], float]) -> None:
         """Ask for the tokens that wait whenever metrics are read."""

@@ -19,7 +19,7 @@ ResultT = TypeVar("ResultT")
 
 _SHORT_BYTES = 1 << 10
 """Work on no more than that is done in the event loop: 0.2 us for a byte of text, so 0.2 ms at most. To a thread and
-back costs 0.16 ms of a lone caller's time, and 0.3 ms of processor time where 32 callers fight for the GIL (measured)."""
+back costs 0.16 ms of a lone caller's time, and 0.3 ms of a core where 32 callers fight for the GIL (measured)."""
 _LONG_BYTES = 1 << 16
 """Work on more than that has a thread of its own, which it does not leave to others for 13 ms and more."""
 _ONE = Limits(own=0, fill=0, padding=0, padding_share=0)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 
-def open_pipeline(_model_id: str, folder: Path, **_options: object) -> None:
+def open_module(_model_id: str, folder: Path, _files: Path, **_options: object) -> None:
     """Write the process's id into the file that stands for the model, and wait."""
     folder.write_text(str(os.getpid()), encoding="ascii")
     time.sleep(60)

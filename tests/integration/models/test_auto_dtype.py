@@ -14,11 +14,11 @@ from structlog.testing import capture_logs
 
 from services.common.errors import DeviceMemoryFull, StartupError
 from services.embedding.backends import bi_encoder
-from services.embedding.settings import EmbeddingSettings
+from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
 from services.models.backends import losses
 from services.models.backends.choice import Choice
-from services.models.backends.device_model import load_parts
 from services.models.backends.kind import Kind, Loss
+from services.models.backends.loading import load_parts
 from services.models.backends.openvino import loading as openvino_loading
 from services.models.backends.openvino.network import OpenVinoNetwork, can_compute
 from services.models.settings import ModelSettings
@@ -64,8 +64,8 @@ def kind(*, is_small: bool) -> Kind:
     return replace(bi_encoder.KIND, loss=lambda _exact, _fast: Loss(is_small=is_small, text="so much"))
 
 
-def load(folder: Path, kind: Kind, *, dtype: str = "auto") -> Any:
-    model = ModelSettings(id="tiny", source=f"path:{folder}", dtype=dtype)
+def load(folder: Path, kind: Kind, *, dtype: str = "auto", pooling: str = "") -> Any:
+    model = EmbeddingModelSettings(id="tiny", source=f"path:{folder}", dtype=dtype, pooling=pooling)
     return load_parts(SETTINGS, model, CPU, folder=folder, kind=kind)
 
 
@@ -104,7 +104,7 @@ def test_what_was_measured_once_is_not_measured_again_until_something_else_is_as
 
     again = load(folder, kind(is_small=False)).info.dtype
     after = len(opened)
-    other = load(folder, replace(kind(is_small=False), options={"pooling": "cls"})).info.dtype
+    other = load(folder, kind(is_small=False), pooling="cls").info.dtype
 
     assert (again, after - before) == ("bfloat16", 1)
     assert (other, len(opened) - after) == ("float32", 3)
@@ -208,7 +208,7 @@ def test_losses_prints_a_line_for_each_type_and_goes_on_after_a_wrong_model(
     write_models(monkeypatch, service, wrong, good)
 
     done = subprocess.run(
-        [sys.executable, "-m", f"services.{service}.backends.losses"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "services.models.backends.losses", service], capture_output=True, text=True, check=False
     )
 
     lines = [line.split(": ", 2) for line in done.stdout.splitlines()]
@@ -225,7 +225,7 @@ def test_losses_of_good_models_end_well(
     monkeypatch.setattr(losses, "can_compute", lambda dtype: dtype != "bfloat16")
     models = [ModelSettings(id="tiny", source=f"path:{folder}")]
 
-    status = losses.main("embedding", lambda: models, lambda _model: folder, lambda _model: bi_encoder.KIND)
+    status = losses.main("embedding", lambda: models, bi_encoder.KIND)
 
     told = capsys.readouterr()
     assert (status, told.err) == (0, "")
@@ -237,7 +237,7 @@ def test_losses_with_wrong_settings_tell_them(capsys: pytest.CaptureFixture[str]
     def wrong() -> list[ModelSettings]:
         raise StartupError("models: there is none")
 
-    assert losses.main("reranking", wrong, lambda _model: Path(), lambda _model: cross_encoder.KIND) == 1
+    assert losses.main("reranking", wrong, cross_encoder.KIND) == 1
     assert capsys.readouterr().err == "reranking: models: there is none\n"
 
 
@@ -250,5 +250,5 @@ def test_losses_go_on_after_a_model_that_is_too_large(
     monkeypatch.setattr(losses, "compute", too_large)
     models = [ModelSettings(id=name, source=f"path:{folder}") for name in ("a", "b")]
 
-    assert losses.main("embedding", lambda: models, lambda _model: folder, lambda _model: bi_encoder.KIND) == 1
+    assert losses.main("embedding", lambda: models, bi_encoder.KIND) == 1
     assert capsys.readouterr().err.splitlines() == ["embedding: no memory for a batch"] * 2

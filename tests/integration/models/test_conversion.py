@@ -22,13 +22,14 @@ from sentence_transformers import SentenceTransformer
 from services.common.errors import StartupError, Unbuildable
 from services.embedding.backends.bi_encoder import KIND
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
-from services.models.backends.network import Loaded, ModelFacts
+from services.models.backends.network import ModelFacts, Opened
 from services.models.backends.openvino import conversion as openvino_conversion
 from services.models.backends.openvino import loading as openvino_loading
 from services.models.backends.openvino.files import Graph, Wanted, folder_of, read, write
 from services.models.backends.openvino.runtime import openvino
+from services.models.backends.torch import pipeline as torch_pipeline
 from services.models.models import Tokens, revision
-from services.reranking.backends import loading as reranking
+from services.reranking.app import TASK as RERANKING
 from services.reranking.settings import RerankingModelSettings, RerankingSettings
 from tests.contract import tiny_models
 
@@ -45,7 +46,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wanted(source: Path) -> Wanted:
-    return Wanted(output=KIND.output, revision=revision(source), options=KIND.options)
+    return Wanted(output=KIND.output, revision=revision(source), options={"pooling": ""})
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +80,12 @@ def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
 
 
-def load(source: Path, *, dtype: str = "float32") -> Loaded:
+def load(source: Path, *, dtype: str = "float32") -> Opened:
     model = EmbeddingModelSettings(id="owner/tiny", source=f"path:{source}", dtype=dtype)
     return openvino_loading.load(SETTINGS, model, folder=source, kind=KIND)
 
 
-def vectors(loaded: Loaded) -> np.ndarray:
+def vectors(loaded: Opened) -> np.ndarray:
     return loaded.network.compute(loaded.network.prepare(BATCH), alone=True)
 
 
@@ -116,11 +117,11 @@ def test_a_conversion_is_kept_whole_and_read_the_second_time(source: Path, wante
 SERVICE = """
 import sys
 from services.embedding.backends.base import InputType
-from services.embedding.backends.loading import load
+from services.embedding.app import TASK
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
 
 model = EmbeddingModelSettings(id="tiny", source=f"path:{sys.argv[1]}")
-backend = load(EmbeddingSettings(backend="openvino", threads=1), model)
+backend = TASK.load(EmbeddingSettings(backend="openvino", threads=1), model)
 shape = backend.compute(backend.prepare(backend.tokenize(["a"], InputType.PLAIN)), alone=True).shape
 heavy = {"torch", "transformers", "sentence_transformers", "nncf", "onnx", "onnxruntime"}
 print("RESULT", shape, sorted(heavy & set(sys.modules)))
@@ -252,15 +253,14 @@ class Unknown(torch.nn.Module):
 def test_a_pipeline_that_openvino_cannot_express_is_an_error_of_one_line(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    module = sys.modules.get(KIND.pipeline) or __import__(KIND.pipeline, fromlist=["open_pipeline"])
-    right = module.open_pipeline
+    right = torch_pipeline.open_pipeline
 
     def opened(*arguments: Any, **more: Any) -> Any:
         pipeline = right(*arguments, **more)
         pipeline.module.append(Unknown())
         return pipeline
 
-    monkeypatch.setattr(module, "open_pipeline", opened)
+    monkeypatch.setattr(torch_pipeline, "open_pipeline", opened)
 
     status = convert("m", source, tmp_path / "to")
 
@@ -321,7 +321,7 @@ from services.models.backends.openvino import conversion
 from services.models.backends.openvino.files import Wanted
 
 slow = "tests.integration.models.slow_pipeline"
-openvino_conversion._convert("m", Path(sys.argv[1]), slow, Wanted(output="o", revision="r", options={}), Path("/none"))
+conversion._convert("m", Path(sys.argv[1]), slow, Wanted(output="o", revision="r", options={}), Path("/none"))
 """
 
 
@@ -365,13 +365,13 @@ def test_a_cross_encoder_is_converted_too_and_damaged_files_are_told_by_name(tmp
     settings = RerankingSettings(backend="openvino", threads=1)
     model = RerankingModelSettings(id="tiny", source=f"path:{folder}", dtype="float32")
 
-    backend = reranking.load(settings, model)
+    backend = RERANKING.load(settings, model)
     scores = backend.compute(backend.prepare([Tokens(ids=(101, 7, 102, 8, 102), type_ids=(0, 0, 0, 1, 1))]), alone=True)
     tiny_models.damage(folder, "cut")
 
     assert scores.shape == (1,)
     with pytest.raises(StartupError, match=r"^model tiny: .*cross cannot be loaded"):
-        reranking.load(settings, model)
+        RERANKING.load(settings, model)
 
 
 def test_facts_come_back_as_they_were_written(models_dir: Path, wanted: Wanted) -> None:

@@ -17,13 +17,13 @@ import pytest
 import torch
 
 from services.common.errors import DeviceMemoryFull
-from services.embedding.backends import loading as embedding
+from services.embedding.app import TASK as EMBEDDING
 from services.embedding.backends.base import EmbeddingBackend
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
 from services.models.backends.choice import Choice, choose
 from services.models.models import Tokens
 from services.models.settings import ModelSettings
-from services.reranking.backends import loading as reranking
+from services.reranking.app import TASK as RERANKING
 from services.reranking.backends.base import RerankingBackend
 from services.reranking.settings import RerankingModelSettings, RerankingSettings
 from tests.contract import tiny_models
@@ -40,11 +40,11 @@ import os
 import sys
 from services.common.errors import DeviceLost
 from services.models.models import Tokens
-from services.embedding.backends import loading
+from services.embedding.app import TASK
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
 
 model = EmbeddingModelSettings(id="tiny", source=f"path:{sys.argv[1]}")
-backend = loading.load(EmbeddingSettings(backend="torch", device="cuda"), model)
+backend = TASK.load(EmbeddingSettings(backend="torch", device="cuda"), model)
 for tokens in (Tokens(ids=(1_000_000_000,)), Tokens(ids=(101, 102))):
     try:
         backend.compute(backend.prepare([tokens]), alone=True)
@@ -78,12 +78,12 @@ def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def embedder(folder: Path, *, device: str = "cuda", dtype: str = "float32") -> EmbeddingBackend:
     settings = EmbeddingSettings(backend="torch", device=device)
-    return embedding.load(settings, EmbeddingModelSettings(id="tiny", source=f"path:{folder}", dtype=dtype))
+    return EMBEDDING.load(settings, EmbeddingModelSettings(id="tiny", source=f"path:{folder}", dtype=dtype))
 
 
 def reranker(folder: Path, *, device: str = "cuda", dtype: str = "float32") -> RerankingBackend:
     settings = RerankingSettings(backend="torch", device=device)
-    return reranking.load(settings, RerankingModelSettings(id="tiny", source=f"path:{folder}", dtype=dtype))
+    return RERANKING.load(settings, RerankingModelSettings(id="tiny", source=f"path:{folder}", dtype=dtype))
 
 
 def compute(backend: Any, batch: list[Tokens]) -> npt.NDArray[np.float32]:

@@ -18,13 +18,13 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import CrossEncoder, SentenceTransformer
 
 from services.models.backends.kind import Built
-from services.models.backends.loading import facts_of, tokenizer_of
 from services.models.backends.openvino.graph.build import build_bi_encoder, build_cross_encoder
 from services.models.backends.openvino.graph.source import read_source
 from services.models.backends.openvino.network import OpenVinoNetwork, can_compute
 from services.models.backends.padding import padded
 from services.models.backends.sample_texts import sample_texts
 from services.models.backends.tokenizer import ModelTokenizer
+from services.models.backends.torch.pipeline import facts_of, tokenizer_of
 from services.models.models import Tokens
 from tests.contract.tiny_architectures import VARIANTS, add_modules, change_json, write_json
 

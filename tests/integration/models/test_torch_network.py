@@ -18,14 +18,15 @@ from bench.gpu.weights import make
 from services.common.errors import DeviceLost, DeviceMemoryFull, StartupError
 from services.embedding.backends import pipeline as bi_encoder
 from services.embedding.backends.bi_encoder import KIND
-from services.embedding.backends.pipeline import open_pipeline
 from services.embedding.settings import EmbeddingSettings
 from services.models.backends.choice import Choice
-from services.models.backends.device_model import load_parts
+from services.models.backends.loading import load_parts
 from services.models.backends.network import ModelFacts, Pipeline
+from services.models.backends.torch import loading as torch_loading
 from services.models.backends.torch import network as torch_network
 from services.models.backends.torch import packing as torch_packing
 from services.models.backends.torch.network import TorchNetwork
+from services.models.backends.torch.pipeline import open_pipeline
 from services.models.models import Tokens
 from services.models.settings import ModelSettings
 from services.reranking.backends import pipeline as cross_encoder
@@ -63,7 +64,7 @@ def _heads_first(states: Tensor) -> Tensor:
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> Pipeline:
-    return open_pipeline("tiny", tiny_models.make_bi_encoder(tmp_path), device="cpu", dtype="float32")
+    return open_pipeline(KIND.pipeline, "tiny", tiny_models.make_bi_encoder(tmp_path), device="cpu", dtype="float32")
 
 
 def test_packed_batches_give_the_vectors_of_padded_ones(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +86,7 @@ def test_a_roberta_whose_positions_begin_behind_its_padding_token_is_packed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make(shrunk(E5_BASE), tmp_path, device="cpu")
-    opened = open_pipeline("roberta", folder, device="cpu", dtype="float32")
+    opened = open_pipeline(KIND.pipeline, "roberta", folder, device="cpu", dtype="float32")
     network = TorchNetwork(opened, output="sentence_embedding", device="cpu")
     expected = network.compute(network.prepare(BATCH), alone=True)
     monkeypatch.setattr(torch_packing, "varlen_attn", plain_attention)
@@ -137,8 +138,8 @@ def test_a_kernel_that_gives_something_else_is_not_used(
 
 def test_a_cross_encoder_stays_padded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its head reads the first token of each row, and packed there is one row."""
-    opened = cross_encoder.open_pipeline(
-        "tiny", tiny_models.make_cross_encoder(tmp_path), device="cpu", dtype="float32"
+    opened = open_pipeline(
+        cross_encoder.__name__, "tiny", tiny_models.make_cross_encoder(tmp_path), device="cpu", dtype="float32"
     )
     monkeypatch.setattr(torch_packing, "varlen_attn", plain_attention)
 
@@ -224,7 +225,7 @@ def test_errors_of_the_device_are_told_from_those_of_the_files(
     monkeypatch.setattr(pipeline, library, load)
 
     with pytest.raises(expected):
-        pipeline.open_pipeline("tiny", tmp_path, device="cuda", dtype="float32")
+        open_pipeline(pipeline.__name__, "tiny", tmp_path, device="cuda", dtype="float32")
 
 
 def test_a_device_that_is_lost_while_packing_is_tried_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +237,7 @@ def test_a_device_that_is_lost_while_packing_is_tried_is_noticed(monkeypatch: py
     facts = ModelFacts(max_tokens=8, dimensions=4, vocabulary=10, pad_id=0, has_types=False, keeps_end=False)
     opened = Pipeline(module=None, tokenizer=None, facts=facts)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(bi_encoder, "open_pipeline", lambda *_arguments, **_options: opened)
+    monkeypatch.setattr(torch_loading, "open_pipeline", lambda *_arguments, **_options: opened)
 
     with pytest.raises(DeviceLost):
         load_parts(

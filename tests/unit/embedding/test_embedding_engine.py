@@ -66,6 +66,29 @@ def error_of(item: Tokens | RequestError) -> RequestError:
     return item
 
 
+class WatchedBackend(FakeEmbeddingBackend):
+    """Knows on which thread it tokenised last."""
+
+    thread = 0
+
+    def tokenize(self, inputs: Sequence[Text], input_type: InputType) -> list[Tokens | InvalidRequest]:
+        self.thread = threading.get_ident()
+        return super().tokenize(inputs, input_type)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "is_inline"), [(["short"], True), (["a"] * 20, True), (["a" * 2000], False), (["a"] * 100, False)]
+)
+async def test_little_text_is_tokenised_in_the_event_loop_and_much_on_a_thread(
+    inputs: list[str], is_inline: bool
+) -> None:
+    backend = WatchedBackend(model_id=MODEL, dimensions=8)
+    async with entered(backend) as engine:
+        await engine.embed(MODEL, inputs, deadline=soon())
+
+    assert (backend.thread == threading.get_ident()) is is_inline
+
+
 async def test_each_row_is_the_vector_of_its_own_text() -> None:
     async with entered(max_batch_tokens=2) as engine:
         together = await engine.embed(MODEL, ["red", "green", "blue"], deadline=soon())
@@ -140,7 +163,7 @@ async def test_tokens_and_outcomes_are_counted() -> None:
 
     assert (count("tokens") - before[0], count("padded_tokens") - before[1]) == (3, 3)
     assert (count("items", outcome="ok"), count("items", outcome="invalid_request")) == (2, 1)
-    assert count("shared_tokens") == 3
+    assert count("reused_tokens") == 3
 
 
 async def test_equal_texts_are_computed_once_and_their_vectors_kept() -> None:
@@ -148,20 +171,20 @@ async def test_equal_texts_are_computed_once_and_their_vectors_kept() -> None:
         first = await engine.embed(MODEL, ["red", "blue", "red"], deadline=soon())
         again = await engine.embed(MODEL, ["blue", "green"], deadline=soon())
 
-    assert (list(first.shared), list(again.shared)) == ([2], [0])
+    assert (list(first.reused), list(again.reused)) == ([2], [0])
     assert np.array_equal(first.matrix[0], first.matrix[2])
     assert np.array_equal(first.matrix[1], again.matrix[0])
 
 
-@pytest.mark.parametrize(("scope", "shared"), [("shared", [0]), ("client", [])])
-async def test_results_go_to_other_clients_only_where_they_may(scope: str, shared: list[int]) -> None:
+@pytest.mark.parametrize(("scope", "reused"), [("shared", [0]), ("client", [])])
+async def test_results_go_to_other_clients_only_where_they_may(scope: str, reused: list[int]) -> None:
     async with entered(cache_scope=scope) as engine:
         await engine.embed(MODEL, ["red"], deadline=soon(), caller=Caller(client="a"))
         other = await engine.embed(MODEL, ["red"], deadline=soon(), caller=Caller(client="b"))
         same = await engine.embed(MODEL, ["red"], deadline=soon(), caller=Caller(client="a"))
 
-    assert list(other.shared) == shared
-    assert list(same.shared) == [0]
+    assert list(other.reused) == reused
+    assert list(same.reused) == [0]
 
 
 async def test_a_cache_of_no_bytes_keeps_nothing() -> None:
@@ -169,7 +192,7 @@ async def test_a_cache_of_no_bytes_keeps_nothing() -> None:
         await engine.embed(MODEL, ["red"], deadline=soon())
         again = await engine.embed(MODEL, ["red"], deadline=soon())
 
-    assert list(again.shared) == []
+    assert list(again.reused) == []
 
 
 async def test_declared_dimensions_cut_the_vector_and_make_it_unit_length_again() -> None:
@@ -245,11 +268,11 @@ async def test_one_who_sends_what_is_slow_to_tokenise_holds_up_nobody_else() -> 
 
 async def test_a_text_that_is_refused_leaves_the_estimate_of_others_as_it_was() -> None:
     async with entered(max_input_bytes=1000) as engine:
-        (lane,) = engine.lanes
-        before = lane._bytes_per_token
+        (loaded,) = engine.loaded_models
+        before = loaded._bytes_per_token
         await engine.embed(MODEL, ["x" * 1_000_000], deadline=soon())
 
-    assert lane._bytes_per_token == before
+    assert loaded._bytes_per_token == before
 
 
 async def test_models_are_loaded_and_unloaded_while_it_runs() -> None:
@@ -348,7 +371,7 @@ async def test_an_unload_goes_on_when_its_caller_is_gone() -> None:
         await engine.load_model(SECOND)
         backend.gate.clear()
         waiting = asyncio.create_task(engine.embed("second", ["red"], deadline=soon()))
-        await eventually(lambda: not engine.lane("second")._batcher._scheduler.is_idle)
+        await eventually(lambda: not engine.loaded("second")._batcher._scheduler.is_idle)
         await cancelled(asyncio.create_task(engine.unload_model("second")))
         assert not backend.is_closed
         backend.gate.set()
@@ -460,6 +483,6 @@ async def test_vectors_of_one_number_type_are_not_given_for_another() -> None:
         backend = FakeEmbeddingBackend(model_id=MODEL, dimensions=8)
         backend._model = replace(backend.model, dtype=dtype)
         async with entered(backend) as engine:
-            salts.append(engine._lanes[MODEL]._salt)
+            salts.append(engine._models[MODEL]._salt)
 
     assert salts[0] == salts[2] != salts[1]

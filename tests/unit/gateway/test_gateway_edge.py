@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from litestar.exceptions import HTTPException
 
+from gateway.errors.problems import ForbiddenHost, ForbiddenPeer
 from gateway.middleware.body import Body
 from gateway.middleware.callers import caller_of
 from gateway.middleware.hosts import HostCheck
 from gateway.middleware.limits import Gate, Gates
 from gateway.middleware.peers import PeerCheck
 from gateway.settings import GatewaySettings, Limits
-from services.common.caller import Caller, Priority
-from services.common.errors import Cancelled, ForbiddenHost, ForbiddenPeer, InvalidRequest, Overloaded, TooLarge
+from services.common.caller import Priority
+from services.common.errors import Cancelled, InvalidRequest, Overloaded, TooLarge
 
 LOCAL = HostCheck(("127.0.0.1", "localhost", "[::1]"))
 PEERS = PeerCheck((ip_network("10.0.0.0/8"), ip_network("fd00::/8")))

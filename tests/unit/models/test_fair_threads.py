@@ -113,6 +113,19 @@ async def test_the_shortest_work_is_done_at_once_while_nobody_waits(threads: Fai
     assert here == threading.get_ident() != there
 
 
+async def test_the_shortest_work_takes_its_turn_where_others_wait(threads: FairThreads, held: Held) -> None:
+    flood = [await begin(threads, held, f"flood {number}", FLOOD) for number in range(3)]
+    await eventually(lambda: len(held.begun) == 2)
+
+    tiny = asyncio.create_task(threads.run(lambda: held.begun.append("tiny"), caller=LIGHT, size=1000))
+    await asyncio.sleep(0)
+    assert "tiny" not in held.begun
+
+    held.gate.set()
+    await asyncio.gather(*flood, tiny)
+    assert "tiny" in held.begun
+
+
 async def test_names_of_one_origin_share_its_turns(threads: FairThreads, held: Held) -> None:
     names = [Caller(client=f"name {number}", origin="one") for number in range(50)]
     flood = [await begin(threads, held, f"flood {number}", each) for number, each in enumerate(names) for _ in range(2)]

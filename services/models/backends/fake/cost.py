@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.models.models import Tokens
+from services.models.settings import ModelServerSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,11 @@ class FakeCost:
         """Sleep as long as the batch takes."""
         padded_tokens = len(batch) * max((len(tokens.ids) for tokens in batch), default=0)
         time.sleep((self.batch_us + self.token_us * padded_tokens) / 1e6)
+
+
+def cost_of(settings: ModelServerSettings) -> FakeCost:
+    """What the settings say that a batch costs."""
+    return FakeCost(token_us=settings.fake_token_us, batch_us=settings.fake_batch_us)
 
 
 FREE = FakeCost()

@@ -20,7 +20,7 @@ from services.common.telemetry.logs import get_logger
 from services.models.backends.kind import Kind
 from services.models.backends.openvino.files import Graph, Wanted, folder_of, read, write
 from services.models.models import revision
-from services.models.settings import models_dir
+from services.models.settings import ModelSettings, models_dir
 
 _LONGEST_S = 600.0
 
@@ -29,26 +29,26 @@ _PR_SET_PDEATHSIG = 1
 log = get_logger()
 
 
-def converted(model_id: str, folder: Path, kind: Kind) -> Graph:
+def converted(model: ModelSettings, folder: Path, kind: Kind) -> Graph:
     """The graph that torch made of a model, now or before: it is kept in the folder of models.
 
     Args:
-        model_id: name that requests use.
-        folder: the model's files.
+        model: its settings.
+        folder: its files.
         kind: of model.
 
     Raises:
         StartupError: it cannot be loaded, converted, or kept.
     """
-    wanted = Wanted(output=kind.output, revision=revision(folder), options=kind.options)
-    target = folder_of(models_dir(), model_id, wanted)
+    wanted = Wanted(output=kind.output, revision=revision(folder), options=model.options)
+    target = folder_of(models_dir(), model.id, wanted)
     if (found := read(target, wanted)) is not None:
         return found
     started_s = time.monotonic()
-    _convert(model_id, folder, kind.pipeline, wanted, target)
-    log.info("model_converted", model=model_id, took_s=round(time.monotonic() - started_s, 1), folder=str(target))
+    _convert(model.id, folder, kind.pipeline, wanted, target)
+    log.info("model_converted", model=model.id, took_s=round(time.monotonic() - started_s, 1), folder=str(target))
     if (found := read(target, wanted)) is None:
-        raise StartupError(f"model {model_id}: its conversion in {target} cannot be read; remove it and try again")
+        raise StartupError(f"model {model.id}: its conversion in {target} cannot be read; remove it and try again")
     return found
 
 
@@ -83,8 +83,9 @@ def main(arguments: list[str]) -> int:
     model_id, folder, pipeline_name, wanted_json, target = arguments
     wanted = Wanted(**json.loads(wanted_json))
     try:
-        pipeline = importlib.import_module(pipeline_name).open_pipeline(
-            model_id, Path(folder), device="cpu", dtype="float32", **wanted.options
+        opening = importlib.import_module("services.models.backends.torch.pipeline")
+        pipeline = opening.open_pipeline(
+            pipeline_name, model_id, Path(folder), device="cpu", dtype="float32", **wanted.options
         )
         module = importlib.import_module("services.models.backends.openvino.convert")
         model = module.convert(pipeline.module, output=wanted.output, facts=pipeline.facts)

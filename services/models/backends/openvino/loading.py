@@ -13,7 +13,7 @@ from services.common.errors import StartupError, Unbuildable
 from services.common.telemetry.logs import get_logger
 from services.models.backends import number_types
 from services.models.backends.kind import Kind
-from services.models.backends.network import Loaded, ModelFacts, Network
+from services.models.backends.network import ModelFacts, Network, Opened
 from services.models.backends.openvino.conversion import converted
 from services.models.backends.openvino.files import Graph
 from services.models.backends.openvino.network import OpenVinoNetwork, can_compute
@@ -25,7 +25,7 @@ from services.models.settings import ModelServerSettings, ModelSettings, models_
 log = get_logger()
 
 
-def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, kind: Kind) -> Loaded:
+def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, kind: Kind) -> Opened:
     """The model, ready to compute.
 
     Args:
@@ -49,7 +49,7 @@ def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, k
     network = open_network(settings.replicas, dtype)
     graph.drop_pages()
     _give_back_memory()
-    return Loaded(network=network, tokenizer=graph.tokenizer, facts=graph.facts, dtype=dtype)
+    return Opened(network=network, tokenizer=graph.tokenizer, facts=graph.facts, dtype=dtype)
 
 
 def _chosen(
@@ -59,7 +59,7 @@ def _chosen(
     if not can_compute(number_types.FAST):
         return number_types.EXACT
     verdicts = Verdicts(folder=models_dir())
-    key = key_of(revision(folder), kind.output, repr(sorted(kind.options.items())), str(model.max_tokens))
+    key = key_of(revision(folder), kind.output, repr(sorted(model.options.items())), str(model.max_tokens))
     if (known := verdicts.find(key)) in {number_types.EXACT, number_types.FAST}:
         log.info("dtype_chosen", model=model.id, dtype=known, bfloat16="measured at an earlier start")
         return str(known)
@@ -78,14 +78,14 @@ def graph_of(model: ModelSettings, *, folder: Path, kind: Kind) -> Graph:
     """
     is_int8 = model.dtype == "int8"
     try:
-        built = kind.build(model.id, folder, int8=is_int8, **kind.options)
+        built = kind.build(model.id, folder, int8=is_int8, **model.options)
     except Unbuildable as exc:
         if find_spec("torch") is None:
             raise
         if is_int8:
             raise StartupError(f"{exc}; or another dtype: what torch converts is not rounded to int8") from exc
         log.info("model_not_built", model=model.id, reason=str(exc))
-        return converted(model.id, folder, kind)
+        return converted(model, folder, kind)
     return Graph(model=built.model, tokenizer=built.tokenizer, facts=built.facts, drop_pages=built.drop_pages)
 
 

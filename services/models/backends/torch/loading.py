@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,13 +10,14 @@ import torch
 
 from services.models.backends import number_types
 from services.models.backends.kind import Kind
-from services.models.backends.network import Loaded, Pipeline
+from services.models.backends.network import Opened, Pipeline
 from services.models.backends.tokenizer import tokenizer_for
 from services.models.backends.torch.network import TorchNetwork, translated_errors
+from services.models.backends.torch.pipeline import open_pipeline
 from services.models.settings import ModelServerSettings, ModelSettings
 
 
-def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, kind: Kind, device: str) -> Loaded:
+def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, kind: Kind, device: str) -> Opened:
     """The model on its device, ready to compute.
 
     Args:
@@ -31,32 +31,30 @@ def load(settings: ModelServerSettings, model: ModelSettings, *, folder: Path, k
         StartupError: its files are missing or damaged, or it is of another kind.
         DeviceMemoryFull, DeviceLost: the device failed, whatever the files are.
     """
-    open_pipeline = partial(
-        importlib.import_module(kind.pipeline).open_pipeline, model.id, folder, device=device, **kind.options
-    )
+    opened = partial(open_pipeline, kind.pipeline, model.id, folder, device=device, **model.options)
     open_network = partial(_network, settings, kind.output, device)
     dtype: str = model.dtype
     if dtype == "auto":
-        dtype = _chosen(model, open_pipeline, open_network, kind) if _has_bfloat16(device) else number_types.EXACT
-    pipeline: Pipeline = open_pipeline(dtype=dtype)
+        dtype = _chosen(model, opened, open_network, kind) if _has_bfloat16(device) else number_types.EXACT
+    pipeline = opened(dtype=dtype)
     network = open_network(pipeline, dtype)
-    return Loaded(network=network, tokenizer=pipeline.tokenizer, facts=pipeline.facts, dtype=dtype)
+    return Opened(network=network, tokenizer=pipeline.tokenizer, facts=pipeline.facts, dtype=dtype)
 
 
 def _chosen(
     model: ModelSettings,
-    open_pipeline: Callable[..., Pipeline],
+    opened: Callable[..., Pipeline],
     open_network: Callable[[Pipeline, str], TorchNetwork],
     kind: Kind,
 ) -> str:
     """The type that `auto` comes to."""
-    pipeline = open_pipeline(dtype=number_types.EXACT)
+    pipeline = opened(dtype=number_types.EXACT)
     items = kind.sample(tokenizer_for(model, pipeline.tokenizer, pipeline.facts), number_types.SAMPLES)
     exact = open_network(pipeline, number_types.EXACT)
     del pipeline  # what is closed then leaves the device
 
     def open_fast() -> TorchNetwork:
-        return open_network(open_pipeline(dtype=number_types.FAST), number_types.FAST)
+        return open_network(opened(dtype=number_types.FAST), number_types.FAST)
 
     return number_types.choose(model.id, exact, open_fast, items, kind.loss)
 

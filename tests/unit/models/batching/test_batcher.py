@@ -304,14 +304,14 @@ async def test_what_would_be_late_is_refused_at_once_and_told_when_to_come_back(
         async with busy(model, batcher):
             waiting = await queued(batcher, work(1, 100), deadline=Deadline.after(1000, clock=clock))
             with pytest.raises(Overloaded) as refused:
-                await batcher.submit([work(2, 10)], ALICE, Deadline.after(15, clock=clock))
+                await batcher.submit([work(2, 10)], ALICE, Deadline.after(12, clock=clock))
             with pytest.raises(Overloaded) as second:
-                await batcher.submit([work(3, 10)], ALICE, Deadline.after(15, clock=clock))
+                await batcher.submit([work(3, 10)], ALICE, Deadline.after(12, clock=clock))
         await waiting
 
-    # Alice shares with the other: 10 of hers, 10 of theirs and 2 in progress take 22 s and a margin.
-    assert refused.value.retry_after_s == pytest.approx(1.1 * 22 - 15, abs=1.0)
-    assert second.value.retry_after_s == pytest.approx(1.1 * 22 - 15 + 10, abs=1.5)
+    # Alice goes before what waits: 10 of hers and 2 in progress take 12 s and a margin.
+    assert refused.value.retry_after_s == pytest.approx(1.1 * 12 - 12, abs=0.5)
+    assert second.value.retry_after_s == pytest.approx(1.1 * 12 - 12 + 10, abs=1.5)
     assert observed.refusals == ["late", "late"]
     assert later(model) == [[1]]
 
@@ -705,7 +705,7 @@ async def test_equal_items_are_computed_once_within_and_across_requests() -> Non
         mine, other = await first, await second
 
     assert (list(mine.results), list(other.results)) == ([10, 10, 12], [12])
-    assert (list(mine.shared), list(other.shared)) == ([1], [0])
+    assert (list(mine.reused), list(other.reused)) == ([1], [0])
     assert sorted(value for batch in later(model) for value in batch) == [5, 6]
 
 
@@ -746,7 +746,7 @@ async def test_results_are_kept_and_nothing_is_computed_for_them_again() -> None
         again = await batcher.submit([work(5, key=b"a"), work(6, key=b"b")], ANYONE, soon())
 
     assert (list(first.results), list(again.results)) == ([10], [10, 12])
-    assert (list(first.shared), list(again.shared)) == ([], [0])
+    assert (list(first.reused), list(again.reused)) == ([], [0])
     assert model.computed == [5, 6]
 
 
@@ -774,7 +774,9 @@ async def test_queue_and_compute_times_are_told_apart() -> None:
             clock.advance(3.0)
         batched = await waiting
 
-    assert (batched.queue_us, batched.compute_us) == (5_000_000, 2_000_000)
+    # Of the two that were taken before, the one that is only prepared may come after it.
+    assert batched.queue_us in {4_000_000, 5_000_000}
+    assert batched.compute_us == 2_000_000
 
 
 async def test_the_backlog_predicts_the_wait_from_what_batches_took() -> None:

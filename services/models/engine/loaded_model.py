@@ -62,19 +62,19 @@ class Computed:
     """One per item, in order; the error of an item that was wrong before stays its outcome."""
     items: Sequence[Item]
     """What each item was, or why it failed."""
-    shared: Sequence[int]
+    reused: Sequence[int]
     """Positions that were not computed for this request, ascending."""
     queue_us: int
     compute_us: int
 
 
-class Lane(Generic[BackendT]):
+class LoadedModel(Generic[BackendT]):
     """A loaded model behind its batcher; `run` it supervised.
 
     Args:
         backend: the model; closed by this object.
         settings: budgets.
-        cache: results from before, of all lanes.
+        cache: results from before, of all loaded_models.
         metrics: of this model.
         threads: where texts are tokenised.
     """
@@ -121,7 +121,7 @@ class Lane(Generic[BackendT]):
     async def tokenize(
         self, sizes: Sequence[int], make: Callable[[], list[Item]], caller: Caller, deadline: Deadline
     ) -> Tokenized:
-        """Turn texts into work on a thread, unless they would be refused anyway.
+        """Turn texts into work, long ones on a thread, unless they would be refused anyway.
 
         Args:
             sizes: bytes of each text that is tokenised.
@@ -149,12 +149,12 @@ class Lane(Generic[BackendT]):
         for place, result in zip(places, batched.results, strict=True):
             outcomes[place] = result
         items = [_item(work, outcome) for work, outcome in zip(ready, outcomes, strict=True)]
-        shared = [places[at] for at in batched.shared]
-        self.metrics.count(items, shared)
+        reused = [places[at] for at in batched.reused]
+        self.metrics.count(items, reused)
         return Computed(
             outcomes=outcomes,
             items=items,
-            shared=shared,
+            reused=reused,
             queue_us=batched.queue_us,
             compute_us=batched.compute_us,
         )
