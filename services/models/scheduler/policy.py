@@ -19,9 +19,6 @@ class Policy:
     bulk_floor: float = 0.1
     """Bulk work's part of what is computed while interactive work waits too: 1 token of 10. Without a floor a stream of
     interactive work would starve it for ever."""
-    old_floor: float = 0.1
-    """Part of what is computed that goes to whoever has waited longest while new clients go first: 1 token of 10.
-    Without it new clients without end, as one who invents ids, would starve those that wait."""
     client_factor: float = 4.0
     """A client may have so many times waiting what it leaves free, so that there is room for every next one (dynamic
     thresholds, Choudhury and Hahne 1998): of 1,000 the first may have 800, the next 160, the one after it 32."""
