@@ -48,9 +48,7 @@ def overloaded(refusal: Refusal | None) -> Overloaded:
 
 
 def ended(admission: Admission, *, took_s: float, predicted_s: float = 1.0, missing: int = 0) -> None:
-    asked = Request(
-        caller=ALICE, deadline_s=1e6, submitted_s=NOW_S - took_s, predicted_s=predicted_s, missing=missing
-    )
+    asked = Request(caller=ALICE, deadline_s=1e6, submitted_s=NOW_S - took_s, predicted_s=predicted_s, missing=missing)
     admission.learn(asked, NOW_S)
 
 
