@@ -62,7 +62,7 @@ class _Turns:
     def __init__(self, number: int, name: str, policy: Policy) -> None:
         self._pool = ThreadPoolExecutor(number, thread_name_prefix=name)
         self._free = number
-        self._lines = Lines(bulk_floor=policy.bulk_floor, old_floor=policy.old_floor)
+        self._lines = Lines(policy)
         self._lines.set_quantum(_LONG_BYTES)
 
     @property

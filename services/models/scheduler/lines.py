@@ -1,70 +1,48 @@
-"""Whose turn it is: fair sharing by virtual time, in two classes of priority.
+"""What waits, in two classes of priority: origins take turns, and the clients of an origin take turns in its part.
 
-Each client has a line and a virtual time, which its computed tokens advance; the line whose time is earliest is served
-(start-time fair queueing, Goyal, Vin and Cheng 1996; Linux' CFS). A line that begins to wait gets the class's time,
-which is the earliest of those that wait, less one quantum, or its own time if that is later: so one who asks for little
-is served before those who always wait, and coming and going gains nothing. As new clients without end would starve the
-others, a part of what is computed is owed to the line that has waited longest without being served.
-
-Clients of one origin share its part, as a client may call itself what it likes: of k that wait each has a kth of the
-quantum, and its virtual time runs k times as fast. With 200 names from one machine and one from another, the one gets
-half; where all come from one machine, as behind a proxy, each gets its 200th.
+A client may call itself what it likes, but not choose where it calls from. With 200 names from one machine and one from
+another, the one gets half, also where the 200 are new ones each time; where all come from one machine, as behind a
+proxy, each gets its 200th. Module `turns` has the rule.
 """
 
 from __future__ import annotations
 
-import heapq
-import itertools
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
 
 from services.common.caller import Caller, Priority
 from services.models.scheduler.packing import LengthIndex, Limits, Packing
+from services.models.scheduler.policy import Policy
+from services.models.scheduler.turns import Floor, Sharer, SharerT, Turns
 from services.models.scheduler.work import Request, Task
 
 _MOST_IDLE = 4096
 """Clients without work whose virtual time is remembered: more are forgotten, which gives each a quantum at most."""
 
 
-class Line:
+class Line(Sharer):
     """What one caller has waiting."""
 
-    __slots__ = ("caller", "cost", "lengths", "tasks", "time")
+    __slots__ = ("caller", "lengths", "origin", "tasks")
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, origin: _Origin) -> None:
+        super().__init__()
         self.caller = caller
-        self.cost = 0
-        """Tokens, those of which it is known that they will come included."""
-        self.time = float("-inf")
-        """Virtual. Unit: tokens."""
+        self.origin = origin
         self.tasks: OrderedDict[Task, None] = OrderedDict()
         self.lengths = LengthIndex()
 
 
-class _Floor:
-    """Of two who wait one goes first, and owes the other a part of what is computed.
+class _Origin(Sharer):
+    """The lines of one class and origin; its cost is the sum of theirs."""
 
-    Args:
-        share: that part; 0.1 lets the first have 9 tokens for one of the second.
-    """
+    __slots__ = ("lines", "turns")
 
-    def __init__(self, share: float) -> None:
-        self.per_second = (1 - share) / share
-        """Tokens of the first for one of the second."""
-        self._owed = 0.0
-
-    @property
-    def is_due(self) -> bool:
-        """Whether it is the second's turn."""
-        return self._owed > 0
-
-    def note(self, cost: int, *, is_second: bool) -> None:
-        """So much was computed of one of them while both waited."""
-        self._owed += -cost if is_second else cost / self.per_second
-
-    def clear(self) -> None:
-        """One of them waits alone."""
-        self._owed = 0.0
+    def __init__(self, pace: float) -> None:
+        super().__init__()
+        self.lines: dict[str, Line] = {}
+        """By client."""
+        self.turns: Turns[Line] = Turns(pace)
 
 
 class _Class:
@@ -72,161 +50,137 @@ class _Class:
 
     Args:
         priority: the class.
-        floor: part that is owed to the line that has waited longest.
+        pace: see `Turns`.
     """
 
-    def __init__(self, priority: Priority, floor: float) -> None:
+    def __init__(self, priority: Priority, pace: float) -> None:
         self.priority = priority
+        self._pace = pace
         self.quantum = 0.0
         """Unit: tokens."""
         self.cost = 0
         """Tokens of the tasks that were queued here first, and of those that are expected."""
-        self.lines: dict[tuple[str, str], Line] = {}
-        """By origin and client."""
-        self._time = 0.0
-        """The earliest virtual time of those that wait, or that waited last."""
+        self.number = 0
+        """Lines, those without work included."""
+        self._waiting = 0
+        """Lines with tasks."""
+        self._origins: dict[str, _Origin] = {}
+        self._turns: Turns[_Origin] = Turns(pace)
         self._lengths = LengthIndex()
-        self._waiting: OrderedDict[Line, None] = OrderedDict()
-        """By when they were served last, or began to wait."""
-        self._origins: Counter[str] = Counter()
-        """Lines that wait, by origin."""
-        self._floor = _Floor(floor)
-        self._heap: list[tuple[float, int, Line]] = []
-        """By virtual time; an entry whose time is no longer its line's is left over from before."""
-        self._numbers = itertools.count()
 
     @property
     def is_waiting(self) -> bool:
         """Whether any task waits."""
-        return bool(self._waiting)
+        return self._waiting > 0
+
+    def lines(self) -> Iterator[Line]:
+        """All of them."""
+        return (line for origin in self._origins.values() for line in origin.lines.values())
+
+    def find(self, caller: Caller) -> Line | None:
+        """The caller's line, if there is one."""
+        origin = self._origins.get(caller.origin)
+        return origin.lines.get(caller.client) if origin else None
 
     def line(self, caller: Caller) -> Line:
         """The caller's line, made where there is none."""
-        line = self.lines.get(_name(caller))
-        if line is None:
-            line = self.lines[_name(caller)] = Line(caller)
+        if (line := self.find(caller)) is None:
+            origin = self._origins.setdefault(caller.origin, _Origin(self._pace))
+            line = origin.lines[caller.client] = Line(caller, origin)
+            self.number += 1
         return line
+
+    def count(self, line: Line, cost: int) -> None:
+        """So many more tokens wait in a line, or will."""
+        line.cost += cost
+        line.origin.cost += cost
 
     def add(self, task: Task, line: Line) -> None:
         """Let a task wait in one more line."""
-        if not any(map(self._has, task.lines)):
-            self._lengths.add(task)
         task.lines[line] += 1
         if task.lines[line] > 1:
             return
         if not line.tasks:
-            self._origins[line.caller.origin] += 1
-            start = self._start(line)
-            self._waiting[line] = None
-            self._move(line, start)
+            self._waiting += 1
+            if not line.origin.turns:
+                self._turns.join(line.origin, self.quantum)
+            line.origin.turns.join(line, self.quantum)
         line.tasks[task] = None
         line.lengths.add(task)
-        line.cost += task.cost
+        self._lengths.add(task)
+        self.count(line, task.cost)
 
     def discard(self, task: Task, line: Line) -> None:
         """Let a task wait no more in a line."""
         del line.tasks[task]
         del task.lines[line]
         line.lengths.discard(task)
-        line.cost -= task.cost
+        self._lengths.discard(task)
+        self.count(line, -task.cost)
         if not line.tasks:
-            del self._waiting[line]
-            self._origins[line.caller.origin] -= 1
+            self._waiting -= 1
+            line.origin.turns.leave(line)
+            if not line.origin.turns:
+                self._turns.leave(line.origin)
             self._forget_idle()
-        if not any(map(self._has, task.lines)):
-            self._lengths.discard(task)
 
     def choose(self, limits: Limits) -> Iterator[tuple[Task, Line]]:
         """A batch around the oldest task of the line whose turn it is; the consumer takes each out of all lines."""
-        earliest, longest = self._earliest(), next(iter(self._waiting))
-        is_owed = longest is not earliest and self._floor.is_due
-        line = longest if is_owed else earliest
-        self._waiting.move_to_end(line)
+        line = self._turns.earliest().turns.earliest()
         packing = Packing(limits=limits)
         packing.add(oldest := next(iter(line.tasks)))
         yield oldest, line
         for index, limit in ((line.lengths, limits.own), (self._lengths, limits.fill)):
             for task in packing.fill(index, limit):
-                yield task, line if line in task.lines else next(one for one in task.lines if self._has(one))
-        if longest is earliest:
-            self._floor.clear()
-        else:
-            self._floor.note(packing.tokens, is_second=is_owed)
+                yield task, line if line in task.lines else self._first(task.lines)
 
-    def _has(self, line: Line) -> bool:
-        """Whether the line is of this class."""
-        return line.caller.priority is self.priority
+    def _first(self, lines: Iterable[Line]) -> Line:
+        """The first of this class."""
+        return next(line for line in lines if line.caller.priority is self.priority)
 
     def charge(self, line: Line, cost: int) -> None:
-        """Advance a line by what was taken for it."""
-        self._move(line, line.time + cost * self._siblings(line))
+        """Advance a line and its origin by what was taken for it."""
+        self._turns.charge(line.origin, cost)
+        line.origin.turns.charge(line, cost)
 
-    def _start(self, line: Line) -> float:
-        """Where a line stands that waits, or would if it began to now."""
-        if line.tasks:
-            return line.time
-        # Where nobody waits there is nobody to be before, and the quantum is not kept for when somebody comes.
-        return max(line.time, self._time - (self.quantum / self._siblings(line) if self._waiting else 0.0))
+    def before(self, caller: Caller, cost: int) -> int:
+        """Tokens that are computed until `cost` more of a caller are done, its own included, if nobody else comes."""
+        origin = self._origins.get(caller.origin) or _Origin(self._pace)
+        own = origin.lines.get(caller.client) or Line(caller, origin)
+        of_origin = self._until(origin.turns, origin.lines.values(), own, own.cost + cost)
+        return self._until(self._turns, self._origins.values(), origin, of_origin)
 
-    def _siblings(self, line: Line) -> int:
-        """Lines of its origin that wait."""
-        return max(1, self._origins[line.caller.origin])
+    def _until(self, turns: Turns[SharerT], sharers: Iterable[SharerT], own: SharerT, cost: int) -> int:
+        """Tokens of all sharers until one of them has had so many.
 
-    def _earliest(self) -> Line:
-        while True:
-            time, _, line = self._heap[0]
-            if line in self._waiting and line.time == time:
-                self._time = max(self._time, time)
-                return line
-            heapq.heappop(self._heap)
-
-    def _move(self, line: Line, time: float) -> None:
-        line.time = time
-        if line in self._waiting:
-            heapq.heappush(self._heap, (time, next(self._numbers), line))
-        if len(self._heap) > 64 + 4 * len(self._waiting):
-            self._heap = [(each.time, next(self._numbers), each) for each in self._waiting]
-            heapq.heapify(self._heap)
+        Another's are computed until its virtual time passes that of the one's last token. A newcomer at 900 who asks
+        for 50 ends at 950: of one at 1,000 nothing is before it, of one at 920 with 100 waiting 30 are.
+        """
+        end = turns.start(own, self.quantum) + cost
+        others = (each for each in sharers if each is not own and each.cost)
+        return cost + sum(max(0, min(each.cost, int(end - turns.start(each, self.quantum)))) for each in others)
 
     def _forget_idle(self) -> None:
         """What is remembered of those without work stays bounded; where nothing waits, nobody owes anything."""
-        if self._waiting and len(self.lines) <= _MOST_IDLE + 2 * len(self._waiting):
+        if self._waiting and self.number <= _MOST_IDLE + 2 * self._waiting:
             return
-        self.lines = {name: line for name, line in self.lines.items() if line.cost or line.tasks}
-        self._origins = +self._origins
-
-    def before(self, caller: Caller, cost: int) -> int:
-        """Tokens that are computed until `cost` more of a caller are done, its own included, if nobody else comes.
-
-        A line's tokens are computed until its virtual time passes that of the caller's last one. A newcomer at 900 who
-        asks for 50 ends at 950: of lines at 1,000 nothing is before it, of one at 920 with 100 waiting 30 are.
-        """
-        own = self.lines.get(_name(caller)) or Line(caller)
-        end = self._start(own) + (own.cost + cost) * self._siblings(own)
-        others = (line for line in self.lines.values() if line is not own and line.cost)
-        return own.cost + cost + sum(min(line.cost, self._until(line, end)) for line in others)
-
-    def _until(self, line: Line, time: float) -> int:
-        """Tokens of a line until its virtual time is so late."""
-        return max(0, int((time - self._start(line)) / self._siblings(line)))
-
-
-def _name(caller: Caller) -> tuple[str, str]:
-    return caller.origin, caller.client
+        for origin in self._origins.values():
+            origin.lines = {client: line for client, line in origin.lines.items() if line.cost or line.tasks}
+        self._origins = {name: origin for name, origin in self._origins.items() if origin.lines}
+        self.number = sum(len(origin.lines) for origin in self._origins.values())
 
 
 class Lines:
     """Tasks of all callers that wait. Not thread-safe.
 
     Args:
-        bulk_floor: bulk work's part of what is computed while interactive work waits too.
-        old_floor: part of those that wait longest while new clients go first.
+        policy: the tuned numbers.
     """
 
-    def __init__(self, *, bulk_floor: float, old_floor: float) -> None:
-        self._classes = {priority: _Class(priority, old_floor) for priority in Priority}
+    def __init__(self, policy: Policy) -> None:
+        self._classes = {priority: _Class(priority, policy.newcomer_pace) for priority in Priority}
         self._interactive, self._bulk = self._classes[Priority.INTERACTIVE], self._classes[Priority.BULK]
-        self._floor = _Floor(bulk_floor)
+        self._floor = Floor(policy.bulk_floor)
         self._by_origin: Counter[str] = Counter()
         self.cost = 0
         """Tokens that wait, those that are expected included; a task that several want counts once."""
@@ -243,7 +197,7 @@ class Lines:
 
     def cost_of_client(self, caller: Caller) -> int:
         """Tokens of one client that wait, in both classes."""
-        lines = (of.lines.get(_name(caller)) for of in self._classes.values())
+        lines = (of.find(caller) for of in self._classes.values())
         return sum(line.cost for line in lines if line)
 
     def cost_of_origin(self, caller: Caller) -> int:
@@ -257,7 +211,7 @@ class Lines:
     def expect(self, caller: Caller, cost: int) -> None:
         """Count tokens as waiting before they are queued; as many fewer with a negative number."""
         of = self._classes[caller.priority]
-        of.line(caller).cost += cost
+        of.count(of.line(caller), cost)
         self._count(caller, cost)
 
     def add(self, task: Task, request: Request) -> None:
@@ -290,22 +244,24 @@ class Lines:
             of.charge(line, task.cost)
             self._discard(task)
             batch.append(task)
-        if both:
+        if both or not is_bulk:
             self._floor.note(sum(task.cost for task in batch), is_second=is_bulk)
-        else:
-            self._floor.clear()
+        if not both:
+            self._floor.forgive()
         return batch
 
     def before(self, caller: Caller, cost: int) -> int:
         """Tokens that are computed until `cost` more of a caller are done, its own included, if nobody else comes."""
         own = self._classes[caller.priority].before(caller, cost)
         if caller.priority is Priority.INTERACTIVE:
-            return own + min(self._bulk.cost, int(own / self._floor.per_second))
-        return own + min(self._interactive.cost, int(own * self._floor.per_second))
+            other = min(self._bulk.cost, int(own / self._floor.per_second))
+        else:
+            other = min(self._interactive.cost, int(own * self._floor.per_second))
+        return min(own + other, self.cost + cost)  # a task in several lines was counted in each
 
     def drop_all(self) -> Iterable[Task]:
         """Every task, which then waits no more."""
-        dropped = {task: None for of in self._classes.values() for line in of.lines.values() for task in line.tasks}
+        dropped = {task: None for of in self._classes.values() for line in of.lines() for task in line.tasks}
         for task in dropped:
             self._discard(task)
         return dropped
@@ -313,7 +269,7 @@ class Lines:
     @property
     def number(self) -> int:
         """Callers that have, or had lately, something waiting."""
-        return sum(len(of.lines) for of in self._classes.values())
+        return sum(of.number for of in self._classes.values())
 
     def _discard(self, task: Task) -> None:
         """Take a task out of all lines."""

@@ -13,16 +13,20 @@ class LengthIndex:
     """Tasks by length, of equal lengths the oldest first."""
 
     def __init__(self) -> None:
-        self._by_length: dict[int, OrderedDict[Task, None]] = {}
+        self._by_length: dict[int, OrderedDict[Task, int]] = {}
+        """With how often each was added."""
 
     def add(self, task: Task) -> None:
-        """Add a task; again: nothing."""
-        self._by_length.setdefault(task.cost, OrderedDict())[task] = None
+        """Add a task, or once more."""
+        same = self._by_length.setdefault(task.cost, OrderedDict())
+        same[task] = same.get(task, 0) + 1
 
     def discard(self, task: Task) -> None:
-        """Take a task out."""
+        """Take a task out that was added once, or forget that it was added once more."""
         same = self._by_length[task.cost]
-        del same[task]
+        same[task] -= 1
+        if not same[task]:
+            del same[task]
         if not same:
             del self._by_length[task.cost]
 

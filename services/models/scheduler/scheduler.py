@@ -35,14 +35,15 @@ class Scheduler:
         self._speed = Speed()
         self._most_ever = self._most_batched = most_batched
         """The second may be lowered for a while by what fits into memory."""
-        self._lines = Lines(bulk_floor=policy.bulk_floor, old_floor=policy.old_floor)
+        self._lines = Lines(policy)
         self._admission = Admission(policy, self._lines, most=most_queued, seconds=self._seconds)
         self._joinable: dict[bytes, Task] = {}
         """Queued and running tasks by key."""
         self._running: set[Batch] = set()
         self._running_cost = 0
         self._learned_s = -math.inf
-        self._last_client: str | None = None
+        self._last_client: tuple[str, str] | None = None
+        """By origin and client."""
         self._shared_until_s = -math.inf
         self._is_shared = False
         self._use(self._speed)
@@ -236,9 +237,10 @@ class Scheduler:
 
     def _note_client(self, caller: Caller, now_s: float) -> None:
         """Take note of whether several clients send work."""
-        if self._last_client not in {None, caller.client}:
+        client = (caller.origin, caller.client)
+        if self._last_client not in {None, client}:
             self._shared_until_s = now_s + self._policy.shared_s
-        self._last_client = caller.client
+        self._last_client = client
 
     def _forget_key(self, task: Task) -> None:
         """Nobody may join the task any more."""

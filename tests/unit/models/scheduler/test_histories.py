@@ -109,7 +109,7 @@ class History:
 
     def check(self) -> None:
         lines = self.scheduler._lines
-        queued = {task for of in lines._classes.values() for line in of.lines.values() for task in line.tasks}
+        queued = {task for of in lines._classes.values() for line in of.lines() for task in line.tasks}
         assert 0 <= lines.cost <= MOST_QUEUED
         assert lines.cost_of_class(Priority.BULK) <= MOST_QUEUED / 2
         assert all(task.waiters and task.batch is None for task in queued)
