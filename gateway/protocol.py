@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from litestar.exceptions import HTTPException
@@ -57,6 +57,33 @@ class BoundedProtocol(HttpToolsProtocol):
     def is_body_here(self) -> bool:
         """Whether the whole body of the newest request has arrived."""
         return not self.cycle.more_body
+
+    def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Send a whole answer at once; False, and nothing sent, for what uvicorn has to look at.
+
+        That is an answer that ends the connection, has no body of the announced length or no sound head, one to HEAD,
+        and one for which there is a queue: of pipelined requests, or of bytes that the caller does not take.
+        """
+        cycle = self.cycle
+        if self.pipeline or self.flow.write_paused or not cycle.keep_alive or cycle.response_started:
+            return False
+        if (
+            cycle.disconnected
+            or cycle.scope["method"] == "HEAD"
+            or (b"content-length", b"%d" % len(body)) not in headers
+        ):
+            return False
+        lines = [name + b": " + value + b"\r\n" for name, value in (*self.server_state.default_headers, *headers)]
+        head = b"".join([STATUS_LINE[status], *lines, b"\r\n"])
+        # One end for each line there is: no value has smuggled in another.
+        if not head.count(b"\n") == head.count(b"\r") == len(lines) + 2 or b"\nconnection:" in head:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        cycle.message_event.set()
+        self.transport.write(head + body)
+        cycle.on_response()
+        return True
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a head, a body, or of both."""

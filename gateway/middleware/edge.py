@@ -9,6 +9,7 @@ from typing import cast
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types.asgi_types import HTTPResponseStartEvent
 from opentelemetry.trace import SpanKind
 
 from gateway.errors.failure import failure_of
@@ -85,7 +86,7 @@ class EdgeMiddleware:
         gate = self._gates.of(record.path)
         connection = cast(Connection, (scope["extensions"] or {})[CONNECTION])
         body = Body(receive, connection, max_bytes=gate.limits.max_body_bytes, timeout_s=self._body_timeout_s)
-        reply = _Reply(send, record, body)
+        reply = _Reply(send, record, body, connection)
         try:
             self._peers.check(scope["client"])
             self._hosts.check([value.decode("latin-1") for name, value in scope["headers"] if name == b"host"])
@@ -113,12 +114,17 @@ class EdgeMiddleware:
 
 
 class _Reply:
-    """The server's `send`, with the ids added to the answer and its status noted."""
+    """The server's `send`, with the ids added to the answer and its status noted.
 
-    def __init__(self, send: Send, record: RequestRecord, body: Body) -> None:
+    The head waits for the body, so that a whole answer goes out with one system call in place of two.
+    """
+
+    def __init__(self, send: Send, record: RequestRecord, body: Body, connection: Connection) -> None:
         self._send = send
         self._record = record
         self._body = body
+        self._connection = connection
+        self._head: HTTPResponseStartEvent | None = None
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -126,7 +132,20 @@ class _Reply:
             self._record.status = message["status"]
             ids = ((b"x-request-id", request_id.current.get()), (b"x-trace-id", tracing.current_trace_id()))
             message["headers"] = [*message["headers"], *((name, value.encode()) for name, value in ids)]
+            self._head = message
+            return
+        if (head := self._head) is not None:
+            self._head = None
+            if self._is_sent(head, message):
+                return
+            await self._send(head)
         await self._send(message)
+
+    def _is_sent(self, head: HTTPResponseStartEvent, message: Message) -> bool:
+        """Send both at once, where the message is the whole body and that can be."""
+        if message["type"] != "http.response.body" or message["more_body"]:
+            return False
+        return self._connection.answer(head["status"], [*head["headers"]], message["body"])
 
 
 async def _refuse(error: Exception, record: RequestRecord, send: Send) -> None:

@@ -45,6 +45,11 @@ async def create_embeddings(
     data: JSONBody[EmbeddingsRequest], embedding: EmbeddingService
 ) -> JsonAnswer[EmbeddingsResponse]:
     """One vector per input; X-Isolane-Truncated names the inputs that were longer than the model takes."""
+    return await embed(data, embedding)
+
+
+async def embed(data: EmbeddingsRequest, embedding: EmbeddingClient) -> JsonAnswer[EmbeddingsResponse]:
+    """What /v1/embeddings answers."""
     embedded = await embedding.embed(
         data.model,
         data.inputs(),

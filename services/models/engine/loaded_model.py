@@ -121,7 +121,7 @@ class LoadedModel(Generic[BackendT]):
     async def tokenize(
         self, sizes: Sequence[int], make: Callable[[], list[Item]], caller: Caller, deadline: Deadline
     ) -> Tokenized:
-        """Turn texts into work, long ones on a thread, unless they would be refused anyway.
+        """Turn texts into work on a thread, unless they would be refused anyway.
 
         Args:
             sizes: bytes of each text that is tokenised.

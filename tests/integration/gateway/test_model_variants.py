@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
 
@@ -57,6 +57,9 @@ class Connection:
 
     on_lost: Callable[[], None] | None = None
     is_body_here = False
+
+    def answer(self, _status: int, _headers: Sequence[tuple[bytes, bytes]], _body: bytes) -> bool:
+        return False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

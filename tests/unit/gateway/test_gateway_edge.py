@@ -213,6 +213,9 @@ class Line:
         self.on_lost: Callable[[], None] | None = None
         self.is_body_here = False
 
+    def answer(self, _status: int, _headers: Sequence[tuple[bytes, bytes]], _body: bytes) -> bool:
+        return False
+
     def is_lost(self) -> None:
         if self.on_lost is not None:
             self.on_lost()

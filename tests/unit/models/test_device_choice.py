@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from services.common.errors import StartupError
+from services.common.testing.logs import captured_logs
 from services.embedding.settings import EmbeddingSettings
 from services.models.backends.choice import Choice, choose
 from services.models.backends.torch import device as torch_device
@@ -117,12 +117,12 @@ def test_with_a_driver_torch_decides(monkeypatch: pytest.MonkeyPatch, usable: bo
 
 @pytest.mark.usefixtures("driver", "no_torch")
 def test_a_gpu_without_torch_is_left_alone_with_one_warning() -> None:
-    with capture_logs() as logs:
+    with captured_logs() as logs:
         found = [chosen(), chosen()]
 
     assert found == [Choice(backend="openvino", device="cpu")] * 2
-    assert [(line["log_level"], line["event"]) for line in logs] == [("warning", "gpu_not_used")]
-    assert "pip install 'isolane[embedding,torch]'; models run on the CPU" in logs[0]["reason"]
+    assert [(line["level"], line["event"]) for line in logs.lines()] == [("warning", "gpu_not_used")]
+    assert "pip install 'isolane[embedding,torch]'; models run on the CPU" in logs.lines()[0]["reason"]
 
 
 @pytest.mark.usefixtures("no_torch")

@@ -147,6 +147,15 @@ async def test_equal_pairs_are_scored_once_and_kept() -> None:
     assert order(again) == [0, 1]
 
 
+@pytest.mark.usefixtures("example_free")
+async def test_a_document_of_which_one_passage_was_kept_is_not_reused_and_counts_what_was_computed() -> None:
+    async with entered(ScriptedBackend([1.0, 2.0])) as engine:
+        await rerank(engine, ["0"])
+        reranked = await rerank(engine, ["0 1", "0"])
+
+    assert (list(reranked.reused), reranked.reused_tokens) == ([1], 2)
+
+
 async def test_the_fakes_long_document_is_cut_into_passages_and_what_is_left_out_is_counted() -> None:
     long = " ".join(f"word{number}" for number in range(5000))
     async with entered() as engine:
