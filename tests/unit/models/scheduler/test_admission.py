@@ -54,7 +54,7 @@ def ended(admission: Admission, *, took_s: float, predicted_s: float = 1.0, miss
 
 def test_what_comes_in_time_by_a_margin_is_taken(admission: Admission) -> None:
     assert refused(admission, 50, left_s=1.5 * 1.1 + 0.1) is None
-    assert overloaded(refused(admission, 50, left_s=1.5 * 1.1 - 0.1))
+    assert overloaded(refused(admission, 50, left_s=1.5 * 1.1 - 0.1)).retry_after_s
 
 
 def test_what_took_longer_than_predicted_makes_it_careful_and_the_rest_bold_again(admission: Admission) -> None:
@@ -64,7 +64,7 @@ def test_what_took_longer_than_predicted_makes_it_careful_and_the_rest_bold_agai
     for _ in range(1000):
         ended(admission, took_s=1.0)
 
-    assert overloaded(while_careful)
+    assert overloaded(while_careful).retry_after_s
     assert refused(admission, 50, left_s=2.0) is None
 
 

@@ -187,12 +187,22 @@ def test_bulk_work_that_comes_and_goes_has_no_more_than_its_floor() -> None:
     lines, served = lines_of(100), Counter[Priority]()
     wait(lines, caller("b"), *[10] * 2000)
 
-    for _ in range(900):
+    for _ in range(600):
         if not waiting(caller("a", priority=BULK), lines):
             wait(lines, caller("a", priority=BULK), 10)
-        served.update(task.first.priority for batch in taken(lines, 2) for task in batch)
+        served.update(task.first.priority for batch in taken(lines, 3) for task in batch)
 
     assert served[BULK] <= served.total() / 10 + 1
+
+
+def test_bulk_work_is_owed_nothing_for_the_time_in_which_it_did_not_wait() -> None:
+    lines = lines_of(50)
+    wait(lines, caller("b"), *[10] * 1000)
+    taken(lines, 500)
+
+    wait(lines, caller("a", priority=BULK), *[10] * 100)
+
+    assert clients(taken(lines, 100)).count("a") == pytest.approx(10, abs=1)
 
 
 def test_bulk_work_alone_is_served_at_once_and_owes_nothing_for_it() -> None:
