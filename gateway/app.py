@@ -23,6 +23,7 @@ from gateway.middleware.edge import EdgeMiddleware
 from gateway.routes import convert, health, openai, rerank
 from gateway.routes.bounded_request import BoundedRequest
 from gateway.settings import GatewaySettings
+from gateway.turns import LoopTurns
 from services.common.deadline import Clock
 from services.common.discovery.base import Resolver
 from services.common.discovery.static import StaticResolver
@@ -59,10 +60,10 @@ def build(settings: GatewaySettings, *, resolver: Resolver | None = None, clock:
     """
     resolver = resolver or _resolver(settings)
     clients = Clients.using(_pools(settings, resolver), settings, clock=clock)
-    readiness = Readiness(clients=clients)
+    readiness, turns = Readiness(clients=clients), LoopTurns()
     app = _App(
         route_handlers=[openai.router, rerank.router, convert.router, health.router],
-        dependencies=providers(clients, readiness),
+        dependencies=providers(clients, readiness, turns),
         exception_handlers={Exception: _answer_error},
         openapi_config=_openapi(),
         # The edge bounds bodies by path, before Litestar sees them.
@@ -71,7 +72,7 @@ def build(settings: GatewaySettings, *, resolver: Resolver | None = None, clock:
         logging_config=None,
     )
     return Gateway(
-        asgi=EdgeMiddleware(app, settings, EarlyRefusals(clients)),
+        asgi=EdgeMiddleware(app, settings, EarlyRefusals(clients), turns),
         background=clients.background(),
         readiness=readiness,
         resolver=resolver,

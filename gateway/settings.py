@@ -174,6 +174,9 @@ class GatewaySettings(ProcessSettings):
     body_timeout_s: float = Field(default=60.0, gt=0)
     """Time for the whole body to arrive. Unit: seconds."""
 
+    answer_timeout_s: float = Field(default=60.0, gt=0)
+    """Time for the client to take a whole answer; then its connection is closed. Unit: seconds."""
+
     max_head_bytes: int = Field(default=32 * 1024, ge=1024)
     """Largest request line and headers together. Unit: bytes."""
 

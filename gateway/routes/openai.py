@@ -8,6 +8,7 @@ from http import HTTPStatus
 from litestar import Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
+from litestar.types import Scope
 
 from gateway.clients.embedding import Embedded, EmbeddingClient
 from gateway.clients.items import ServedModel
@@ -26,11 +27,13 @@ from gateway.schemas.openai import (
     ModelList,
     OpenAIError,
 )
+from gateway.turns import LARGE_ITEMS, LoopTurns
 from services.common.deadline import Deadline
 from services.common.errors import RequestError, UnknownModel
 from services.common.server import call
 
 EmbeddingService = NamedDependency[SkipValidation[EmbeddingClient]]
+Turns = NamedDependency[SkipValidation[LoopTurns]]
 RerankingService = NamedDependency[SkipValidation[RerankingClient]]
 
 
@@ -42,7 +45,7 @@ RerankingService = NamedDependency[SkipValidation[RerankingClient]]
     responses=error_responses(OpenAIError, HTTPStatus.NOT_FOUND, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
 )
 async def create_embeddings(
-    data: JSONBody[EmbeddingsRequest], embedding: EmbeddingService
+    data: JSONBody[EmbeddingsRequest], embedding: EmbeddingService, turns: Turns, scope: Scope
 ) -> JsonAnswer[EmbeddingsResponse]:
     """One vector per input; X-Isolane-Truncated names the inputs that were longer than the model takes."""
     embedded = await embedding.embed(
@@ -54,6 +57,8 @@ async def create_embeddings(
         input_type=data.input_type,
         keeps_failures=data.item_errors == "report",
     )
+    if embedded.vectors.rows >= LARGE_ITEMS:
+        await turns.wait(scope["client"])
     response = EmbeddingsResponse(
         data=_entries(embedded, as_base64=data.encoding_format == "base64"),
         model=embedded.model,

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from services.common import caller
 from services.common.batching.base import Backlog
 from services.common.deadline import Deadline
 from services.common.errors import InvalidRequest, Overloaded, RequestError, TooLarge
 from services.common.telemetry.metrics import LATENCY_BUCKETS
+from services.common.turns import FairTurns
 from services.documents.backends.base import Document, DocumentBackend, Format, Parsed
 from services.documents.settings import DocumentsSettings
 
@@ -42,6 +46,7 @@ class DocumentsEngine:
     def __init__(self, settings: DocumentsSettings, backend: DocumentBackend) -> None:
         self._settings = settings
         self._backend = backend
+        self._turns = FairTurns(settings.workers)
         self._in_flight = 0
         self._mean_s = _FIRST_GUESS_S
         self._stack = AsyncExitStack()
@@ -87,12 +92,20 @@ class DocumentsEngine:
         try:
             with self._admitted():
                 async with deadline.enforce(f"documents: parse {document.filename}"):
-                    parsed = await self._backend.parse(document)
+                    parsed = await self._in_turn(document)
         except RequestError as exc:
             DOCUMENTS.labels("unknown", exc.code).inc()
             raise
         self._learn(parsed)
         return parsed
+
+    async def _in_turn(self, document: Document) -> Parsed:
+        """Parse once it is the client's turn at a worker, so that nobody waits for all that another has sent."""
+        queued_s = time.monotonic()
+        async with self._turns.turn("", caller.current.get().client):
+            waited_us = round((time.monotonic() - queued_s) * 1e6)
+            parsed = await self._backend.parse(document)
+        return replace(parsed, queue_us=parsed.queue_us + waited_us)
 
     def _check(self, document: Document) -> None:
         name = document.filename
