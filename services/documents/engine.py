@@ -14,7 +14,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from services.common import caller
 from services.common.batching.base import Backlog
-from services.common.deadline import Deadline
+from services.common.deadline import Clock, Deadline
 from services.common.errors import InvalidRequest, Overloaded, RequestError, TooLarge
 from services.common.telemetry.metrics import LATENCY_BUCKETS
 from services.common.turns import FairTurns
@@ -41,11 +41,13 @@ class DocumentsEngine:
     Args:
         settings: limits.
         backend: what parses.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, settings: DocumentsSettings, backend: DocumentBackend) -> None:
+    def __init__(self, settings: DocumentsSettings, backend: DocumentBackend, *, clock: Clock = time.monotonic) -> None:
         self._settings = settings
         self._backend = backend
+        self._clock = clock
         self._turns = FairTurns(settings.workers)
         self._in_flight = 0
         self._mean_s = _FIRST_GUESS_S
@@ -101,9 +103,9 @@ class DocumentsEngine:
 
     async def _in_turn(self, document: Document) -> Parsed:
         """Parse once it is the client's turn at a worker, so that nobody waits for all that another has sent."""
-        queued_s = time.monotonic()
+        queued_s = self._clock()
         async with self._turns.turn("", caller.current.get().client):
-            waited_us = round((time.monotonic() - queued_s) * 1e6)
+            waited_us = round((self._clock() - queued_s) * 1e6)
             parsed = await self._backend.parse(document)
         return replace(parsed, queue_us=parsed.queue_us + waited_us)
 

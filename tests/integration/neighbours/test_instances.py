@@ -99,15 +99,17 @@ async def test_what_one_client_is_answered_does_not_keep_the_instance_from_the_o
 
 
 async def test_refusals_of_one_client_do_not_spend_the_retries_of_the_others(before: Callable[..., Running]) -> None:
-    instances = Scripted(), Scripted()
-    for instance in instances:
-        instance.answers["greedy"] = lambda: DeadlineTooShort("too little time")
-    failing = iter([StatusCode.UNAVAILABLE] * 3)
-    async with gateway_before(before, *instances) as port:
+    first, second = Scripted(), Scripted()
+    second.delay_s = 0.05  # so that the other is the first choice
+    failing = iter([StatusCode.UNAVAILABLE] * 4)
+    async with gateway_before(before, first, second) as port:
+        await assert_served(port, 12)
+        for instance in (first, second):
+            instance.answers["greedy"] = lambda: DeadlineTooShort("too little time")
         for _ in range(40):
             await ask(port, ["a"], client="greedy")
-        instances[0].answers["alice"] = lambda: next(failing, None)
-        await assert_served(port, 12)
+        first.answers["alice"] = lambda: next(failing, None)
+        await assert_served(port, 6)
 
 
 async def test_an_instance_that_refuses_one_client_is_still_asked_for_the_others(

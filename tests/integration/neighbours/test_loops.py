@@ -26,14 +26,14 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 async def test_the_largest_answers_that_cost_no_computing_hold_nobody_up(encoding: str, port: int) -> None:
     kept = embeddings([f"kept {number}" for number in range(2048)], client="greedy", encoding=encoding)
     assert (await exchange(port, kept)).status == 200
-    async with flood(port, itertools.repeat(kept), connections=32):
+    async with flood(port, itertools.repeat(kept), connections=16):
         await asyncio.sleep(1)
         await assert_served(port)
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/schema/openapi.json", "/v1/models", "/health"])
 async def test_pages_that_need_no_service_hold_nobody_up(path: str, port: int) -> None:
-    async with flood(port, itertools.repeat(get(path)), connections=64):
+    async with flood(port, itertools.repeat(get(path)), connections=24):
         await asyncio.sleep(1)
         await assert_served(port)
 
