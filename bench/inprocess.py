@@ -19,9 +19,9 @@ import numpy.typing as npt
 
 from bench.machine import cores
 from bench.texts import MODEL_SOURCE
-from services.common.models import locate
 from services.embedding.backends.base import InputType
 from services.embedding.settings import EmbeddingSettings
+from services.models.models import locate
 
 Task = Callable[..., Any]
 _BATCH = 32
@@ -93,9 +93,9 @@ def cross_encoder_loop(folder: str) -> Task:
 
 def isolane_forward() -> Task:
     """`(texts) -> seconds of each`: forward passes of Isolane's own backend, one text at a time, nothing else."""
-    loading = importlib.import_module("services.embedding.backends.loading")
+    task = importlib.import_module("services.embedding.app").TASK
     settings = EmbeddingSettings.load()
-    backend = loading.load(settings, settings.models[0])
+    backend = task.load(settings, settings.models[0])
 
     def forward(texts: Sequence[str]) -> list[float]:
         taken = []

@@ -22,7 +22,7 @@ from bench.tokens import EMBEDDING_LIMIT
 from ops.ports import LOOPBACK, free_ports
 from ops.progress import Progress
 from ops.settings import cache_dir, project_root
-from services.common.models import locate, revision
+from services.models.models import locate, revision
 
 Engine = Literal["torch", "optimum"]
 

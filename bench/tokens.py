@@ -8,7 +8,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from bench.texts import MODEL_SOURCE
-from services.common.models import locate
+from services.models.models import locate
 
 EMBEDDING_LIMIT = 256
 """Tokens that MiniLM computes of a text."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -22,15 +23,18 @@ from gateway.middleware.early import EarlyRefusals
 from gateway.middleware.edge import EdgeMiddleware
 from gateway.routes import convert, health, openai, rerank
 from gateway.routes.bounded_request import BoundedRequest
+from gateway.routes.hot import HotRoute, HotRoutes
+from gateway.schemas.openai import EmbeddingsRequest
+from gateway.schemas.rerank import RerankRequest
 from gateway.settings import GatewaySettings
 from gateway.turns import LoopTurns
+from services.common import call
 from services.common.deadline import Clock
 from services.common.discovery.base import Resolver
 from services.common.discovery.static import StaticResolver
 from services.common.rpc.instance_pool import InstancePools
 from services.common.rpc.pool import Pools
 from services.common.rpc.upstream_pool import UpstreamPools
-from services.common.server import call
 from services.common.telemetry import request_id
 
 
@@ -72,11 +76,21 @@ def build(settings: GatewaySettings, *, resolver: Resolver | None = None, clock:
         logging_config=None,
     )
     return Gateway(
-        asgi=EdgeMiddleware(app, settings, EarlyRefusals(clients), turns),
+        asgi=EdgeMiddleware(HotRoutes(app, _hot_routes(clients, turns)), settings, EarlyRefusals(clients), turns),
         background=clients.background(),
         readiness=readiness,
         resolver=resolver,
     )
+
+
+def _hot_routes(clients: Clients, turns: LoopTurns) -> Mapping[str, HotRoute]:
+    """By path; Litestar has the same routes."""
+    embed = partial(openai.embed, embedding=clients.embedding, turns=turns)
+    reranks = {version: partial(rerank.rerank, reranking=clients.reranking, version=version) for version in "12"}
+    return {
+        "/v1/embeddings": HotRoute(struct=EmbeddingsRequest, answer=embed),
+        **{f"/v{version}/rerank": HotRoute(struct=RerankRequest, answer=answer) for version, answer in reranks.items()},
+    }
 
 
 def _resolver(settings: GatewaySettings) -> Resolver:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from litestar.exceptions import HTTPException
@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from gateway.errors.failure import failure_of
 from gateway.errors.families import answer
 from gateway.middleware.body import CONNECTION
+from gateway.middleware.callers import origin_of
 from gateway.middleware.record import RequestRecord
 from gateway.room import Room
 from gateway.settings import GatewaySettings
@@ -53,12 +54,12 @@ class BoundedProtocol(HttpToolsProtocol):
         # To be told of the first byte that is not taken: what waits holds memory, and a file also after `close`.
         transport.set_write_buffer_limits(high=1)
         self._start_head_timer()
-        self.room.enter(self, self.client[0] if self.client else "")
+        self.room.enter(self, origin_of(self.client))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._stop_head_timer()
-        self.room.leave(self, self.client[0] if self.client else "")
+        self.room.leave(self, origin_of(self.client))
         super().connection_lost(exc)  # which resumes writing
         if self.on_lost is not None:
             self.on_lost()
@@ -88,6 +89,33 @@ class BoundedProtocol(HttpToolsProtocol):
     def is_body_here(self) -> bool:
         """Whether the whole body of the newest request has arrived."""
         return not self.cycle.more_body
+
+    def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Send a whole answer at once; False, and nothing sent, for what uvicorn has to look at.
+
+        That is an answer that ends the connection, has no body of the announced length or no sound head, one to HEAD,
+        and one for which there is a queue: of pipelined requests, or of bytes that the caller does not take.
+        """
+        cycle = self.cycle
+        if self.pipeline or self.flow.write_paused or not cycle.keep_alive or cycle.response_started:
+            return False
+        if (
+            cycle.disconnected
+            or cycle.scope["method"] == "HEAD"
+            or (b"content-length", b"%d" % len(body)) not in headers
+        ):
+            return False
+        lines = [name + b": " + value + b"\r\n" for name, value in (*self.server_state.default_headers, *headers)]
+        head = b"".join([STATUS_LINE[status], *lines, b"\r\n"])
+        # One end for each line there is: no value has smuggled in another.
+        if not head.count(b"\n") == head.count(b"\r") == len(lines) + 2 or b"\nconnection:" in head:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        cycle.message_event.set()
+        self.transport.write(head + body)
+        cycle.on_response()
+        return True
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a head, a body, or of both."""

@@ -26,31 +26,31 @@ class Connection(Protocol):
 
 
 class Room:
-    """The open connections by address. The process may open only so many files, and each of them is one."""
+    """The open connections by origin. The process may open only so many files, and each of them is one."""
 
     def __init__(self) -> None:
-        self._by_address: dict[str, dict[Connection, None]] = {}
+        self._by_origin: dict[str, dict[Connection, None]] = {}
         self._number = 0
 
-    def enter(self, connection: Connection, address: str) -> None:
+    def enter(self, connection: Connection, origin: str) -> None:
         """Count a new connection. Without room one of whoever has most gives way: the oldest idle, or the newest."""
-        self._by_address.setdefault(address, {})[connection] = None
+        self._by_origin.setdefault(origin, {})[connection] = None
         self._number += 1
         if self._number > resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_FILES:
-            greediest = max(self._by_address, key=lambda name: len(self._by_address[name]))
-            theirs = self._by_address[greediest]
+            greediest = max(self._by_origin, key=lambda name: len(self._by_origin[name]))
+            theirs = self._by_origin[greediest]
             self._send_away(next((one for one in theirs if one.is_idle), next(reversed(theirs))), greediest)
 
-    def leave(self, connection: Connection, address: str) -> None:
+    def leave(self, connection: Connection, origin: str) -> None:
         """A connection is gone; of one that gave way it is known."""
-        same = self._by_address.get(address, {})
+        same = self._by_origin.get(origin, {})
         if connection not in same:
             return
         self._number -= 1
         del same[connection]
         if not same:
-            del self._by_address[address]
+            del self._by_origin[origin]
 
-    def _send_away(self, connection: Connection, address: str) -> None:
-        self.leave(connection, address)
+    def _send_away(self, connection: Connection, origin: str) -> None:
+        self.leave(connection, origin)
         connection.give_way()

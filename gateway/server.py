@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from prometheus_client import Gauge
 
 from gateway.app import Gateway
+from gateway.metrics import tls_not_after_seconds
 from gateway.protocol import bounded_protocol
 from gateway.room import ACCEPTED_AT_ONCE
 from gateway.settings import GatewaySettings
@@ -33,11 +33,6 @@ _GOODBYE_S = 1.0
 """Time that callers get to answer the end of TLS while the gateway drains."""
 _NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which the ssl module has no name for."""
-
-_NOT_AFTER = Gauge(
-    "isolane_gateway_tls_not_after_seconds",
-    "When the gateway's certificate expires, in Unix time; NaN without TLS.",
-)
 
 log = get_logger()
 
@@ -138,7 +133,7 @@ class Certificate:
 
     def _use(self, pair: Pair) -> None:
         self._pair = pair
-        _NOT_AFTER.set(pair.not_after_s)
+        tls_not_after_seconds().set(pair.not_after_s)
 
     def _take_newest(self, connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _: ssl.SSLContext) -> None:
         connection.context = self._pair.context
@@ -183,7 +178,7 @@ def load_pair(cert_file: str, key_file: str) -> Pair:
 def _certificate(settings: GatewaySettings) -> Certificate | None:
     """The certificate of the settings, followed on reloads; None for plain HTTP."""
     if not settings.tls_cert_file:
-        _NOT_AFTER.set(math.nan)
+        tls_not_after_seconds().set(math.nan)
         return None
     certificate = Certificate(load_pair(settings.tls_cert_file, settings.tls_key_file))
     on_reload(certificate.prepare)

@@ -14,16 +14,13 @@ LARGE_ITEMS = 64
 
 
 class LoopTurns:
-    """Lets one large piece of work at a time into a turn of the event loop, fair between addresses and clients."""
+    """Lets one large piece of work at a time into a turn of the event loop, fair between origins and clients."""
 
     def __init__(self) -> None:
         self._turns = FairTurns(1)
 
-    async def wait(self, peer: tuple[str, int] | None) -> None:
-        """Wait until the large work of the current caller may begin; it must not await.
-
-        Args:
-            peer: address and port of the connection's other end; None for a socket without addresses.
-        """
-        async with self._turns.turn(peer[0] if peer else "", caller.current.get().client):
+    async def wait(self) -> None:
+        """Wait until the large work of the current caller may begin; it must not await."""
+        asking = caller.current.get()
+        async with self._turns.turn(asking.origin, asking.client):
             await asyncio.sleep(0)  # the next one comes a turn of the loop later

@@ -24,6 +24,7 @@ from pydantic_settings import NoDecode
 
 from services.common import config
 from services.common.config import Settings
+from services.models import settings as models
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "configuration.md"
@@ -81,7 +82,8 @@ class Row:
 
 def settings_modules() -> list[str]:
     """Importable names of every settings module, the gateway's first."""
-    found = [*ROOT.glob("gateway/settings.py"), *ROOT.glob("ops/settings.py"), *ROOT.glob("services/*/settings.py")]
+    services = (path.with_name("settings.py") for path in ROOT.glob("services/*/__main__.py"))
+    found = [ROOT / "gateway/settings.py", ROOT / "ops/settings.py", *services]
     return [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in sorted(found)]
 
 
@@ -212,11 +214,13 @@ def own_fields(cls: type[Settings]) -> list[tuple[str, FieldInfo]]:
 
 
 def shared_bases() -> list[type[Settings]]:
-    """The kit's settings classes that declare fields, in their order in the file."""
+    """The settings classes of kit and models that declare fields, in their order in the files."""
     return [
         value
-        for value in vars(config).values()
-        if isinstance(value, type) and issubclass(value, Settings) and own_fields(value)
+        for module in (config, models)
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Settings) and value.__module__ == module.__name__
+        if own_fields(value)
     ]
 
 

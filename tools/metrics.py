@@ -1,4 +1,4 @@
-"""Print the Prometheus metrics of one part: name and meaning, one a line. Services run with their fake backends.
+"""Print the Prometheus metrics of one part, those of the kit with them: name and meaning, one a line.
 
 python tools/metrics.py embedding
 """
@@ -6,18 +6,18 @@ python tools/metrics.py embedding
 from __future__ import annotations
 
 import argparse
-import asyncio
 import importlib
-import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 from prometheus_client import REGISTRY
 
-from services.common.telemetry.logs import configure_logs
+from services.common.telemetry import metrics as kit
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("gateway", *sorted(path.parent.name for path in ROOT.glob("services/*/settings.py")))
+PARTS = ("gateway", *sorted(path.parent.name for path in ROOT.glob("services/*/__main__.py")))
 
 
 def families() -> Iterator[tuple[str, str]]:
@@ -27,22 +27,28 @@ def families() -> Iterator[tuple[str, str]]:
             yield family.name + ("_total" if family.type == "counter" else ""), family.documentation
 
 
-async def service_families(name: str) -> list[tuple[str, str]]:
-    """The metrics of a service while it serves."""
-    os.environ[f"ISOLANE_{name.upper()}_BACKEND"] = "fake"
-    configure_logs(name, "error")
-    settings = importlib.import_module(f"services.{name}.settings")
-    build = importlib.import_module(f"services.{name}.app").build
-    async with build(getattr(settings, f"{name.capitalize()}Settings").load()).engine:
-        return list(families())
+def make_all(module: ModuleType) -> None:
+    """Make the metrics of which a module has the functions."""
+    for function in vars(module).values():
+        if hasattr(function, "cache_info") and function.__module__ == module.__name__:
+            function()
 
 
-def metrics(part: str) -> list[tuple[str, str]]:
+def build(service: str) -> None:
+    """Build a service, whose objects make its metrics; nothing is loaded."""
+    settings = importlib.import_module(f"services.{service}.settings")
+    importlib.import_module(f"services.{service}.app").build(getattr(settings, f"{service.capitalize()}Settings")())
+
+
+def metrics(part: str) -> Iterator[tuple[str, str]]:
     """The metrics of a part, those of the kit with them."""
-    if part == "gateway":
-        importlib.import_module("gateway.server")
-        return list(families())
-    return asyncio.run(service_families(part))
+    make_all(kit)
+    own = "gateway.metrics" if part == "gateway" else f"services.{part}.metrics"
+    if find_spec(own):
+        make_all(importlib.import_module(own))
+    if part != "gateway":
+        build(part)
+    return families()
 
 
 def main() -> int:

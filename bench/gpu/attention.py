@@ -16,11 +16,11 @@ from bench.gpu.kernel import States
 from bench.gpu.steps import Options, Report
 from bench.gpu.timing import seconds
 from bench.gpu.weights import make
-from services.common.devices.network import Pipeline
-from services.common.devices.torch_packing import moved, pad, try_packing
-from services.common.models import Tokens
 from services.embedding.backends.bi_encoder import KIND
-from services.embedding.backends.pipeline import open_pipeline
+from services.models.backends.network import Pipeline
+from services.models.backends.torch.packing import moved, pad, try_packing
+from services.models.backends.torch.pipeline import open_pipeline
+from services.models.models import Tokens
 
 _BUDGET = 32_768
 """Tokens of a batch, padding included."""
@@ -50,7 +50,7 @@ class WholeModel:
     def measure(self, dtype: str) -> bool:
         """Padded, then packed; tells whether it could be packed. float32 comes first."""
         folder = make(self._model, self._options.work, device=self._options.device)
-        pipeline = open_pipeline(self._model.name, folder, device=self._options.device, dtype=dtype)
+        pipeline = open_pipeline(KIND.pipeline, self._model.name, folder, device=self._options.device, dtype=dtype)
         self._way("padded", dtype, pipeline, lambda batch: pad(batch, pipeline.facts))
         packing = None if dtype == "float32" else try_packing(pipeline, output=KIND.output, device=self._device)
         self._report.fact(f"model packed {dtype}", packing is not None)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.gpu.architectures import MAX_TOKENS
-from services.common.models import Tokens
+from services.models.models import Tokens
 
 _FIRST, _LAST = 1_000, 30_000
 """Ids of whole words in BERT's vocabulary."""

@@ -20,10 +20,10 @@ from bench.gpu.steps import Options, Report
 from bench.gpu.timing import seconds
 from bench.gpu.weights import make
 from bench.texts import Texts
-from services.common.models import Tokens
-from services.embedding.backends import loading
+from services.embedding.app import TASK
 from services.embedding.backends.base import EmbeddingBackend, InputType
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
+from services.models.models import Tokens
 
 _MODELS, _MORE_MODELS = (BGE_BASE, MINILM_L6), (BGE_LARGE, E5_BASE)
 """Measured in every number type, and afterwards in bfloat16 alone."""
@@ -64,7 +64,7 @@ class Case:
         folder = make(self.model, self.options.work, device=self.options.device)
         settings = EmbeddingSettings(backend="torch", device=self.options.device)
         served = EmbeddingModelSettings(id=self.model.name, source=f"path:{folder}", dtype=self.dtype)
-        backend = loading.load(settings, served)
+        backend = TASK.load(settings, served)
         try:
             self._forward(backend)
             vectors = self._loop(backend)

@@ -19,7 +19,7 @@ from bench.gpu.steps import Options, Report
 from bench.gpu.timing import seconds
 from bench.gpu.weights import make
 from bench.texts import Texts
-from services.reranking.backends import loading
+from services.reranking.app import TASK
 from services.reranking.backends.base import RerankingBackend
 from services.reranking.settings import RerankingModelSettings, RerankingSettings
 
@@ -75,7 +75,7 @@ class Case:
         """From texts to scores in one thread, as `predict` does it."""
         settings = RerankingSettings(backend="torch", device=self.options.device)
         served = RerankingModelSettings(id=self.model.name, source=source, dtype=self.dtype)
-        backend = loading.load(settings, served)
+        backend = TASK.load(settings, served)
         try:
             for budget in _BUDGETS:
                 labels = {"system": "isolane", "budget": str(budget)}

@@ -35,8 +35,8 @@ python=${PYTHON:-python3}
 
 export PYTHONPATH="$PWD:$PWD/proto/gen${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1 HF_HUB_OFFLINE=1
 # What the machine lacks comes from the kit; a machine that has it all keeps its own.
-"$python" -c 'import grpc_health, pytest_asyncio, structlog' 2>/dev/null || PYTHONPATH="$PYTHONPATH:$PWD/.gpu-kit/site"
-"$python" -c 'import grpc_health, pytest_asyncio, structlog' || fail 'run `just gpu-kit` where there is a package index, and bring .gpu-kit along'
+"$python" -c 'import grpc_health, pytest_asyncio, msgspec' 2>/dev/null || PYTHONPATH="$PYTHONPATH:$PWD/.gpu-kit/site"
+"$python" -c 'import grpc_health, pytest_asyncio, msgspec' || fail 'run `just gpu-kit` where there is a package index, and bring .gpu-kit along'
 
 work=$(mktemp -d) || exit
 trap 'rm -rf "$work"' EXIT

@@ -20,7 +20,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from bench.gpu.architectures import MAX_TOKENS, Architecture
 from bench.texts import MODEL_SOURCE
-from services.common.models import locate
+from services.models.models import locate
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 _MODULES = {"": "Transformer", "1_Pooling": "Pooling", "2_Normalize": "Normalize"}

@@ -11,10 +11,10 @@ from isolane.documents.v1 import documents_service_pb2 as pb
 from isolane.documents.v1.documents_service_pb2_grpc import DocumentsServiceStub
 
 from gateway.clients.items import Timings, timings
+from services.common import call
 from services.common.deadline import Deadline
 from services.common.rpc.client import RpcClient
 from services.common.rpc.pool import Pools
-from services.common.server import call
 
 SERVICE = "documents"
 HEALTH_SERVICE = pb.DESCRIPTOR.services_by_name["DocumentsService"].full_name

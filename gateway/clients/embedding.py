@@ -15,11 +15,11 @@ from gateway.clients.held_off import HeldOff
 from gateway.clients.items import Outcomes, ServedModel, Timings, read_items, served_models, timings
 from gateway.clients.variants import Variants
 from gateway.clients.vectors import Dtype, Vectors
+from services.common import call
 from services.common.deadline import Clock, Deadline
 from services.common.errors import BackendFailed
 from services.common.rpc.client import RpcClient
 from services.common.rpc.pool import Pools
-from services.common.server import call
 
 SERVICE = "embedding"
 HEALTH_SERVICE = pb.DESCRIPTOR.services_by_name["EmbeddingService"].full_name

@@ -13,8 +13,8 @@ from functools import partial
 from types import MappingProxyType
 
 from isolane.common.v1 import model_pb2
-from prometheus_client import Gauge
 
+from gateway.metrics import model_variants
 from services.common.deadline import Clock
 from services.common.telemetry.logs import get_logger
 
@@ -39,12 +39,6 @@ _REMEDIES: Mapping[str, str] = MappingProxyType(
     }
 )
 """What to do, by the field in which variants differ."""
-
-_VARIANTS = Gauge(
-    "isolane_gateway_model_variants",
-    "Variants of a model that answered in the last ten minutes; above 1 its instances differ.",
-    ["service", "model"],
-)
 
 log = get_logger()
 
@@ -126,10 +120,10 @@ class Variants:
     def _follow(self, model: str) -> _Followed:
         if len(self._models) >= _MOST_MODELS:
             silent = min(self._models, key=lambda name: self._models[name].last_s)
-            _VARIANTS.remove(self._service, silent)
+            model_variants().remove(self._service, silent)
             del self._models[silent]
         self._models[model] = followed = _Followed()
-        _VARIANTS.labels(self._service, model).set_function(partial(self._count, model))
+        model_variants().labels(self._service, model).set_function(partial(self._count, model))
         return followed
 
     def _count(self, model: str) -> float:

@@ -9,8 +9,9 @@ from http import HTTPStatus
 from grpc.aio import AioRpcError
 from litestar.exceptions import HTTPException, ValidationException
 
-from services.common.errors import HTTP_PROBLEM, BackendFailed, RequestError
-from services.common.server.call import Field
+from gateway.errors.problems import HTTP_PROBLEM
+from services.common.call import Field
+from services.common.errors import BackendFailed, RequestError
 from services.common.telemetry.logs import get_logger
 
 log = get_logger()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol, cast
@@ -27,6 +27,16 @@ class Connection(Protocol):
     @property
     def is_body_here(self) -> bool:
         """Whether the whole body of the newest request has arrived."""
+        ...
+
+    def answer(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Send a whole answer at once; False, and nothing sent, for what has to go the usual way.
+
+        Args:
+            status: of the answer.
+            headers: all of them, names in lower case.
+            body: all of it.
+        """
         ...
 
 

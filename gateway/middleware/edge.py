@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import cast
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types.asgi_types import HTTPResponseStartEvent
 from opentelemetry.trace import SpanKind
 
 from gateway.errors.failure import failure_of
@@ -23,8 +23,7 @@ from gateway.middleware.peers import PeerCheck
 from gateway.middleware.record import CLIENT_GONE, RequestRecord
 from gateway.settings import GatewaySettings
 from gateway.turns import LoopTurns
-from services.common import caller
-from services.common.server import call
+from services.common import call, caller
 from services.common.telemetry import request_id, tracing
 
 Headers = dict[str, str]
@@ -94,9 +93,9 @@ class EdgeMiddleware:
             connection,
             max_bytes=gate.limits.max_body_bytes,
             timeout_s=self._body_timeout_s,
-            wait_turn=partial(self._turns.wait, scope["client"]),
+            wait_turn=self._turns.wait,
         )
-        reply = _Reply(send, record, body)
+        reply = _Reply(send, record, body, connection)
         try:
             self._peers.check(scope["client"])
             self._hosts.check([value.decode("latin-1") for name, value in scope["headers"] if name == b"host"])
@@ -106,7 +105,7 @@ class EdgeMiddleware:
             record.fields = call.begin(deadline)
             asking = caller_of(headers, scope["client"])
             call.identify(asking)
-            with gate.admit(asking, scope["client"][0] if scope["client"] else ""):
+            with gate.admit(asking):
                 await self._early.check(scope, body, deadline)
                 await self._app(scope, body.receive, reply)
         except asyncio.CancelledError:
@@ -124,12 +123,17 @@ class EdgeMiddleware:
 
 
 class _Reply:
-    """The server's `send`, with the ids added to the answer and its status noted."""
+    """The server's `send`, with the ids added to the answer and its status noted.
 
-    def __init__(self, send: Send, record: RequestRecord, body: Body) -> None:
+    The head waits for the body, so that a whole answer goes out with one system call in place of two.
+    """
+
+    def __init__(self, send: Send, record: RequestRecord, body: Body, connection: Connection) -> None:
         self._send = send
         self._record = record
         self._body = body
+        self._connection = connection
+        self._head: HTTPResponseStartEvent | None = None
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -137,7 +141,20 @@ class _Reply:
             self._record.status = message["status"]
             ids = ((b"x-request-id", request_id.current.get()), (b"x-trace-id", tracing.current_trace_id()))
             message["headers"] = [*message["headers"], *((name, value.encode()) for name, value in ids)]
+            self._head = message
+            return
+        if (head := self._head) is not None:
+            self._head = None
+            if self._is_sent(head, message):
+                return
+            await self._send(head)
         await self._send(message)
+
+    def _is_sent(self, head: HTTPResponseStartEvent, message: Message) -> bool:
+        """Send both at once, where the message is the whole body and that can be."""
+        if message["type"] != "http.response.body" or message["more_body"]:
+            return False
+        return self._connection.answer(head["status"], [*head["headers"]], message["body"])
 
 
 async def _refuse(error: Exception, record: RequestRecord, send: Send) -> None:

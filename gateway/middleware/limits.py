@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from gateway.settings import GatewaySettings, Limits
-from services.common.caller import Caller, Priority
+from services.common.caller import ANYONE, Caller, Priority
 from services.common.deadline import Deadline
 from services.common.errors import InvalidRequest, Overloaded
 
@@ -20,10 +20,10 @@ TIMEOUT_HEADER = "x-request-timeout-ms"
 _BULK_SHARE = 0.75
 """Share of the places that bulk requests may take, so that interactive ones find one."""
 
-_ADDRESS_FACTOR, _CLIENT_FACTOR = 4, 2
-"""An address may take a place while it has fewer than 4 for each that is free, a client while it has fewer than 2
-(dynamic thresholds, Choudhury and Hahne 1998): of 8 places one client gets 6, all clients of its address 7, and the
-last is for another address. A client makes up its id as it likes; its address it cannot."""
+_ORIGIN_FACTOR, _CLIENT_FACTOR = 4, 2
+"""An origin may take a place while it has fewer than 4 for each that is free, a client while it has fewer than 2
+(dynamic thresholds, Choudhury and Hahne 1998): of 8 places one client gets 6, all clients of its origin 7, and the
+last is for another origin. A client makes up its id as it likes; where it comes from it cannot."""
 
 _SMALL = Limits(timeout_s=10.0, max_timeout_s=60.0, max_body_bytes=64 * 1024)
 """For paths that take no bodies: models, health, metrics, the schema, and paths that do not exist."""
@@ -39,7 +39,7 @@ class Gate:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._in_flight = 0
-        self._by_address: Counter[str] = Counter()
+        self._by_origin: Counter[str] = Counter()
         self._by_client: Counter[tuple[str, str]] = Counter()
         self._places = {
             Priority.INTERACTIVE: limits.max_in_flight,
@@ -58,26 +58,18 @@ class Gate:
         return Deadline.after(min(int(timeout_ms) / 1000, self.limits.max_timeout_s))
 
     @contextlib.contextmanager
-    def admit(self, caller: Caller, address: str) -> Iterator[None]:
-        """Hold a place while the body runs.
-
-        Args:
-            caller: who asks.
-            address: from where; empty for a socket without addresses.
-
-        Raises:
-            Overloaded: there is none, or those that are left are for others.
-        """
-        name = address, caller.client
+    def admit(self, caller: Caller = ANYONE) -> Iterator[None]:
+        """Hold a place while the body runs; Overloaded when there is none, or those that are left are for others."""
+        name = caller.origin, caller.client
         self._check(caller.priority, name)
         self._in_flight += 1
-        self._by_address[address] += 1
+        self._by_origin[caller.origin] += 1
         self._by_client[name] += 1
         try:
             yield
         finally:
             self._in_flight -= 1
-            _leave(self._by_address, address)
+            _leave(self._by_origin, caller.origin)
             _leave(self._by_client, name)
 
     def _check(self, priority: Priority, name: tuple[str, str]) -> None:
@@ -86,8 +78,8 @@ class Gate:
             problem = f"{self._in_flight} requests are in progress, which is the limit for {priority.value} ones"
         elif (own := self._by_client[name]) >= _CLIENT_FACTOR * free:
             problem = f"{own} requests of this client are in progress, and the {free} places left are for others"
-        elif (own := self._by_address[name[0]]) >= _ADDRESS_FACTOR * free:
-            problem = f"{own} requests of this address are in progress, and the {free} places left are for others"
+        elif (own := self._by_origin[name[0]]) >= _ORIGIN_FACTOR * free:
+            problem = f"{own} requests of this origin are in progress, and the {free} places left are for others"
         else:
             return
         raise Overloaded(f"{problem}; try again in 1 s", retry_after_s=1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
-from services.common.errors import ForbiddenPeer
+from gateway.errors.problems import ForbiddenPeer
 
 Network = IPv4Network | IPv6Network
 

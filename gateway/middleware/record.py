@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from functools import cache
 
 from opentelemetry.trace import Span, Status, StatusCode
-from prometheus_client import Histogram
 
-from services.common.server.call import Field
+from gateway.metrics import request_seconds
+from services.common.call import Field
 from services.common.telemetry.logs import get_logger
-from services.common.telemetry.metrics import LATENCY_BUCKETS
-
-REQUESTS = Histogram(
-    "isolane_gateway_request_seconds",
-    "Duration of answered HTTP requests by route, method and status.",
-    ["route", "method", "status"],
-    buckets=LATENCY_BUCKETS,
-)
+from services.common.telemetry.metrics import labelled
 
 CLIENT_GONE = 499
 """Status in logs and metrics of a request whose client did not wait for the answer."""
@@ -27,8 +19,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _QUIET = ("/health", "/metrics")
 """Routes that machines call every few seconds; their successes are logged at debug."""
 
-_requests = cache(REQUESTS.labels)
-"""Looking a label up costs the library more than counting; there are few combinations."""
+_requests = labelled(request_seconds)
 
 log = get_logger()
 

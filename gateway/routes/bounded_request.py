@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from litestar import Request
+from litestar.types import Receive
 
 
 class BoundedRequest(Request[Any, Any, Any]):
@@ -18,3 +19,15 @@ class BoundedRequest(Request[Any, Any, Any]):
             message: Any = await self.receive()
             yield message["body"]
             has_more = message["more_body"]
+
+
+async def whole_body(receive: Receive) -> bytes:
+    """The body, which the edge has bounded already, without a request around it."""
+    message: Any = await receive()
+    if not message["more_body"]:
+        return bytes(message["body"])
+    parts = [message["body"]]
+    while message["more_body"]:
+        message = await receive()
+        parts.append(message["body"])
+    return b"".join(parts)

@@ -27,8 +27,8 @@ from gateway.schemas.convert import (
     ExportedDocument,
     convert_options,
 )
+from services.common import call
 from services.common.errors import InvalidRequest, UnsupportedFormat
-from services.common.server import call
 
 DocumentsService = NamedDependency[SkipValidation[DocumentsClient]]
 

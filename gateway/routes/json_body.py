@@ -16,7 +16,7 @@ from litestar.typing import FieldDefinition
 
 from services.common.errors import InvalidRequest
 
-_JSON = (b"content-type", b"application/json")
+JSON = (b"content-type", b"application/json")
 """As nearly every client sends it."""
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
@@ -67,12 +67,17 @@ def _is_json(media_type: str) -> bool:
 
 async def require_json(request: Request[Any, Any, Any]) -> None:
     """Refuse bodies that are not declared as JSON (a web page could send those without asking) or that are empty."""
-    if _JSON not in request.scope["headers"] and not _is_json(media_type := request.content_type[0]):
+    if JSON not in request.scope["headers"] and not _is_json(media_type := request.content_type[0]):
         raise HTTPException(
             status_code=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             detail=f"content type {media_type[:100]!r}: send JSON with the header Content-Type: application/json",
         )
-    if not await request.body():
+    check_not_empty(await request.body())
+
+
+def check_not_empty(body: bytes) -> None:
+    """Refuse a body without a byte: what a JSON parser says of it helps nobody."""
+    if not body:
         raise InvalidRequest("the body is empty; send a JSON object")
 
 

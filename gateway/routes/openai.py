@@ -8,7 +8,6 @@ from http import HTTPStatus
 from litestar import Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
-from litestar.types import Scope
 
 from gateway.clients.embedding import Embedded, EmbeddingClient
 from gateway.clients.items import ServedModel
@@ -28,9 +27,9 @@ from gateway.schemas.openai import (
     OpenAIError,
 )
 from gateway.turns import LARGE_ITEMS, LoopTurns
+from services.common import call
 from services.common.deadline import Deadline
 from services.common.errors import RequestError, UnknownModel
-from services.common.server import call
 
 EmbeddingService = NamedDependency[SkipValidation[EmbeddingClient]]
 Turns = NamedDependency[SkipValidation[LoopTurns]]
@@ -45,9 +44,16 @@ RerankingService = NamedDependency[SkipValidation[RerankingClient]]
     responses=error_responses(OpenAIError, HTTPStatus.NOT_FOUND, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
 )
 async def create_embeddings(
-    data: JSONBody[EmbeddingsRequest], embedding: EmbeddingService, turns: Turns, scope: Scope
+    data: JSONBody[EmbeddingsRequest], embedding: EmbeddingService, turns: Turns
 ) -> JsonAnswer[EmbeddingsResponse]:
     """One vector per input; X-Isolane-Truncated names the inputs that were longer than the model takes."""
+    return await embed(data, embedding, turns)
+
+
+async def embed(
+    data: EmbeddingsRequest, embedding: EmbeddingClient, turns: LoopTurns
+) -> JsonAnswer[EmbeddingsResponse]:
+    """What /v1/embeddings answers."""
     embedded = await embedding.embed(
         data.model,
         data.inputs(),
@@ -58,7 +64,7 @@ async def create_embeddings(
         keeps_failures=data.item_errors == "report",
     )
     if embedded.vectors.rows >= LARGE_ITEMS:
-        await turns.wait(scope["client"])
+        await turns.wait()
     response = EmbeddingsResponse(
         data=_entries(embedded, as_base64=data.encoding_format == "base64"),
         model=embedded.model,

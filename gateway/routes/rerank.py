@@ -25,9 +25,9 @@ from gateway.schemas.rerank import (
     RerankUsage,
     TextObject,
 )
+from services.common import call
 from services.common.deadline import Deadline
 from services.common.errors import NoEndpoint
-from services.common.server import call
 from services.common.telemetry import request_id
 
 RerankingService = NamedDependency[SkipValidation[RerankingClient]]
@@ -42,7 +42,7 @@ RerankingService = NamedDependency[SkipValidation[RerankingClient]]
 )
 async def rerank_v1(data: JSONBody[RerankRequest], reranking: RerankingService) -> JsonAnswer[RerankResponse]:
     """The best documents for a query; X-Isolane-Truncated names those of which a part was left out."""
-    return await _rerank(data, reranking, version="1")
+    return await rerank(data, reranking, version="1")
 
 
 @post(
@@ -54,10 +54,11 @@ async def rerank_v1(data: JSONBody[RerankRequest], reranking: RerankingService) 
 )
 async def rerank_v2(data: JSONBody[RerankRequest], reranking: RerankingService) -> JsonAnswer[RerankResponse]:
     """As /v1/rerank, where version 2 of Cohere's client looks for it."""
-    return await _rerank(data, reranking, version="2")
+    return await rerank(data, reranking, version="2")
 
 
-async def _rerank(data: RerankRequest, reranking: RerankingClient, *, version: str) -> JsonAnswer[RerankResponse]:
+async def rerank(data: RerankRequest, reranking: RerankingClient, *, version: str) -> JsonAnswer[RerankResponse]:
+    """What both routes answer; `version` is that of Cohere's API."""
     data.check_supported()
     query, texts, deadline = data.query_text(), data.texts(), call.deadline()
     model = data.model or await _default_model(reranking, deadline)

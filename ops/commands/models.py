@@ -68,7 +68,7 @@ def losses(context: click.Context, *, service: str | None) -> None:
     environ = {"HF_HUB_OFFLINE": "1"} | inherited_environment()
     failed = False
     for name in [service] if service else MODEL_SERVICES:
-        command = [sys.executable, "-P", "-m", f"services.{name}.backends.losses"]
+        command = [sys.executable, "-P", "-m", "services.models.backends.losses", name]
         failed |= subprocess.run(command, env=environ, stdin=subprocess.DEVNULL, check=False).returncode != 0  # noqa: S603 - ours
     context.exit(1 if failed else 0)
 

@@ -1,4 +1,4 @@
-"""The error tree and its two tables.
+"""The error tree, and how each of its errors crosses gRPC.
 
     IsolaneError
     ├── StartupError              the process cannot start; never crosses the wire
@@ -7,15 +7,13 @@
     ├── DeviceError               a device failed a batch; never crosses the wire
     │   ├── DeviceMemoryFull      a smaller batch may fit
     │   └── DeviceLost            only a new process can use the device again
-    └── RequestError              one request failed; crosses gRPC and HTTP
+    └── RequestError              one request failed; crosses gRPC
         ├── InvalidRequest        the caller must change the request
         │   ├── TooLarge          a limit on size or number was passed
         │   ├── DeadlineTooShort  the work alone needs more time than the deadline leaves
         │   ├── UnknownModel      no such model here
         │   ├── UnsupportedFormat a file's format is not parsed here
         │   └── UnprocessableFile the file is damaged or cannot be parsed
-        ├── ForbiddenHost         the Host header names another server (DNS rebinding)
-        ├── ForbiddenPeer         the connection comes from where none is allowed
         ├── Unavailable           nothing can answer at the moment
         │   ├── NoEndpoint        no healthy instance
         │   └── BreakerOpen       every instance failed lately
@@ -25,13 +23,13 @@
         ├── Cancelled             the caller went away
         └── BackendFailed         the model or parser failed, or a bug
 
-`GRPC_STATUS` and `HTTP_PROBLEM` hold one row per class below `RequestError`.
+`GRPC_STATUS` holds one row per class below `RequestError`. `gateway/errors/problems.py` adds what only HTTP knows: two
+more classes, which never cross gRPC, and the second table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -129,18 +127,6 @@ class UnprocessableFile(InvalidRequest):
     code = "unprocessable_file"
 
 
-class ForbiddenHost(RequestError):
-    """The Host header names a server that this is not."""
-
-    code = "forbidden_host"
-
-
-class ForbiddenPeer(RequestError):
-    """The connection comes from an address that may not call."""
-
-    code = "forbidden_peer"
-
-
 class Unavailable(RequestError):
     """Nothing can answer at the moment; the same request may succeed later."""
 
@@ -205,14 +191,6 @@ class BackendFailed(RequestError):
     code = "backend_failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """How an error looks over HTTP."""
-
-    status: int
-    title: str
-
-
 # Envoy counts UNAVAILABLE, INTERNAL, UNKNOWN, DATA_LOSS, UNIMPLEMENTED and DEADLINE_EXCEEDED against an instance, as it
 # reads them as 5xx, and after five in a row it sends nobody there. So a server of ours never answers with one of these
 # what the input or the deadline of one client can bring about: ABORTED counts as 409.
@@ -224,8 +202,6 @@ GRPC_STATUS: Mapping[type[RequestError], StatusCode] = MappingProxyType(
         UnknownModel: StatusCode.NOT_FOUND,
         UnsupportedFormat: StatusCode.FAILED_PRECONDITION,
         UnprocessableFile: StatusCode.FAILED_PRECONDITION,
-        ForbiddenHost: StatusCode.PERMISSION_DENIED,
-        ForbiddenPeer: StatusCode.PERMISSION_DENIED,
         Unavailable: StatusCode.UNAVAILABLE,
         NoEndpoint: StatusCode.UNAVAILABLE,
         BreakerOpen: StatusCode.UNAVAILABLE,
@@ -234,27 +210,6 @@ GRPC_STATUS: Mapping[type[RequestError], StatusCode] = MappingProxyType(
         DeadlineExceeded: StatusCode.ABORTED,
         Cancelled: StatusCode.CANCELLED,
         BackendFailed: StatusCode.ABORTED,
-    }
-)
-
-HTTP_PROBLEM: Mapping[type[RequestError], Problem] = MappingProxyType(
-    {
-        InvalidRequest: Problem(status=400, title="Invalid request"),
-        TooLarge: Problem(status=413, title="Too large"),
-        DeadlineTooShort: Problem(status=413, title="Too large for its deadline"),
-        UnknownModel: Problem(status=404, title="Unknown model"),
-        UnsupportedFormat: Problem(status=415, title="Unsupported format"),
-        UnprocessableFile: Problem(status=422, title="Unprocessable file"),
-        ForbiddenHost: Problem(status=421, title="Misdirected request"),
-        ForbiddenPeer: Problem(status=403, title="Forbidden"),
-        Unavailable: Problem(status=503, title="Service unavailable"),
-        NoEndpoint: Problem(status=503, title="No healthy instance"),
-        BreakerOpen: Problem(status=503, title="Instances are failing"),
-        NotPermitted: Problem(status=503, title="Not permitted in the mesh"),
-        Overloaded: Problem(status=429, title="Overloaded"),
-        DeadlineExceeded: Problem(status=504, title="Deadline exceeded"),
-        Cancelled: Problem(status=499, title="Client closed request"),
-        BackendFailed: Problem(status=500, title="Backend failed"),
     }
 )
 

@@ -18,12 +18,12 @@ from typing import Any, TypeVar
 
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from services.common.batching.base import Backlog
 from services.common.config import ProcessSettings, ServerSettings, metadata_of
 from services.common.errors import ConfigInvalid, DeviceError, StartupError
+from services.common.reply import Backlog
 from services.common.server.server import GrpcServer, Registration
+from services.common.telemetry import metrics
 from services.common.telemetry.logs import configure_logs, get_logger, set_level
-from services.common.telemetry.metrics import RELOADS, metrics_endpoint
 from services.common.telemetry.tracing import Tracing, configure_tracing, otlp_exporter
 
 SettingsT = TypeVar("SettingsT", bound=ProcessSettings)
@@ -110,7 +110,7 @@ async def serve(settings: ServerSettings, app: ServiceApp) -> None:
     """
     stopping = stop_signal()
     async with AsyncExitStack() as stack:
-        metrics_port = stack.enter_context(metrics_endpoint(settings.metrics_host, settings.metrics_port))
+        metrics_port = stack.enter_context(metrics.metrics_endpoint(settings.metrics_host, settings.metrics_port))
         server = GrpcServer(settings, app.registrations, app.load)
         port = await server.start()
         stack.push_async_callback(server.stop)
@@ -248,13 +248,13 @@ class reloads(AbstractAsyncContextManager["reloads"]):  # noqa: N801 - reads as 
         try:
             self._apply(type(self._settings).load())
         except StartupError as exc:
-            RELOADS.labels("failed").inc()
+            metrics.reloads().labels("failed").inc()
             log.error("reload_failed", error=str(exc))
         except Exception:
-            RELOADS.labels("failed").inc()
+            metrics.reloads().labels("failed").inc()
             log.exception("reload_failed")
         else:
-            RELOADS.labels("applied").inc()
+            metrics.reloads().labels("applied").inc()
 
     def _apply(self, fresh: ProcessSettings) -> None:
         """Prepare every change, then commit all."""

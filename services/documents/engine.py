@@ -10,22 +10,14 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from prometheus_client import Counter, Gauge, Histogram
-
 from services.common import caller
-from services.common.batching.base import Backlog
 from services.common.deadline import Clock, Deadline
 from services.common.errors import InvalidRequest, Overloaded, RequestError, TooLarge
-from services.common.telemetry.metrics import LATENCY_BUCKETS
+from services.common.reply import Backlog
 from services.common.turns import FairTurns
+from services.documents import metrics
 from services.documents.backends.base import Document, DocumentBackend, Format, Parsed
 from services.documents.settings import DocumentsSettings
-
-DOCUMENTS = Counter("isolane_documents_files_total", "Files by format and outcome.", ["format", "outcome"])
-PARSE_SECONDS = Histogram(
-    "isolane_documents_parse_seconds", "Time with a worker, by format.", ["format"], buckets=LATENCY_BUCKETS
-)
-IN_FLIGHT = Gauge("isolane_documents_in_flight", "Files that are parsed or wait for it.")
 
 _MAX_FILENAME_BYTES = 255
 _NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
@@ -51,6 +43,7 @@ class DocumentsEngine:
         self._turns = FairTurns(settings.workers)
         self._in_flight = 0
         self._mean_s = _FIRST_GUESS_S
+        self._shown = metrics.in_flight()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -96,7 +89,7 @@ class DocumentsEngine:
                 async with deadline.enforce(f"documents: parse {document.filename}"):
                     parsed = await self._in_turn(document)
         except RequestError as exc:
-            DOCUMENTS.labels("unknown", exc.code).inc()
+            metrics.files().labels("unknown", exc.code).inc()
             raise
         self._learn(parsed)
         return parsed
@@ -104,7 +97,8 @@ class DocumentsEngine:
     async def _in_turn(self, document: Document) -> Parsed:
         """Parse once it is the client's turn at a worker, so that nobody waits for all that another has sent."""
         queued_s = self._clock()
-        async with self._turns.turn("", caller.current.get().client):
+        asking = caller.current.get()
+        async with self._turns.turn(asking.origin, asking.client):
             waited_us = round((self._clock() - queued_s) * 1e6)
             parsed = await self._backend.parse(document)
         return replace(parsed, queue_us=parsed.queue_us + waited_us)
@@ -132,14 +126,14 @@ class DocumentsEngine:
                 retry_after_s=wait_s,
             )
         self._in_flight += 1
-        IN_FLIGHT.inc()
+        self._shown.inc()
         try:
             yield
         finally:
             self._in_flight -= 1
-            IN_FLIGHT.dec()
+            self._shown.dec()
 
     def _learn(self, parsed: Parsed) -> None:
-        DOCUMENTS.labels(parsed.format, "ok").inc()
-        PARSE_SECONDS.labels(parsed.format).observe(parsed.compute_us / 1e6)
+        metrics.files().labels(parsed.format, "ok").inc()
+        metrics.parse_seconds().labels(parsed.format).observe(parsed.compute_us / 1e6)
         self._mean_s += _DECAY * (parsed.compute_us / 1e6 - self._mean_s)

@@ -11,9 +11,10 @@ from isolane.common.v1 import reply_pb2
 from isolane.documents.v1 import documents_service_pb2 as pb
 from isolane.documents.v1 import documents_service_pb2_grpc as pb_grpc
 
+from services.common import call
 from services.common.errors import InvalidRequest
-from services.common.models import Timings
-from services.common.server import call, messages
+from services.common.reply import Timings
+from services.common.server import messages
 from services.common.server.server import Registration
 from services.documents.backends.base import Document, Output, Parsed
 from services.documents.engine import DocumentsEngine

@@ -10,30 +10,23 @@ import numpy.typing as npt
 
 from services.common.caller import ANYONE, Caller
 from services.common.deadline import Deadline
-from services.common.engine.engine import ModelEngine
-from services.common.engine.lane import Lane, Tokenized
-from services.common.engine.metrics import EngineMetrics
 from services.common.errors import InvalidRequest, RequestError, TooLarge
-from services.common.models import Item, ModelInfo, Timings, Tokens
 from services.embedding import vectors
 from services.embedding.backends.base import EmbeddingBackend, InputType, Text
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
-
-METRICS = EngineMetrics("embedding")
+from services.models.answer import Answer
+from services.models.engine.engine import ModelEngine
+from services.models.engine.loaded_model import LoadedModel
+from services.models.engine.request import Checked, check_each, compute
+from services.models.models import Item, ModelInfo, Tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Embedded:
+class Embedded(Answer):
     """What came of a request."""
 
-    model: ModelInfo
     matrix: npt.NDArray[np.float32]
     """Shape (inputs, dimensions); zeros where the item failed."""
-    items: Sequence[Item]
-    """One per input."""
-    shared: Sequence[int]
-    """Positions that were not computed for this request, ascending."""
-    timings: Timings
 
 
 class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
@@ -45,7 +38,7 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
     """
 
     def __init__(self, settings: EmbeddingSettings, load: Callable[[EmbeddingModelSettings], EmbeddingBackend]) -> None:
-        super().__init__(settings, settings.models, load, METRICS)
+        super().__init__(settings, settings.models, load)
         self._settings = settings
 
     async def embed(
@@ -70,24 +63,24 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
 
         Raises:
             UnknownModel, InvalidRequest, TooLarge: the request is wrong as a whole.
-            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `TokenBatcher.submit`.
+            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `Batcher.submit`.
         """
-        lane = self.lane(model)
-        _check_dimensions(lane.model, dimensions)
-        tokenized = await self._tokenize(lane, inputs, input_type, caller, deadline)
-        computed = await lane.compute(tokenized.items, caller, deadline)
-        matrix = np.zeros((len(inputs), lane.model.dimensions), dtype="<f4")
+        loaded = self.loaded(model)
+        _check_dimensions(loaded.model, dimensions)
+        checked, make = self._tokenizing(loaded, inputs, input_type)
+        computed, timings = await compute(loaded, checked.sizes, make, caller, deadline)
+        matrix = np.zeros((len(inputs), loaded.model.dimensions), dtype="<f4")
         for index, outcome in enumerate(computed.outcomes):
             if not isinstance(outcome, RequestError):
                 matrix[index] = outcome
+        reused = (computed.items[at] for at in computed.reused)
         return Embedded(
-            model=lane.model,
-            matrix=vectors.cut(matrix, dimensions) if dimensions not in {0, lane.model.dimensions} else matrix,
+            model=loaded.model,
+            matrix=vectors.cut(matrix, dimensions) if dimensions not in {0, loaded.model.dimensions} else matrix,
             items=computed.items,
-            shared=computed.shared,
-            timings=Timings(
-                tokenize_us=tokenized.tokenize_us, queue_us=computed.queue_us, compute_us=computed.compute_us
-            ),
+            reused=computed.reused,
+            reused_tokens=sum(len(item.ids) for item in reused if isinstance(item, Tokens)),
+            timings=timings,
         )
 
     async def tokenize(
@@ -100,28 +93,18 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
         caller: Caller = ANYONE,
     ) -> list[Item]:
         """Each input as the model computes it; an item that is wrong alone is its own error."""
-        tokenized = await self._tokenize(self.lane(model), inputs, input_type, caller, deadline)
-        return [item if isinstance(item, RequestError) else item.tokens for item in tokenized.items]
+        loaded = self.loaded(model)
+        checked, make = self._tokenizing(loaded, inputs, input_type)
+        tokenized = await loaded.tokenize(checked.sizes, make, caller, deadline)
+        return [item if isinstance(item, RequestError) else item.payload for item in tokenized.items]
 
-    async def _tokenize(
-        self,
-        lane: Lane[EmbeddingBackend],
-        inputs: Sequence[Text],
-        input_type: InputType,
-        caller: Caller,
-        deadline: Deadline,
-    ) -> Tokenized:
+    def _tokenizing(
+        self, loaded: LoadedModel[EmbeddingBackend], inputs: Sequence[Text], input_type: InputType
+    ) -> tuple[Checked[Text], Callable[[], list[Item]]]:
+        """The inputs, and what tokenises those that are right."""
         self._check_number(inputs)
-        sizes = [_size(text) for text in inputs]
-        checked = [self._check_size(size) for size in sizes]
-        good = [text for text, problem in zip(inputs, checked, strict=True) if problem is None]
-
-        def make() -> list[Item]:
-            tokens = iter(lane.backend.tokenize(good, input_type) if good else ())
-            return [problem if problem is not None else next(tokens) for problem in checked]
-
-        tokenized = [size for size, problem in zip(sizes, checked, strict=True) if problem is None]
-        return await lane.tokenize(tokenized, make, caller, deadline)
+        checked = check_each(inputs, what="text", most_bytes=self._settings.max_input_bytes)
+        return checked, lambda: checked.map(lambda good: loaded.backend.tokenize(good, input_type))
 
     def _check_number(self, inputs: Sequence[Text]) -> None:
         if not inputs:
@@ -130,13 +113,6 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
             raise TooLarge(
                 f"input: {len(inputs)} texts; at most {self._settings.max_inputs} per request", param="input"
             )
-
-    def _check_size(self, size: int) -> InvalidRequest | None:
-        if not size:
-            return InvalidRequest("the text is empty; leave it out")
-        if size > self._settings.max_input_bytes:
-            return TooLarge(f"the text has {size} bytes; at most {self._settings.max_input_bytes}; split it")
-        return None
 
     def _example(self, backend: EmbeddingBackend, words: int) -> Tokens:
         (tokens,) = backend.tokenize(["warm " * words], InputType.PLAIN)
@@ -151,10 +127,3 @@ def _check_dimensions(info: ModelInfo, dimensions: int) -> None:
         choices = ", ".join(map(str, declared))
         hint = f"it has {choices}" if info.matryoshka_dimensions else f"it has {choices} and declares no others"
         raise InvalidRequest(f"dimensions {dimensions}: {info.id}: {hint}; leave it out", param="dimensions")
-
-
-def _size(text: Text) -> int:
-    """Bytes of UTF-8, or of token ids."""
-    if not isinstance(text, str):
-        return 4 * len(text)
-    return len(text) if text.isascii() else len(text.encode())

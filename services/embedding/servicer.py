@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
 
@@ -12,14 +11,14 @@ from grpc import aio
 from isolane.embedding.v1 import embedding_service_pb2 as pb
 from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
 
-from services.common import caller
+from services.common import call, caller
 from services.common.errors import InvalidRequest
-from services.common.models import Tokens
-from services.common.server import call, messages
 from services.common.server.server import Registration
 from services.embedding.backends.base import InputType, Text
-from services.embedding.engine import Embedded, EmbeddingEngine
+from services.embedding.engine import EmbeddingEngine
 from services.embedding.vectors import VectorType, pack
+from services.models import replies
+from services.models.models import Tokens
 
 NAME = pb.DESCRIPTOR.services_by_name["EmbeddingService"].full_name
 Context = aio.ServicerContext[Any, Any]
@@ -73,7 +72,18 @@ class EmbeddingServicer(pb_grpc.EmbeddingServiceServicer):
             caller=caller.current.get(),
             deadline=call.deadline(),
         )
-        return self._reply(embedded, vector_type, started_s)
+        rows, dimensions = embedded.matrix.shape
+        packed = pack(embedded.matrix, vector_type)
+        return pb.EmbedResponse(
+            vectors=pb.Vectors(
+                data=packed.data,
+                vector_type=_SENT_TYPES[vector_type],
+                rows=rows,
+                dimensions=dimensions,
+                scales=packed.scales,
+            ),
+            **replies.fields(embedded, started_s, self._engine.backlog()),
+        )
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
         """See the proto."""
@@ -87,32 +97,12 @@ class EmbeddingServicer(pb_grpc.EmbeddingServiceServicer):
         call.note(items=len(items))
         return pb.TokenizeResponse(
             inputs=[pb.TokenIds(ids=item.ids if isinstance(item, Tokens) else ()) for item in items],
-            items=messages.item_statuses(items),
+            items=replies.item_statuses(items),
         )
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
         """See the proto."""
-        return pb.ListModelsResponse(models=[messages.model(info) for info in self._engine.models])
-
-    def _reply(self, embedded: Embedded, vector_type: VectorType, started_s: float) -> pb.EmbedResponse:
-        rows, dimensions = embedded.matrix.shape
-        usage = messages.usage(embedded.items, embedded.shared)
-        packed = pack(embedded.matrix, vector_type)
-        call.note(model=embedded.model.id, items=usage.items, tokens=usage.tokens, **asdict(embedded.timings))
-        return pb.EmbedResponse(
-            model=messages.model(embedded.model),
-            vectors=pb.Vectors(
-                data=packed.data,
-                vector_type=_SENT_TYPES[vector_type],
-                rows=rows,
-                dimensions=dimensions,
-                scales=packed.scales,
-            ),
-            items=messages.item_statuses(embedded.items, embedded.shared),
-            usage=usage,
-            timings=messages.timings(embedded.timings, started_s),
-            load=messages.load(self._engine.backlog()),
-        )
+        return pb.ListModelsResponse(models=[replies.model(info) for info in self._engine.models])
 
 
 def registration(engine: EmbeddingEngine) -> Registration:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from services.common.config import Models, ModelServerSettings, ModelSettings
+from services.models.settings import Models, ModelServerSettings, ModelSettings
 
 
 class EmbeddingModelSettings(ModelSettings):
@@ -24,6 +25,11 @@ class EmbeddingModelSettings(ModelSettings):
 
     matryoshka_dimensions: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """Shorter lengths to which vectors may be cut; empty takes those that the model's own config declares."""
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """The pooling."""
+        return {"pooling": self.pooling}
 
 
 class EmbeddingSettings(ModelServerSettings):

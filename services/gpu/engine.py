@@ -15,7 +15,7 @@ from services.common.errors import StartupError
 from services.common.telemetry.logs import get_logger
 from services.gpu.devices.base import DeviceSource, Inventory
 from services.gpu.devices.cpu import read_cpu
-from services.gpu.metrics import InventoryGauges
+from services.gpu.gauges import InventoryGauges
 from services.gpu.settings import GpuSettings
 
 ValueT = TypeVar("ValueT")

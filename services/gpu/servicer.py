@@ -8,7 +8,7 @@ from grpc import aio
 from isolane.gpu.v1 import gpu_service_pb2 as pb
 from isolane.gpu.v1 import gpu_service_pb2_grpc as pb_grpc
 
-from services.common.server import call
+from services.common import call
 from services.common.server.server import Registration
 from services.gpu.devices.base import Device, DeviceKind
 from services.gpu.engine import GpuEngine

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 
-from services.common.batching.base import Result
 from services.common.caller import ANYONE, Caller
 from services.common.deadline import Deadline
-from services.common.engine.engine import ModelEngine
-from services.common.engine.lane import Computed, Lane
-from services.common.engine.metrics import EngineMetrics
 from services.common.errors import InvalidRequest, RequestError, TooLarge
-from services.common.models import Item, ModelInfo, Timings, Tokens
+from services.models.answer import Answer
+from services.models.batching.call import Result
+from services.models.engine.engine import ModelEngine
+from services.models.engine.loaded_model import LoadedModel
+from services.models.engine.request import Checked, byte_size, check_each, compute
+from services.models.models import Item, Tokens
 from services.reranking.backends.base import RerankingBackend
 from services.reranking.settings import RerankingModelSettings, RerankingSettings
-
-METRICS = EngineMetrics("reranking")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,42 +45,11 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
-    """What became of one document: of the pairs of the query with its passages."""
+class Reranked(Answer):
+    """What came of a request; an item is all pairs of the query with the passages of a document."""
 
-    pairs: Sequence[Item]
-    """At least one."""
-    shared: bool
-    """Nothing was computed for it: the scores of all pairs were kept or came with equal ones."""
-    shared_tokens: int
-    """Tokens of the pairs that were not computed for it."""
-
-    @property
-    def error(self) -> RequestError | None:
-        """Why it has no score."""
-        return next((pair for pair in self.pairs if isinstance(pair, RequestError)), None)
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of all pairs."""
-        return sum(len(pair.ids) for pair in self.pairs if isinstance(pair, Tokens))
-
-    @property
-    def dropped(self) -> int:
-        """Tokens that were left out."""
-        return sum(pair.dropped for pair in self.pairs if isinstance(pair, Tokens))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reranked:
-    """What came of a request."""
-
-    model: ModelInfo
     results: Sequence[Scored]
     """The best documents, best first; equal scores by index."""
-    documents: Sequence[Document]
-    """One per document, in the request's order."""
-    timings: Timings
 
 
 class RerankingEngine(ModelEngine[RerankingBackend, RerankingModelSettings]):
@@ -93,7 +61,7 @@ class RerankingEngine(ModelEngine[RerankingBackend, RerankingModelSettings]):
     """
 
     def __init__(self, settings: RerankingSettings, load: Callable[[RerankingModelSettings], RerankingBackend]) -> None:
-        super().__init__(settings, settings.models, load, METRICS)
+        super().__init__(settings, settings.models, load)
         self._settings = settings
 
     async def rerank(
@@ -110,67 +78,57 @@ class RerankingEngine(ModelEngine[RerankingBackend, RerankingModelSettings]):
 
         Raises:
             UnknownModel, InvalidRequest, TooLarge: the request is wrong as a whole.
-            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `TokenBatcher.submit`.
+            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `Batcher.submit`.
         """
-        lane = self.lane(model)
+        loaded = self.loaded(model)
         self._check(query.text, documents)
-        sizes = [_size(document) for document in documents]
-        checked = [self._check_size(size) for size in sizes]
+        checked = check_each(documents, what="document", most_bytes=self._settings.max_document_bytes)
         lengths: list[int] = []
         """Number of pairs of each document."""
 
         def make() -> list[Item]:
-            pairs = self._pairs(lane, query, documents, checked)
+            pairs = self._pairs(loaded, query, checked)
             lengths.extend(map(len, pairs))
-            return [pair for of_document in pairs for pair in of_document]
+            return list(chain.from_iterable(pairs))
 
-        with_query = [size + _size(query.text) for size, problem in zip(sizes, checked, strict=True) if problem is None]
-        tokenized = await lane.tokenize(with_query, make, caller, deadline)
-        computed = await lane.compute(tokenized.items, caller, deadline)
+        query_bytes = byte_size(query.text)
+        computed, timings = await compute(
+            loaded, [size + query_bytes for size in checked.sizes], make, caller, deadline
+        )
         spans = _spans(lengths)
-        shared = frozenset(computed.shared)
+        items = [_whole([computed.items[at] for at in span]) for span in spans]
+        good = {index: span for index, span in enumerate(spans) if isinstance(items[index], Tokens)}
         numbers: Sequence[Result] = computed.outcomes
-        outcomes = [_document(computed, span, shared) for span in spans]
-        scores = {
-            index: max(float(numbers[at]) for at in span)
-            for index, span in enumerate(spans)
-            if outcomes[index].error is None
-        }
+        scores = {index: max(float(numbers[at]) for at in span) for index, span in good.items()}
+        reused = frozenset(computed.reused)
         return Reranked(
-            model=lane.model,
+            model=loaded.model,
             results=_best(scores, query),
-            documents=outcomes,
-            timings=Timings(
-                tokenize_us=tokenized.tokenize_us, queue_us=computed.queue_us, compute_us=computed.compute_us
-            ),
+            items=items,
+            reused=[index for index, span in good.items() if reused.issuperset(span)],
+            reused_tokens=sum(_length(computed.items[at]) for span in good.values() for at in span if at in reused),
+            timings=timings,
         )
 
     def _pairs(
-        self,
-        lane: Lane[RerankingBackend],
-        query: Query,
-        documents: Sequence[str],
-        checked: Sequence[InvalidRequest | None],
+        self, loaded: LoadedModel[RerankingBackend], query: Query, checked: Checked[str]
     ) -> list[Sequence[Item]]:
         """The pairs of each document as the model computes them; one that is wrong alone is its own error."""
-        good = [document for document, problem in zip(documents, checked, strict=True) if problem is None]
-        pairs = iter(
-            lane.backend.tokenize(
+        pairs = checked.map(
+            lambda good: loaded.backend.tokenize(
                 query.text,
                 good,
                 max_document_tokens=query.max_document_tokens,
                 max_passages=query.max_passages or self._settings.max_passages,
             )
-            if good
-            else ()
         )
-        return [[problem] if problem is not None else next(pairs) for problem in checked]
+        return [[one] if isinstance(one, RequestError) else one for one in pairs]
 
     def _check(self, query: str, documents: Sequence[str]) -> None:
         limits = self._settings
         if not query:
             raise InvalidRequest("query: it is empty; send what the documents should answer", param="query")
-        if (size := _size(query)) > limits.max_query_bytes:
+        if (size := byte_size(query)) > limits.max_query_bytes:
             raise TooLarge(f"query: {size} bytes; at most {limits.max_query_bytes}; shorten it", param="query")
         if not documents:
             raise InvalidRequest("documents: nothing to rank; send at least one", param="documents")
@@ -179,13 +137,6 @@ class RerankingEngine(ModelEngine[RerankingBackend, RerankingModelSettings]):
                 f"documents: {len(documents)} of them; at most {limits.max_documents} per request; send them in parts",
                 param="documents",
             )
-
-    def _check_size(self, size: int) -> InvalidRequest | None:
-        if not size:
-            return InvalidRequest("the document is empty; leave it out")
-        if size > self._settings.max_document_bytes:
-            return TooLarge(f"the document has {size} bytes; at most {self._settings.max_document_bytes}; split it")
-        return None
 
     def _example(self, backend: RerankingBackend, words: int) -> Tokens:
         return backend.tokenize("warm", ["up " * words], max_document_tokens=0, max_passages=1)[0][0]
@@ -196,23 +147,24 @@ def probability(logit: float) -> float:
     return 0.5 * (1 + math.tanh(0.5 * logit))
 
 
-def _size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
-
-
 def _spans(lengths: Sequence[int]) -> list[range]:
     """Where the pairs of each document lie in one list of all."""
     return [range(end - length, end) for end, length in zip(accumulate(lengths), lengths, strict=True)]
 
 
-def _document(computed: Computed, span: range, shared: Container[int]) -> Document:
-    pairs = [computed.items[at] for at in span]
-    kept = [pair for at, pair in zip(span, pairs, strict=True) if at in shared]
-    return Document(
-        pairs=pairs,
-        shared=len(kept) == len(pairs),
-        shared_tokens=sum(len(pair.ids) for pair in kept if isinstance(pair, Tokens)),
-    )
+def _whole(pairs: Sequence[Item]) -> Item:
+    """All pairs of a document as one item; it fails with the first that does."""
+    if len(pairs) == 1:
+        return pairs[0]
+    good = [pair for pair in pairs if isinstance(pair, Tokens)]
+    if len(good) < len(pairs):
+        return next(pair for pair in pairs if isinstance(pair, RequestError))
+    ids = tuple(chain.from_iterable(pair.ids for pair in good))
+    return Tokens(ids=ids, dropped=sum(pair.dropped for pair in good))
+
+
+def _length(item: Item) -> int:
+    return len(item.ids) if isinstance(item, Tokens) else 0
 
 
 def _best(scores: dict[int, float], query: Query) -> list[Scored]:

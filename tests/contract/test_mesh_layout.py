@@ -19,9 +19,7 @@ from ops.mesh import jobs
 from ops.settings import OpsSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = sorted(
-    path.name for path in (ROOT / "services").iterdir() if path.is_dir() and path.name not in {"common", "__pycache__"}
-)
+SERVICES = sorted(path.parent.name for path in (ROOT / "services").glob("*/__main__.py"))
 PARTS = ["gateway", *SERVICES]
 OTHER_VAULT_POLICIES = {"bootstrap", "consul-ca", "metrics", "operator"}
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -13,7 +13,7 @@ import numpy as np
 
 from ops.mesh.agents import CONSUL, NOMAD, OPENBAO
 from ops.mesh.jobs import PARTS
-from services.common.models import locate
+from services.models.models import locate
 from tests.mesh.kit import MODEL, Mesh, wait_until
 
 QUESTIONS = Path(__file__).parents[1] / "data" / "rerank_questions.json"

@@ -11,7 +11,7 @@ from services.common.discovery.base import Resolution
 from services.common.discovery.consul_api import ConsulApi
 from services.common.discovery.consul_login import ConsulLogin
 from services.common.discovery.consul_query import ServiceQuery, Timing
-from services.common.telemetry.metrics import RESOLVER_AGE
+from services.common.telemetry.metrics import resolver_age_seconds
 
 
 class ConsulResolver:
@@ -78,7 +78,7 @@ class ConsulResolver:
         self._is_closed = True
         for service, task in self._tasks.items():
             task.cancel()
-            RESOLVER_AGE.remove(service)
+            resolver_age_seconds().remove(service)
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         self._tasks.clear()
         await self._login.aclose()
@@ -90,7 +90,7 @@ class ConsulResolver:
             query = ServiceQuery(service, self._api, self._login, self._timing)
             task = asyncio.create_task(query.run(), name=f"consul {service}")
             task.add_done_callback(lambda _: query.tell_watchers())
-            RESOLVER_AGE.labels(service).set_function(lambda: query.resolution().age_s)
+            resolver_age_seconds().labels(service).set_function(lambda: query.resolution().age_s)
             self._queries[service], self._tasks[service] = query, task
         return self._queries[service], self._tasks[service]
 

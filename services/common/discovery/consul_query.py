@@ -14,7 +14,7 @@ from services.common.discovery.consul_api import ConsulApi, ConsulFailed, Passin
 from services.common.discovery.consul_login import ConsulLogin
 from services.common.discovery.pacing import Backoff, Pace
 from services.common.telemetry.logs import get_logger
-from services.common.telemetry.metrics import RESOLVER_FAILURES
+from services.common.telemetry.metrics import resolver_failures
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -55,7 +55,7 @@ class ServiceQuery:
         self._timing = timing
         self._pace = Pace(clock=timing.clock)
         self._backoff = Backoff()
-        self._failures = RESOLVER_FAILURES.labels(service)
+        self._failures = resolver_failures().labels(service)
         self._endpoints: tuple[Endpoint, ...] = ()
         self._is_known = False
         self._index = 0

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
@@ -28,9 +27,8 @@ from services.common.rpc.hold_off import Asked
 from services.common.rpc.pool import Pool
 from services.common.rpc.retry import RetryBudget, backoff_s
 from services.common.rpc.target import Target
-from services.common.telemetry import request_id, tracing
+from services.common.telemetry import metrics, request_id, tracing
 from services.common.telemetry.logs import get_logger
-from services.common.telemetry.metrics import BREAKER_OPENED, CALLS, HELD_OFF, IN_FLIGHT, RETRIES
 
 StubT = TypeVar("StubT")
 Request = TypeVar("Request", bound=Message)
@@ -45,8 +43,7 @@ could take it from all others."""
 _REFUSALS = (Overloaded, DeadlineTooShort)
 """Another instance may have room, or be faster."""
 
-_calls, _held_off = cache(CALLS.labels), cache(HELD_OFF.labels)
-"""Looking a label up costs the library more than counting; there are few combinations."""
+_calls, _held_off = metrics.labelled(metrics.rpc_client_seconds), metrics.labelled(metrics.rpc_client_held_off)
 
 _RETRY_AFTER_S = 1.0
 """How long a refusal counts that does not say when to come back."""
@@ -81,7 +78,7 @@ class RpcClient(Generic[StubT]):
         self._attempt_timeout_s = float("inf") if attempt_timeout_s is None else attempt_timeout_s
         self._fair_s = min(fair_s, self._attempt_timeout_s)
         self._budget = RetryBudget()
-        self._in_flight = IN_FLIGHT.labels(pool.service)
+        self._in_flight = metrics.rpc_client_in_flight().labels(pool.service)
 
     async def call(
         self, name: str, method: Method[StubT, Request, Reply], request: Request, *, deadline: Deadline, queue: str = ""
@@ -110,7 +107,7 @@ class RpcClient(Generic[StubT]):
             second, permit = self._pick_another(first, exc)
             # An instance that works and has room needs no time to recover, and a refusal has to be fast.
             pause_s = 0.0 if isinstance(exc, _REFUSALS) else backoff_s(1)
-        RETRIES.labels(self.pool.service, name).inc()
+        metrics.rpc_client_retries().labels(self.pool.service, name).inc()
         return await self._second_attempt(asked, second, permit, pause_s)
 
     @property
@@ -247,7 +244,7 @@ class RpcClient(Generic[StubT]):
         was_open = target.breaker.is_open
         permit.settle(outcome)
         if target.breaker.is_open and not was_open:
-            BREAKER_OPENED.labels(self.pool.service).inc()
+            metrics.breaker_opened().labels(self.pool.service).inc()
             log.warning("breaker_opened", upstream=self.pool.service, address=target.address)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from types import MappingProxyType
 
 from services.common.rpc.target import InstanceState
-from services.common.telemetry.metrics import INSTANCES
+from services.common.telemetry.metrics import upstream_instances
 
 _STATES: Mapping[str, Callable[[InstanceState], bool]] = MappingProxyType(
     {
@@ -24,12 +24,12 @@ _STATES: Mapping[str, Callable[[InstanceState], bool]] = MappingProxyType(
 def instances_counted(service: str, states: Callable[[], tuple[InstanceState, ...]]) -> Iterator[None]:
     """Let the gauge count the instances whenever it is read, while the body runs."""
     for state, is_in in _STATES.items():
-        INSTANCES.labels(service, state).set_function(partial(_count, states, is_in))
+        upstream_instances().labels(service, state).set_function(partial(_count, states, is_in))
     try:
         yield
     finally:
         for state in _STATES:
-            INSTANCES.remove(service, state)
+            upstream_instances().remove(service, state)
 
 
 def _count(states: Callable[[], tuple[InstanceState, ...]], is_in: Callable[[InstanceState], bool]) -> float:

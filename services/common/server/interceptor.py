@@ -6,28 +6,25 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cache
 from typing import Any, TypeAlias, cast
 
 import grpc
 from grpc import aio
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-from services.common import caller, status
-from services.common.batching.base import Backlog
+from services.common import call, caller, status
 from services.common.deadline import ANSWER_S, TIME_LEFT_KEY, Deadline, is_task_cancelled, read_microseconds
 from services.common.errors import BackendFailed, Cancelled, DeadlineExceeded, RequestError, Unavailable
-from services.common.server import call
+from services.common.reply import Backlog
 from services.common.telemetry import request_id, tracing
 from services.common.telemetry.logs import get_logger
-from services.common.telemetry.metrics import RPCS
+from services.common.telemetry.metrics import labelled, rpc_server_seconds
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context = aio.ServicerContext[Any, Any]
 Unary = Callable[[Any, Context], Awaitable[Any]]
 
-_rpcs = cache(RPCS.labels)
-"""Looking a label up costs the library more than counting; there are few combinations."""
+_rpcs = labelled(rpc_server_seconds)
 
 log = get_logger()
 
@@ -46,6 +43,9 @@ class EdgeInterceptor(aio.ServerInterceptor):
         self._max_deadline_s = max_deadline_s
         self._load = load
         self._is_started = False
+        rpc_server_seconds()  # shown from the start, not from the first call
+        self._wrapped: dict[str, Handler] = {}
+        """By method; only of those that there are, so that no caller can fill it."""
 
     def start(self) -> None:
         """Admit calls; before this they are answered UNAVAILABLE."""
@@ -56,7 +56,9 @@ class EdgeInterceptor(aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """Wrap the method's handler."""
+        """Wrap the method's handler, once."""
+        if (known := self._wrapped.get(handler_call_details.method)) is not None:
+            return known
         handler = await continuation(handler_call_details)
         name: str = handler_call_details.method
         if handler is None or name.startswith("/grpc."):
@@ -64,11 +66,13 @@ class EdgeInterceptor(aio.ServerInterceptor):
         behaviour = cast(Unary | None, handler.unary_unary)  # the stubs know only the synchronous form
         if behaviour is None:
             raise NotImplementedError(f"{name}: only unary methods have an edge yet; write the streaming one first")
-        return grpc.unary_unary_rpc_method_handler(
+        wrapped = grpc.unary_unary_rpc_method_handler(
             self._wrap(name.rsplit("/", 1)[1], behaviour),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
+        self._wrapped[name] = wrapped
+        return wrapped
 
     def _wrap(self, method: str, behaviour: Unary) -> Unary:
         async def answer(request: Any, context: Context) -> Any:
@@ -89,9 +93,10 @@ class EdgeInterceptor(aio.ServerInterceptor):
         fields = call.begin(deadline)
         error: RequestError | None = None
         try:
-            call.identify(caller.accept(headers.get(caller.CLIENT_KEY), headers.get(caller.PRIORITY_KEY)))
+            keys = (caller.CLIENT_KEY, caller.PRIORITY_KEY, caller.ORIGIN_KEY)
+            call.identify(caller.accept(*map(headers.get, keys)))
             reply = await self._run(method, behaviour, request, context, deadline)
-            if trailers := self._trailers():
+            if trailers := self._trailers(reply):
                 context.set_trailing_metadata(trailers)
             return reply
         except RequestError as exc:
@@ -106,10 +111,12 @@ class EdgeInterceptor(aio.ServerInterceptor):
         finally:
             self._record(method, error, time.monotonic() - started_s, fields)
 
-    def _trailers(self) -> tuple[tuple[str, str], ...]:
+    def _trailers(self, reply: Any = None) -> tuple[tuple[str, str], ...]:
         """The load, which every answer and refusal carries; before the start there is no engine that could be asked."""
         if self._load is None or not self._is_started:
             return ()
+        if (told := getattr(reply, "load", None)) is not None and reply.HasField("load"):
+            return status.encode_load(told.queued_cost, told.predicted_wait_us / 1e6)  # asked already
         backlog = self._load()
         return status.encode_load(backlog.queued_cost, backlog.predicted_wait_s)
 

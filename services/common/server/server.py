@@ -12,9 +12,9 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from services.common.batching.base import Backlog
 from services.common.config import ServerSettings
 from services.common.errors import StartupError
+from services.common.reply import Backlog
 from services.common.server.health import NOT_SERVING, SERVING, DrainingHealth
 from services.common.server.interceptor import EdgeInterceptor
 

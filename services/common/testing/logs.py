@@ -9,9 +9,7 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-import structlog
-
-from services.common.telemetry.logs import configure_logs
+from services.common.telemetry.logs import configure_logs, reset_logs
 
 
 class CapturedLogs:
@@ -41,7 +39,7 @@ def captured_logs(service: str = "test", level: str = "debug") -> Iterator[Captu
             configure_logs(service, level)
         yield CapturedLogs(stream)
     finally:
+        reset_logs()
         root.handlers[:] = handlers
         root.setLevel(levels[0])
         own.setLevel(levels[1])
-        structlog.reset_defaults()

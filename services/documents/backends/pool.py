@@ -9,21 +9,13 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self
 
-from prometheus_client import Counter, Gauge
-
 from services.common.errors import InvalidRequest, StartupError, Unavailable, UnprocessableFile
 from services.common.telemetry.logs import get_logger
+from services.documents import metrics
 from services.documents.backends.base import Document, Format, Parsed
 from services.documents.backends.formats import FORMATS
 from services.documents.backends.process import Answer, WorkerConfig, WorkerDied, WorkerLost, WorkerProcess
 from services.documents.settings import DocumentsSettings
-
-WORKERS = Gauge("isolane_documents_workers", "Worker processes that are warm.")
-WORKER_ENDS = Counter(
-    "isolane_documents_worker_ends_total",
-    "Worker processes that ended and were replaced: crashed, abandoned (deadline or caller gone), recycled.",
-    ["reason"],
-)
 
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
@@ -74,6 +66,7 @@ class WorkerPool:
             start_s=settings.worker_start_s,
         )
         self._idle: asyncio.Queue[Worker] = asyncio.Queue()
+        self._warm = metrics.workers()
         self._workers: set[Worker] = set()
         self._start_problem: str | None = None
 
@@ -154,12 +147,12 @@ class WorkerPool:
         while True:
             worker = worker or await self._start_patiently()
             self._idle.put_nowait(worker)
-            WORKERS.inc()
+            self._warm.inc()
             log.info("worker_ready", pid=worker.pid)
             status = await worker.ended()
-            WORKERS.dec()
+            self._warm.dec()
             reason = worker.end_reason or "crashed"
-            WORKER_ENDS.labels(reason).inc()
+            metrics.worker_ends().labels(reason).inc()
             log.info("worker_ended", pid=worker.pid, status=status, reason=reason, files=worker.files)
             self._workers.discard(worker)
             worker = None

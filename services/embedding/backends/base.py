@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Protocol
 
-from services.common.backend import ModelBackend
 from services.common.errors import InvalidRequest
-from services.common.models import Tokens
+from services.models.backend import ModelBackend
+from services.models.models import Tokens
 
 Text = str | Sequence[int]
 """One input: text, or token ids of the model's own vocabulary."""

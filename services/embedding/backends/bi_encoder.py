@@ -4,37 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from services.common.devices.choice import choose
-from services.common.devices.device_model import DeviceModel, Parts, load_parts
-from services.common.devices.graph.build import Built, build_bi_encoder
-from services.common.devices.kind import Kind
 from services.common.errors import InvalidRequest
-from services.common.models import Tokens, locate
 from services.embedding.backends.base import InputType, Text
 from services.embedding.backends.declared import read_declared
 from services.embedding.backends.judging import loss, sample
-from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
-
-
-def _build(model_id: str, folder: Path, *, int8: bool, **options: str) -> Built:
-    """See `Build`."""
-    return build_bi_encoder(model_id, folder, int8=int8, **options)
-
-
-KIND = Kind(
-    build=_build,
-    pipeline="services.embedding.backends.pipeline",
-    output="sentence_embedding",
-    sample=sample,
-    loss=loss,
-)
-
-
-def kind_of(model: EmbeddingModelSettings) -> Kind:
-    """The kind, with what the model's settings say of it."""
-    return replace(KIND, options={"pooling": model.pooling})
+from services.embedding.settings import EmbeddingModelSettings
+from services.models.backends.device_model import DeviceModel, Parts
+from services.models.backends.kind import Kind
+from services.models.backends.openvino.graph.build import build_bi_encoder
+from services.models.models import Tokens
 
 
 class BiEncoder(DeviceModel):
@@ -54,15 +33,18 @@ class BiEncoder(DeviceModel):
         return self._parts.tokenizer.texts(inputs, prompt=self._prompts[input_type])
 
 
-def load(settings: EmbeddingSettings, model: EmbeddingModelSettings) -> BiEncoder:
-    """Load a model.
-
-    Raises:
-        StartupError: the model or the device is not there, or the settings do not fit them.
-    """
-    chosen = choose(settings, model)
-    folder = locate(model.source, wanted=model.revision)
-    parts = load_parts(settings, model, chosen, folder=folder, kind=kind_of(model))
-    declared = read_declared(model, folder, dimensions=parts.info.dimensions)
+def _backend(parts: Parts, model: EmbeddingModelSettings) -> BiEncoder:
+    """With the prompts and the lengths that the model declares; StartupError when the settings' do not fit."""
+    declared = read_declared(model, parts.folder, dimensions=parts.info.dimensions)
     info = replace(parts.info, matryoshka_dimensions=declared.matryoshka_dimensions)
     return BiEncoder(replace(parts, info=info), declared.prompts)
+
+
+KIND = Kind(
+    build=build_bi_encoder,
+    pipeline="services.embedding.backends.pipeline",
+    output="sentence_embedding",
+    sample=sample,
+    loss=loss,
+    backend=_backend,
+)

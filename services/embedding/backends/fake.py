@@ -9,18 +9,19 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from services.common.devices.fake_cost import FREE, FakeCost
 from services.common.errors import InvalidRequest
-from services.common.models import ModelInfo, Tokens
 from services.embedding.backends.base import InputType, Text
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
+from services.models.backends.fake.cost import FREE, FakeCost, cost_of
+from services.models.backends.fake.model import FakeModel
+from services.models.models import ModelInfo, Tokens
 
 _MAX_TOKENS = 256
 _VOCABULARY = 30_000
 _NO_PROMPTS: Mapping[InputType, str] = MappingProxyType({})
 
 
-class FakeEmbeddingBackend:
+class FakeEmbeddingBackend(FakeModel):
     """Hashes words to token ids and token ids to vectors.
 
     Args:
@@ -44,10 +45,7 @@ class FakeEmbeddingBackend:
         cost: FakeCost = FREE,
         replicas: int = 1,
     ) -> None:
-        self._prompts = prompts
-        self._cost = cost
-        self._replicas = replicas
-        self._model = ModelInfo(
+        model = ModelInfo(
             id=model_id,
             revision="fake",
             max_tokens=max_tokens,
@@ -57,33 +55,13 @@ class FakeEmbeddingBackend:
             matryoshka_dimensions=matryoshka_dimensions,
             fake=True,
         )
-
-    @property
-    def model(self) -> ModelInfo:
-        """What the fake claims to be."""
-        return self._model
-
-    @property
-    def replicas(self) -> int:
-        """Batches at once."""
-        return self._replicas
+        super().__init__(model, cost=cost, replicas=replicas)
+        self._prompts = prompts
 
     def tokenize(self, inputs: Sequence[Text], input_type: InputType) -> list[Tokens | InvalidRequest]:
         """One id per word; ids outside the vocabulary are refused."""
         prompt = self._prompts.get(input_type, "")
         return [self._tokens(prompt + text if isinstance(text, str) else text) for text in inputs]
-
-    def prepare(self, batch: Sequence[Tokens]) -> Sequence[Tokens]:
-        """The batch itself."""
-        return batch
-
-    def compute(self, prepared: Sequence[Tokens], *, alone: bool) -> npt.NDArray[np.float32]:  # noqa: ARG002 - the port's
-        """Unit vectors, shape (items, dimensions)."""
-        self._cost.spend(prepared)
-        return np.stack([self._vector(tokens) for tokens in prepared])
-
-    def close(self) -> None:
-        """Nothing to free."""
 
     def _tokens(self, text: Text) -> Tokens | InvalidRequest:
         ids = [_word_id(word) for word in text.split()] if isinstance(text, str) else list(text)
@@ -92,7 +70,8 @@ class FakeEmbeddingBackend:
         kept = ids[: self._model.max_tokens]
         return Tokens(ids=tuple(kept), dropped=len(ids) - len(kept))
 
-    def _vector(self, tokens: Tokens) -> npt.NDArray[np.float32]:
+    def _result(self, tokens: Tokens) -> npt.NDArray[np.float32]:
+        """A unit vector, shape (dimensions,)."""
         seed = int.from_bytes(hashlib.sha256(repr(tokens.ids).encode()).digest()[:8], "little")
         vector = np.random.default_rng(seed).standard_normal(self._model.dimensions, dtype=np.float32)
         unit: npt.NDArray[np.float32] = vector / np.linalg.norm(vector)
@@ -106,7 +85,7 @@ def fake_of(settings: EmbeddingSettings, model: EmbeddingModelSettings) -> FakeE
         matryoshka_dimensions=tuple(sorted(model.matryoshka_dimensions)),
         max_tokens=model.max_tokens or _MAX_TOKENS,
         prompts={InputType.QUERY: model.query_prompt or "", InputType.DOCUMENT: model.document_prompt or ""},
-        cost=FakeCost(token_us=settings.fake_token_us, batch_us=settings.fake_batch_us),
+        cost=cost_of(settings),
         replicas=settings.replicas or 1,
     )
 

@@ -1,4 +1,4 @@
-"""A bi-encoder's files with sentence-transformers: its own tokenizer, pooling and normalisation. Imports torch."""
+"""A bi-encoder with sentence-transformers: its own tokenizer, pooling and normalisation. Imports torch."""
 
 from __future__ import annotations
 
@@ -8,35 +8,23 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 
-from services.common.devices.graph.unfolding import torch_folder
-from services.common.devices.loading import facts_of, loading, tokenizer_of
-from services.common.devices.network import Pipeline
-from services.common.devices.torch_network import translated_errors
 
-
-def open_pipeline(model_id: str, folder: Path, *, device: str, dtype: str, pooling: str = "") -> Pipeline:
-    """Load a model; see `services.common.devices.network.OpenPipeline`.
+def open_module(
+    _model_id: str, folder: Path, files: Path, *, device: str, dtype: torch.dtype, pooling: str = ""
+) -> tuple[SentenceTransformer, int]:
+    """The pipeline, and the length of its vectors; see `torch.pipeline.OpenModule`.
 
     Args:
-        model_id: name that requests use.
-        folder: its files.
+        folder: the model's own.
+        files: the same, as torch's libraries read it.
         device: cpu, cuda or cuda:N.
-        dtype: float32, bfloat16 or float16.
+        dtype: of the weights.
         pooling: mean, cls or last; empty for the model's own. See `graph.modules.vector_of`.
-
-    Raises:
-        StartupError: the files are missing, damaged or of no transformer.
-        DeviceMemoryFull, DeviceLost: the device failed, whatever the files are.
     """
-    with loading(model_id, folder), translated_errors(), torch_folder(folder) as files:
-        loaded = SentenceTransformer(
-            str(files), device=device, local_files_only=True, model_kwargs={"dtype": getattr(torch, dtype)}
-        ).eval()
-        if pooling:
-            _set_pooling(loaded, pooling, is_bare=not (folder / "modules.json").is_file())
-        tokenizer = tokenizer_of(model_id, loaded)
-        facts = facts_of(loaded, dimensions=int(loaded.get_embedding_dimension() or 0))
-    return Pipeline(module=loaded, tokenizer=tokenizer, facts=facts)
+    loaded = SentenceTransformer(str(files), device=device, local_files_only=True, model_kwargs={"dtype": dtype})
+    if pooling:
+        _set_pooling(loaded, pooling, is_bare=not (folder / "modules.json").is_file())
+    return loaded, int(loaded.get_embedding_dimension() or 0)
 
 
 def _set_pooling(model: SentenceTransformer, pooling: str, *, is_bare: bool) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from services.common.backend import ModelBackend
-from services.common.models import Tokens
+from services.models.backend import ModelBackend
+from services.models.models import Tokens
 
 
 class RerankingBackend(ModelBackend, Protocol):

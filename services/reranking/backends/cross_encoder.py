@@ -9,33 +9,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.common.devices.choice import choose
-from services.common.devices.device_model import DeviceModel, load_parts
-from services.common.devices.graph.build import Built, build_cross_encoder
-from services.common.devices.kind import Kind
 from services.common.errors import StartupError
-from services.common.models import Tokens, locate
+from services.models.backends.device_model import DeviceModel
+from services.models.backends.kind import Built, Kind
+from services.models.backends.openvino.graph.build import build_cross_encoder
+from services.models.models import Tokens
 from services.reranking.backends.judging import loss, sample
-from services.reranking.settings import RerankingModelSettings, RerankingSettings
 
 
-def _build(model_id: str, folder: Path, *, int8: bool, **_options: str) -> Built:
-    """See `Build`; refuses models with several scores."""
+def _build(model_id: str, folder: Path, *, int8: bool) -> Built:
+    """See `Kind.build`; refuses models with several scores."""
     built = build_cross_encoder(model_id, folder, int8=int8)
     if built.labels != 1:
         raise StartupError(
             f"model {model_id}: {folder} gives {built.labels} scores per pair; a reranker gives one: use another"
         )
     return built
-
-
-KIND = Kind(
-    build=_build,
-    pipeline="services.reranking.backends.pipeline",
-    output="scores",
-    sample=sample,
-    loss=loss,
-)
 
 
 class CrossEncoderBackend(DeviceModel):
@@ -58,12 +47,11 @@ class CrossEncoderBackend(DeviceModel):
         return super().compute(prepared, alone=alone).reshape(-1)
 
 
-def load(settings: RerankingSettings, model: RerankingModelSettings) -> CrossEncoderBackend:
-    """Load a model.
-
-    Raises:
-        StartupError: the model or the device is not there, or the settings do not fit them.
-    """
-    chosen = choose(settings, model)
-    folder = locate(model.source, wanted=model.revision)
-    return CrossEncoderBackend(load_parts(settings, model, chosen, folder=folder, kind=KIND))
+KIND = Kind(
+    build=_build,
+    pipeline="services.reranking.backends.pipeline",
+    output="scores",
+    sample=sample,
+    loss=loss,
+    backend=lambda parts, _model: CrossEncoderBackend(parts),
+)

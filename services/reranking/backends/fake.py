@@ -6,19 +6,17 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
-
-from services.common.devices.fake_cost import FREE, FakeCost
-from services.common.devices.passages import covered, passages
-from services.common.models import ModelInfo, Tokens
+from services.models.backends.fake.cost import FREE, FakeCost, cost_of
+from services.models.backends.fake.model import FakeModel
+from services.models.backends.passages import covered, passages
+from services.models.models import ModelInfo, Tokens
 from services.reranking.settings import RerankingModelSettings, RerankingSettings
 
 _MAX_TOKENS = 512
 _SEPARATOR = 0
 
 
-class FakeRerankingBackend:
+class FakeRerankingBackend(FakeModel):
     """Scores by shared words.
 
     Args:
@@ -31,21 +29,9 @@ class FakeRerankingBackend:
     def __init__(
         self, *, model_id: str, max_tokens: int = _MAX_TOKENS, cost: FakeCost = FREE, replicas: int = 1
     ) -> None:
-        self._cost = cost
-        self._replicas = replicas
-        self._model = ModelInfo(
-            id=model_id, revision="fake", max_tokens=max(4, max_tokens), dtype="float32", device="cpu", fake=True
-        )
-
-    @property
-    def model(self) -> ModelInfo:
-        """What the fake claims to be."""
-        return self._model
-
-    @property
-    def replicas(self) -> int:
-        """Batches at once."""
-        return self._replicas
+        limit = max(4, max_tokens)
+        model = ModelInfo(id=model_id, revision="fake", max_tokens=limit, dtype="float32", device="cpu", fake=True)
+        super().__init__(model, cost=cost, replicas=replicas)
 
     def tokenize(
         self, query: str, documents: Sequence[str], *, max_document_tokens: int, max_passages: int
@@ -56,18 +42,6 @@ class FakeRerankingBackend:
         head, lost = [*kept, _SEPARATOR], len(words) - len(kept)
         return [self._pairs(head, lost, _words(document), max_document_tokens, max_passages) for document in documents]
 
-    def prepare(self, batch: Sequence[Tokens]) -> Sequence[Tokens]:
-        """The batch itself."""
-        return batch
-
-    def compute(self, prepared: Sequence[Tokens], *, alone: bool) -> npt.NDArray[np.float32]:  # noqa: ARG002 - the port's
-        """From -4 for no word of the query to 4 for all of them; of equal ones the shorter document wins."""
-        self._cost.spend(prepared)
-        return np.array([_score(tokens) for tokens in prepared], dtype=np.float32)
-
-    def close(self) -> None:
-        """Nothing to free."""
-
     def _pairs(
         self, head: list[int], lost: int, document: list[int], max_document_tokens: int, max_passages: int
     ) -> list[Tokens]:
@@ -76,13 +50,20 @@ class FakeRerankingBackend:
         dropped = lost + len(document) - covered(places)
         return [_pair(head, kept[place.start : place.stop], dropped if place == places[-1] else 0) for place in places]
 
+    def _result(self, tokens: Tokens) -> float:
+        """From -4 for no word of the query to 4 for all of them; of equal ones the shorter document wins."""
+        split = tokens.ids.index(_SEPARATOR)
+        query, document = set(tokens.ids[:split]), tokens.ids[split + 1 :]
+        share = len(query.intersection(document)) / max(1, len(query))
+        return 8 * share - 4 - len(document) / (1000 * _MAX_TOKENS)
+
 
 def fake_of(settings: RerankingSettings, model: RerankingModelSettings) -> FakeRerankingBackend:
     """The fake in place of a model that the settings name."""
     return FakeRerankingBackend(
         model_id=model.id,
         max_tokens=model.max_tokens or _MAX_TOKENS,
-        cost=FakeCost(token_us=settings.fake_token_us, batch_us=settings.fake_batch_us),
+        cost=cost_of(settings),
         replicas=settings.replicas or 1,
     )
 
@@ -96,10 +77,3 @@ def _words(text: str) -> list[int]:
 def _pair(head: list[int], document: list[int], dropped: int) -> Tokens:
     types = [0] * len(head) + [1] * len(document)
     return Tokens(ids=(*head, *document), type_ids=tuple(types), dropped=dropped)
-
-
-def _score(tokens: Tokens) -> float:
-    split = tokens.ids.index(_SEPARATOR)
-    query, document = set(tokens.ids[:split]), tokens.ids[split + 1 :]
-    share = len(query.intersection(document)) / max(1, len(query))
-    return 8 * share - 4 - len(document) / (1000 * _MAX_TOKENS)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.common.devices.kind import Loss, Results
-from services.common.devices.sample_texts import sample_texts
-from services.common.devices.tokenizer import ModelTokenizer
-from services.common.models import Tokens
+from services.models.backends.kind import Loss, Results
+from services.models.backends.sample_texts import sample_texts
+from services.models.backends.tokenizer import ModelTokenizer
+from services.models.models import Tokens
 
 _MOST_LOSS = 0.01
 """Of a score between 0 and 1."""

@@ -1,4 +1,4 @@
-"""A cross-encoder's files with sentence-transformers. Imports torch."""
+"""A cross-encoder with sentence-transformers. Imports torch."""
 
 from __future__ import annotations
 
@@ -8,36 +8,20 @@ import torch
 from sentence_transformers import CrossEncoder
 from sentence_transformers.cross_encoder.modules import LogitScore
 
-from services.common.devices.graph.unfolding import torch_folder
-from services.common.devices.loading import facts_of, loading, tokenizer_of
-from services.common.devices.network import Pipeline
-from services.common.devices.torch_network import translated_errors
 from services.common.errors import StartupError
 
 
-def open_pipeline(model_id: str, folder: Path, *, device: str, dtype: str) -> Pipeline:
-    """Load a model; see `services.common.devices.network.OpenPipeline`.
-
-    Args:
-        model_id: name that requests use.
-        folder: its files.
-        device: cpu, cuda or cuda:N.
-        dtype: float32, bfloat16 or float16.
+def open_module(
+    model_id: str, folder: Path, files: Path, *, device: str, dtype: torch.dtype
+) -> tuple[CrossEncoder, int]:
+    """The pipeline, without vectors; see `torch.pipeline.OpenModule`.
 
     Raises:
-        StartupError: the files are missing or damaged, or the model gives no single score.
-        DeviceMemoryFull, DeviceLost: the device failed, whatever the files are.
+        StartupError: the model gives no single score.
     """
-    with loading(model_id, folder), translated_errors(), torch_folder(folder) as files:
-        loaded = _open(files, device, getattr(torch, dtype))
+    loaded: CrossEncoder = CrossEncoder(str(files), device=device, local_files_only=True, model_kwargs={"dtype": dtype})
     _check(model_id, folder, loaded)
-    with loading(model_id, folder):
-        return Pipeline(module=loaded, tokenizer=tokenizer_of(model_id, loaded), facts=facts_of(loaded))
-
-
-def _open(folder: Path, device: str, dtype: torch.dtype) -> CrossEncoder:
-    model: CrossEncoder = CrossEncoder(str(folder), device=device, local_files_only=True, model_kwargs={"dtype": dtype})
-    return model.eval()
+    return loaded, 0
 
 
 def _check(model_id: str, folder: Path, model: CrossEncoder) -> None:

@@ -29,7 +29,7 @@ from services.common.config import ProcessSettings
 from services.common.lifecycle import Change, on_reload, run_process, stop_signal
 from services.common.telemetry import tracing
 from services.common.telemetry.logs import get_logger
-from services.common.telemetry.metrics import RELOADS
+from services.common.telemetry.metrics import reloads
 
 class TryoutSettings(ProcessSettings):
     service: ClassVar[str] = "tryout"
@@ -59,7 +59,7 @@ async def start(settings):
     if settings.scene == "draining":
         for _ in range(3):
             signal.raise_signal(signal.SIGHUP)
-    counts = {one.labels["outcome"]: one.value for one in RELOADS.collect()[0].samples if one.name.endswith("_total")}
+    counts = {one.labels["outcome"]: one.value for one in reloads().collect()[0].samples if one.name.endswith("_total")}
     log.warning("ended", spans=number, **counts)
 
 status = run_process(TryoutSettings, start)

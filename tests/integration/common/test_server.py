@@ -12,11 +12,11 @@ import pytest
 from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from isolane.common.v1 import reply_pb2
 from isolane.embedding.v1 import embedding_service_pb2 as pb
 from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
 
-from services.common import caller, status
-from services.common.batching.base import Backlog
+from services.common import call, caller, status
 from services.common.caller import Caller, Priority
 from services.common.config import ServerSettings
 from services.common.deadline import Deadline
@@ -31,11 +31,11 @@ from services.common.errors import (
     TooLarge,
     Unavailable,
 )
-from services.common.server import call
+from services.common.reply import Backlog
 from services.common.server.interceptor import EdgeInterceptor
 from services.common.server.server import GrpcServer, Registration
 from services.common.telemetry import request_id, tracing
-from services.common.telemetry.metrics import RPCS
+from services.common.telemetry.metrics import rpc_server_seconds
 from services.common.testing.logs import CapturedLogs, captured_logs
 from services.common.testing.waiting import eventually
 
@@ -260,6 +260,21 @@ async def test_answers_and_refusals_carry_the_load() -> None:
     assert status.decode(caught.value, "tryout").retry_after_s == 3.0
 
 
+async def test_a_load_that_the_reply_tells_is_not_asked_for_again() -> None:
+    scripted = Scripted()
+
+    async def answer(_request: pb.EmbedRequest) -> pb.EmbedResponse:
+        return pb.EmbedResponse(load=reply_pb2.Load(queued_cost=5, predicted_wait_us=2500))
+
+    scripted.answer = answer
+    async with loaded(scripted, Backlog(queued_cost=700, predicted_wait_s=0.125)) as embed:
+        answered = embed(b"", timeout=10)
+        await answered
+        trailers = await answered.trailing_metadata()
+
+    assert (trailers["x-isolane-queued-cost"], trailers["x-isolane-predicted-wait-us"]) == ("5", "2500")
+
+
 async def test_a_server_that_has_not_started_is_not_asked_for_its_load() -> None:
     async with loaded(Scripted(), Backlog(queued_cost=0, predicted_wait_s=0.0), is_started=False) as embed:
         with pytest.raises(aio.AioRpcError) as caught:
@@ -426,7 +441,7 @@ async def test_a_caller_whose_time_is_over_counts_as_late_and_not_as_gone(server
 
 async def test_every_call_is_measured_by_its_outcome(server: Server) -> None:
     def count() -> float:
-        [metric] = RPCS.collect()
+        [metric] = rpc_server_seconds().collect()
         wanted = {"service": "tryout", "method": "Embed", "code": "too_large"}
         return sum(s.value for s in metric.samples if s.name.endswith("_count") and s.labels == wanted)
 

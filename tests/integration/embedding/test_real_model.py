@@ -14,14 +14,14 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from services.common.deadline import Deadline
-from services.common.devices.openvino_network import can_compute
 from services.common.errors import InvalidRequest, RequestError
 from services.common.lifecycle import supervise
-from services.common.models import Tokens
+from services.embedding.app import TASK
 from services.embedding.backends.base import EmbeddingBackend, InputType, Text
-from services.embedding.backends.loading import load
 from services.embedding.engine import Embedded, EmbeddingEngine
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
+from services.models.backends.openvino.network import can_compute
+from services.models.models import Tokens
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # the first one imports torch and OpenVINO
 
@@ -56,7 +56,7 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="module", params=["openvino", "torch"])
 def backend(request: pytest.FixtureRequest) -> Iterator[EmbeddingBackend]:
     settings = EmbeddingSettings(backend=request.param, device="cpu")
-    loaded = load(settings, settings.models[0])
+    loaded = TASK.load(settings, settings.models[0])
     yield loaded
     loaded.close()
 
@@ -177,7 +177,7 @@ def test_narrow_number_types_lose_little_and_say_that_they_are_used(
     settings = EmbeddingSettings(
         backend="openvino", models=(EmbeddingModelSettings(id=MODEL, source=PACKAGED, dtype=dtype),)
     )
-    backend = load(settings, settings.models[0])
+    backend = TASK.load(settings, settings.models[0])
     texts = [text for name, text in TEXTS.items() if name not in {"unicode", "one endless word"}]
     expected = reference.encode(texts, batch_size=1)
 
@@ -192,10 +192,10 @@ def test_the_service_computes_without_torch_and_its_like(source: str) -> None:
     code = (
         "import sys\n"
         "from services.embedding.backends.base import InputType\n"
-        "from services.embedding.backends.loading import load\n"
+        "from services.embedding.app import TASK\n"
         "from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings\n"
         "settings = EmbeddingSettings(device='cpu', threads=1)\n"
-        "backend = load(settings, EmbeddingModelSettings(id='m', source=sys.argv[1]))\n"
+        "backend = TASK.load(settings, EmbeddingModelSettings(id='m', source=sys.argv[1]))\n"
         "shape = backend.compute(backend.prepare(backend.tokenize(['a'], InputType.PLAIN)), alone=True).shape\n"
         f"print('RESULT', shape, [name for name in {HEAVY!r} if sys.modules.get(name)])\n"
     )

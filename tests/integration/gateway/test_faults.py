@@ -21,8 +21,8 @@ import pytest
 from isolane.embedding.v1 import embedding_service_pb2 as pb
 from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
 
+from services.common import call
 from services.common.lifecycle import ServiceApp
-from services.common.server import call
 from services.common.server.server import Registration
 from services.common.testing.servers import running
 from services.embedding.settings import EmbeddingSettings

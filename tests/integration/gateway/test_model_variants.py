@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
 
@@ -16,7 +16,6 @@ from gateway.clients.variants import LATELY_S
 from gateway.middleware.body import CONNECTION
 from gateway.settings import GatewaySettings, Upstreams
 from services.common.lifecycle import supervise
-from services.common.models import ModelInfo
 from services.common.testing.clock import FakeClock
 from services.common.testing.logs import CapturedLogs, captured_logs
 from services.common.testing.resolvers import ChangingResolver
@@ -26,6 +25,7 @@ from services.documents.settings import DocumentsSettings
 from services.embedding.app import build as build_embedding
 from services.embedding.backends.fake import FakeEmbeddingBackend
 from services.embedding.settings import EmbeddingSettings
+from services.models.models import ModelInfo
 from services.reranking.app import build as build_reranking
 from services.reranking.backends.fake import FakeRerankingBackend
 from services.reranking.settings import RerankingSettings
@@ -57,6 +57,9 @@ class Connection:
 
     on_lost: Callable[[], None] | None = None
     is_body_here = False
+
+    def answer(self, _status: int, _headers: Sequence[tuple[bytes, bytes]], _body: bytes) -> bool:
+        return False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

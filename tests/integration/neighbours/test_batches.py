@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from services.common.devices.fake_cost import FakeCost
 from services.common.errors import DeviceMemoryFull
-from services.common.models import Tokens
 from services.common.testing.servers import running
 from services.embedding.app import build
 from services.embedding.backends.fake import FakeEmbeddingBackend
 from services.embedding.settings import EmbeddingSettings
+from services.models.backends.fake.cost import FakeCost
+from services.models.models import Tokens
 from tests.integration.launching import Running
 from tests.integration.neighbours.kit import MODEL, assert_served, embeddings, flood, until_served
 

@@ -17,10 +17,9 @@ from transformers import BertForSequenceClassification
 from services.common.deadline import Deadline
 from services.common.errors import StartupError
 from services.common.lifecycle import supervise
-from services.common.models import Tokens
-from services.reranking.app import build
+from services.models.models import Tokens
+from services.reranking.app import TASK, build
 from services.reranking.backends.base import RerankingBackend
-from services.reranking.backends.loading import load
 from services.reranking.engine import Query, Reranked, RerankingEngine
 from services.reranking.settings import RerankingModelSettings, RerankingSettings
 from tests.contract.tiny_models import MAX_TOKENS, make_cross_encoder
@@ -63,7 +62,7 @@ def reference(folder: Path) -> CrossEncoder:
 
 def open_model(folder: Path, backend: str = "torch", *, name: str = "tiny") -> RerankingBackend:
     settings = RerankingSettings(backend=backend, device="cpu", threads=2)
-    return load(settings, RerankingModelSettings(id=name, source=f"path:{folder}"))
+    return TASK.load(settings, RerankingModelSettings(id=name, source=f"path:{folder}"))
 
 
 @pytest.fixture(scope="module", params=BACKENDS)

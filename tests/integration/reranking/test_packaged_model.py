@@ -15,10 +15,10 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-from services.common.devices.graph.onnx_weights import read
-from services.common.models import Tokens, locate
+from services.models.backends.openvino.graph.onnx_weights import read
+from services.models.models import Tokens, locate
+from services.reranking.app import TASK
 from services.reranking.backends.base import RerankingBackend
-from services.reranking.backends.loading import load
 from services.reranking.settings import RerankingSettings
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # the first one imports torch and OpenVINO
@@ -34,7 +34,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RerankingBacken
         patch.setenv("ISOLANE_MODELS_DIR", str(tmp_path_factory.mktemp("models")))
         settings = RerankingSettings(device="cpu", threads=2)
         # The type is named: what `auto` takes is the processor's affair.
-        loaded = load(settings, settings.models[0].model_copy(update={"dtype": "float32"}))
+        loaded = TASK.load(settings, settings.models[0].model_copy(update={"dtype": "float32"}))
     yield loaded
     loaded.close()
 
@@ -117,7 +117,7 @@ def test_relevances_are_near_those_of_the_packaged_graph_in_onnx_runtime(
 
 def test_auto_is_as_good_a_judge_as_float32_and_says_which_type_it_is(served: RerankingBackend) -> None:
     settings = RerankingSettings(device="cpu", threads=2)
-    auto = load(settings, settings.models[0])
+    auto = TASK.load(settings, settings.models[0])
     batch = tokens_of(served, PAIRS)
 
     exact, found = (scores_of(backend, batch).reshape(10, -1) for backend in (served, auto))
@@ -133,10 +133,10 @@ def test_auto_is_as_good_a_judge_as_float32_and_says_which_type_it_is(served: Re
 def test_the_service_computes_without_torch_and_its_like() -> None:
     code = (
         "import sys\n"
-        "from services.reranking.backends.loading import load\n"
+        "from services.reranking.app import TASK\n"
         "from services.reranking.settings import RerankingSettings\n"
         "settings = RerankingSettings(device='cpu', threads=1)\n"
-        "backend = load(settings, settings.models[0])\n"
+        "backend = TASK.load(settings, settings.models[0])\n"
         "pairs = backend.tokenize('a', ['b'], max_document_tokens=0, max_passages=1)[0]\n"
         "shape = backend.compute(backend.prepare(pairs), alone=True).shape\n"
         "heavy = {'torch', 'transformers', 'sentence_transformers', 'nncf', 'onnx', 'onnxruntime'}\n"

@@ -22,8 +22,8 @@ import psutil
 import pytest
 from docx import Document
 
-from services.common.models import locate
 from services.common.testing.waiting import eventually
+from services.models.models import locate
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 

@@ -91,5 +91,5 @@ def test_the_lock_has_nothing_that_the_machine_has_of_its_own() -> None:
         if "==" in line
     }
 
-    assert "structlog" in names
+    assert "msgspec" in names
     assert names.isdisjoint({"torch", "triton", "numpy", "transformers", "sentence-transformers", "tokenizers"})

@@ -1,17 +1,15 @@
-"""The error tree is complete: every class has its code, its two rows, its place in the picture and in the docs."""
+"""The error tree is complete: every class has its code, its gRPC status and its place in the picture."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from services.common import errors
 from services.common.errors import (
     GRPC_STATUS,
-    HTTP_PROBLEM,
     ConfigInvalid,
     InvalidRequest,
     RequestError,
@@ -22,19 +20,10 @@ from services.common.errors import (
 )
 
 CLASSES = [cls for cls in request_errors() if cls.__module__ == errors.__name__]
-DOCS = Path(__file__).resolve().parents[3] / "docs" / "errors.md"
 
 
-def docs_rows() -> dict[str, list[str]]:
-    """Cells of each row of the docs' table, by code."""
-    lines = [line for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
-    cells = [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
-    return {row[0]: row for row in cells}
-
-
-def test_the_tables_hold_exactly_the_tree() -> None:
+def test_the_table_of_statuses_holds_exactly_the_tree() -> None:
     assert set(GRPC_STATUS) == set(CLASSES)
-    assert set(HTTP_PROBLEM) == set(CLASSES)
 
 
 def test_every_code_is_one_class_own() -> None:
@@ -65,18 +54,6 @@ def drawn_parents() -> dict[str, str]:
             parents[name] = stack[-1][1]
         stack.append((depth, name))
     return parents
-
-
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
-def test_every_class_has_its_true_row_in_the_docs(cls: type[RequestError]) -> None:
-    row = docs_rows()[cls.code]
-
-    assert row[1:4] == [cls.__name__, GRPC_STATUS[cls].name, str(HTTP_PROBLEM[cls].status)]
-    assert all(row)
-
-
-def test_the_docs_name_no_error_that_is_not_there() -> None:
-    assert set(docs_rows()) == {cls.code for cls in CLASSES}
 
 
 def test_parents_come_before_their_children() -> None:

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.trace import SpanKind
 
 from services.common.telemetry import request_id, tracing
-from services.common.telemetry.logs import configure_logs, get_logger
+from services.common.telemetry.logs import configure_logs, get_logger, reset_logs
 
 
 @pytest.fixture(autouse=True)
@@ -23,8 +22,7 @@ def _restored() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:], root.level = handlers, level
-    logging.getLogger("isolane").setLevel(logging.NOTSET)
-    structlog.reset_defaults()
+    reset_logs()
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

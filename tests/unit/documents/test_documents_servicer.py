@@ -7,9 +7,9 @@ from typing import Any, cast
 import pytest
 from isolane.documents.v1 import documents_service_pb2 as pb
 
+from services.common import call
 from services.common.deadline import Deadline
 from services.common.errors import InvalidRequest
-from services.common.server import call
 from services.common.testing.clock import FakeClock
 from services.documents.backends.base import Document, Output, Parsed
 from services.documents.backends.fake import FakeDocumentBackend

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from litestar.exceptions import HTTPException
 
+from gateway.errors.problems import ForbiddenHost, ForbiddenPeer
 from gateway.middleware.body import Body
 from gateway.middleware.callers import caller_of
 from gateway.middleware.hosts import HostCheck
@@ -19,7 +20,7 @@ from gateway.middleware.limits import Gate, Gates
 from gateway.middleware.peers import PeerCheck
 from gateway.settings import GatewaySettings, Limits
 from services.common.caller import ANYONE, Caller, Priority
-from services.common.errors import Cancelled, ForbiddenHost, ForbiddenPeer, InvalidRequest, Overloaded, TooLarge
+from services.common.errors import Cancelled, InvalidRequest, Overloaded, TooLarge
 
 LOCAL = HostCheck(("127.0.0.1", "localhost", "[::1]"))
 PEERS = PeerCheck((ip_network("10.0.0.0/8"), ip_network("fd00::/8")))
@@ -86,7 +87,25 @@ PEER = ("10.1.2.3", 5555)
 def test_a_caller_is_known_by_its_own_word_else_by_its_key_else_by_its_address(
     headers: dict[str, str], peer: tuple[str, int] | None, client: str
 ) -> None:
-    assert caller_of(headers, peer) == Caller(client=client)
+    assert caller_of(headers, peer).client == client
+
+
+@pytest.mark.parametrize(
+    ("peer", "origin"),
+    [
+        (PEER, "net-10.1.2.3"),
+        (("::ffff:10.1.2.3", 1), "net-10.1.2.3"),
+        (("2001:db8:1:2:3:4:5:6", 1), "net-2001:db8:1:2::"),
+        (("fe80::1%eth0", 1), "net-fe80::"),
+        (None, ""),
+    ],
+)
+def test_a_caller_may_call_itself_what_it_likes_and_still_comes_from_where_it_comes(
+    peer: tuple[str, int] | None, origin: str
+) -> None:
+    origins = {caller_of({"x-isolane-client": name}, peer).origin for name in ("alice", "bob")}
+
+    assert origins == {origin}
 
 
 def test_equal_keys_are_one_client_and_others_are_not() -> None:
@@ -128,12 +147,12 @@ def test_deadline_that_is_no_number_is_refused(header: str) -> None:
 
 def test_gate_admits_up_to_its_cap_and_again_after() -> None:
     gate = Gate(Limits(max_in_flight=1))
-    with gate.admit(ANYONE, ""):
-        with pytest.raises(Overloaded) as refused, gate.admit(ANYONE, ""):
+    with gate.admit(ANYONE):
+        with pytest.raises(Overloaded) as refused, gate.admit(ANYONE):
             raise AssertionError("admitted")
         assert refused.value.retry_after_s == 1.0
 
-    with gate.admit(ANYONE, ""):
+    with gate.admit(ANYONE):
         pass
 
 
@@ -142,46 +161,52 @@ def test_gate_keeps_places_free_of_bulk() -> None:
 
     with contextlib.ExitStack() as held:
         for _ in range(6):
-            held.enter_context(gate.admit(Caller(priority=Priority.BULK), next(addresses)))
+            held.enter_context(gate.admit(Caller(priority=Priority.BULK, origin=next(addresses))))
         with (
             pytest.raises(Overloaded, match=r"6 requests .* limit for bulk"),
-            gate.admit(Caller(priority=Priority.BULK), next(addresses)),
+            gate.admit(Caller(priority=Priority.BULK, origin=next(addresses))),
         ):
             raise AssertionError("admitted")
         for _ in range(2):
-            held.enter_context(gate.admit(ANYONE, next(addresses)))
-        with pytest.raises(Overloaded, match="8 requests"), gate.admit(ANYONE, next(addresses)):
+            held.enter_context(gate.admit(Caller(origin=next(addresses))))
+        with pytest.raises(Overloaded, match="8 requests"), gate.admit(Caller(origin=next(addresses))):
             raise AssertionError("admitted")
 
 
-def test_gate_leaves_places_to_other_clients_and_to_other_addresses() -> None:
+def test_gate_leaves_places_to_other_clients_and_to_other_origins() -> None:
     gate = Gate(Limits(max_in_flight=8))
 
     with contextlib.ExitStack() as held:
         for _ in range(6):
-            held.enter_context(gate.admit(Caller(client="greedy"), "a"))
-        with pytest.raises(Overloaded, match="6 requests of this client"), gate.admit(Caller(client="greedy"), "a"):
+            held.enter_context(gate.admit(Caller(client="greedy", origin="a")))
+        with (
+            pytest.raises(Overloaded, match="6 requests of this client"),
+            gate.admit(Caller(client="greedy", origin="a")),
+        ):
             raise AssertionError("admitted")
-        held.enter_context(gate.admit(Caller(client="made up"), "a"))
-        with pytest.raises(Overloaded, match="7 requests of this address"), gate.admit(Caller(client="again"), "a"):
+        held.enter_context(gate.admit(Caller(client="made up", origin="a")))
+        with (
+            pytest.raises(Overloaded, match="7 requests of this origin"),
+            gate.admit(Caller(client="again", origin="a")),
+        ):
             raise AssertionError("admitted")
-        held.enter_context(gate.admit(Caller(client="greedy"), "b"))
+        held.enter_context(gate.admit(Caller(client="greedy", origin="b")))
 
-    with gate.admit(Caller(client="greedy"), "a"):
+    with gate.admit(Caller(client="greedy", origin="a")):
         pass
 
 
 def test_the_smallest_gate_admits_bulk_too() -> None:
-    with Gate(Limits(max_in_flight=1)).admit(Caller(priority=Priority.BULK), ""):
+    with Gate(Limits(max_in_flight=1)).admit(Caller(priority=Priority.BULK)):
         pass
 
 
 def test_gate_frees_the_place_of_a_request_that_fails() -> None:
     gate = Gate(Limits(max_in_flight=1))
-    with pytest.raises(ZeroDivisionError), gate.admit(ANYONE, ""):
+    with pytest.raises(ZeroDivisionError), gate.admit(ANYONE):
         raise ZeroDivisionError
 
-    with gate.admit(ANYONE, ""):
+    with gate.admit(ANYONE):
         pass
 
 
@@ -214,6 +239,9 @@ class Line:
     def __init__(self) -> None:
         self.on_lost: Callable[[], None] | None = None
         self.is_body_here = False
+
+    def answer(self, _status: int, _headers: Sequence[tuple[bytes, bytes]], _body: bytes) -> bool:
+        return False
 
     def is_lost(self) -> None:
         if self.on_lost is not None:

@@ -8,12 +8,17 @@ import msgspec
 import pytest
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 
+from gateway.errors import problems
 from gateway.errors.failure import failure_of
 from gateway.errors.families import answer
+from gateway.errors.problems import HTTP_PROBLEM
 from gateway.schemas.convert import ConvertError
 from gateway.schemas.openai import OpenAIError
 from gateway.schemas.rerank import RerankError
-from services.common.errors import HTTP_PROBLEM, InvalidRequest, Overloaded, RequestError, UnknownModel, request_errors
+from services.common import errors
+from services.common.errors import BackendFailed, InvalidRequest, Overloaded, RequestError, UnknownModel, request_errors
+
+CLASSES = [cls for cls in request_errors() if cls.__module__ in {errors.__name__, problems.__name__}]
 
 
 def rendered(error: Exception, path: str) -> tuple[dict[bytes, bytes], Any]:
@@ -21,7 +26,15 @@ def rendered(error: Exception, path: str) -> tuple[dict[bytes, bytes], Any]:
     return dict(headers), msgspec.json.decode(body)
 
 
-@pytest.mark.parametrize("cls", list(request_errors()), ids=lambda cls: cls.code)
+def test_the_table_of_problems_holds_exactly_the_tree_and_what_http_adds() -> None:
+    assert set(HTTP_PROBLEM) == set(CLASSES)
+
+
+def test_every_code_is_one_class_own_with_what_http_adds() -> None:
+    assert len({cls.__dict__["code"] for cls in CLASSES}) == len(CLASSES)
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.code)
 def test_every_error_of_the_tree_keeps_its_status_and_code_on_own_routes(cls: type[RequestError]) -> None:
     headers, body = rendered(cls("what failed"), "/health")
 
@@ -108,7 +121,7 @@ def test_frameworks_refusals_keep_status_and_headers() -> None:
 def test_cause_of_an_upstream_error_is_for_the_log_alone() -> None:
     error = Overloaded("later")
     error.__cause__ = ValueError("10.0.0.7:50051 said no")
-    broken = RequestError.__subclasses__()[-1]("it failed")
+    broken = BackendFailed("it failed")
     broken.__cause__ = ValueError("10.0.0.7:50051 said no")
 
     assert "cause" not in failure_of(error).notes()

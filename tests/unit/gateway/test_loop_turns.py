@@ -14,7 +14,7 @@ async def test_between_two_large_pieces_of_work_others_have_a_turn_of_the_loop()
     turns, done = LoopTurns(), list[str]()
 
     async def large() -> None:
-        await turns.wait(("10.0.0.1", 1))
+        await turns.wait()
         done.append("large")
 
     async def small() -> None:
@@ -27,13 +27,13 @@ async def test_between_two_large_pieces_of_work_others_have_a_turn_of_the_loop()
     assert all("small" in (first, second) for first, second in itertools.pairwise(done))
 
 
-async def test_many_names_of_one_address_wait_behind_another_address() -> None:
+async def test_many_names_of_one_origin_wait_behind_another_origin() -> None:
     turns, done = LoopTurns(), list[str]()
 
-    async def large(name: str, address: str) -> None:
-        caller.current.set(Caller(client=name))
-        await turns.wait((address, 1))
-        done.append(address)
+    async def large(name: str, origin: str) -> None:
+        caller.current.set(Caller(client=name, origin=origin))
+        await turns.wait()
+        done.append(origin)
 
     await asyncio.gather(*(large(f"made up {number}", "a") for number in range(6)), large("alice", "b"))
 

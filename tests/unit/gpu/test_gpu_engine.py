@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 from prometheus_client import REGISTRY
-from structlog.testing import capture_logs
 
 from services.common.errors import StartupError
+from services.common.testing.logs import captured_logs
 from services.common.testing.waiting import eventually
 from services.gpu.devices.base import Device, DeviceKind, DeviceSource, Inventory
 from services.gpu.devices.fake import FAKE_INVENTORY, FakeSource
@@ -183,13 +183,13 @@ async def test_metrics_show_what_a_device_reports_and_forget_devices_that_are_go
 async def test_a_change_of_health_is_logged_once() -> None:
     source = FakeSource(ONE_GPU)
     async with engine_of(lambda: source) as engine:
-        with capture_logs() as logs:
+        with captured_logs() as logs:
             await engine.inventory()
             source.inventory = Inventory(devices=(GPU.failing("broken"),))
             await engine.inventory()
             await engine.inventory()
 
-    changes = [entry for entry in logs if entry["event"] == "device_health"]
+    changes = logs.lines("device_health")
     assert [(entry["device"], entry["is_healthy"], entry["problem"]) for entry in changes] == [
         ("GPU-a", False, "broken")
     ]

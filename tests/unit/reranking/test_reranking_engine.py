@@ -12,12 +12,14 @@ import pytest
 from services.common.deadline import Deadline
 from services.common.errors import BackendFailed, InvalidRequest, RequestError, TooLarge, UnknownModel
 from services.common.lifecycle import supervise
-from services.common.models import Tokens
+from services.models.models import Tokens
 from services.reranking.backends.fake import FakeRerankingBackend
 from services.reranking.engine import Query, Reranked, RerankingEngine, probability
 from services.reranking.settings import RerankingSettings
 
 MODEL = "ms-marco-MiniLM-L-12-v2"
+SEPARATOR = 0
+"""Of the fake's pairs."""
 
 
 class ScriptedBackend(FakeRerankingBackend):
@@ -92,7 +94,7 @@ async def test_top_n_keeps_the_best_and_zero_keeps_all(top_n: int, expected: lis
         reranked = await rerank(engine, ["0", "1", "2"], top_n=top_n)
 
     assert order(reranked) == expected
-    assert len(reranked.documents) == 3
+    assert len(reranked.items) == 3
 
 
 @pytest.mark.usefixtures("example_free")
@@ -111,7 +113,7 @@ async def test_a_long_document_has_the_score_of_its_best_passage() -> None:
         reranked = await rerank(engine, ["0 2", "1 0", "3"])
 
     assert [(result.index, result.score) for result in reranked.results] == [(1, 9.0), (2, 5.0), (0, 2.0)]
-    assert [document.tokens for document in reranked.documents] == [2, 2, 1]
+    assert [len(item.ids) for item in reranked.items if isinstance(item, Tokens)] == [2, 2, 1]
 
 
 @pytest.mark.usefixtures("example_free")
@@ -120,7 +122,7 @@ async def test_a_document_with_one_broken_passage_fails_as_a_whole_and_alone() -
         reranked = await rerank(engine, ["0 2", "1 0", "3"])
 
     assert order(reranked) == [2, 0]
-    assert isinstance(reranked.documents[1].error, BackendFailed)
+    assert isinstance(reranked.items[1], BackendFailed)
 
 
 @pytest.mark.usefixtures("example_free")
@@ -140,9 +142,18 @@ async def test_equal_pairs_are_scored_once_and_kept() -> None:
         first = await rerank(engine, ["0", "1", "0"])
         again = await rerank(engine, ["1", "0"])
 
-    assert [document.shared for document in first.documents] == [False, False, True]
-    assert [document.shared for document in again.documents] == [True, True]
+    assert (list(first.reused), first.reused_tokens) == ([2], 1)
+    assert (list(again.reused), again.reused_tokens) == ([0, 1], 2)
     assert order(again) == [0, 1]
+
+
+@pytest.mark.usefixtures("example_free")
+async def test_a_document_of_which_one_passage_was_kept_is_not_reused_and_counts_what_was_computed() -> None:
+    async with entered(ScriptedBackend([1.0, 2.0])) as engine:
+        await rerank(engine, ["0"])
+        reranked = await rerank(engine, ["0 1", "0"])
+
+    assert (list(reranked.reused), reranked.reused_tokens) == ([1], 2)
 
 
 async def test_the_fakes_long_document_is_cut_into_passages_and_what_is_left_out_is_counted() -> None:
@@ -151,8 +162,11 @@ async def test_the_fakes_long_document_is_cut_into_passages_and_what_is_left_out
         one = await rerank(engine, [long], max_passages=1)
         ten = await rerank(engine, [long], max_passages=10)
 
-    assert one.documents[0].dropped > ten.documents[0].dropped > 0
-    assert len(ten.documents[0].pairs) == 10
+    (short,), (longer,) = one.items, ten.items
+    assert isinstance(short, Tokens)
+    assert isinstance(longer, Tokens)
+    assert short.dropped > longer.dropped > 0
+    assert longer.ids.count(SEPARATOR) == 10
 
 
 @pytest.mark.parametrize(("logit", "expected"), [(-1e9, 0.0), (0.0, 0.5), (1e9, 1.0)])
@@ -165,8 +179,8 @@ async def test_empty_and_oversized_documents_are_their_own_error_and_the_others_
         reranked = await rerank(engine, ["", "query it is", "x" * 21, "no"])
 
     assert order(reranked) == [1, 3]
-    assert [type(reranked.documents[index].error) for index in (0, 2)] == [InvalidRequest, TooLarge]
-    assert all(reranked.documents[index].error is None for index in (1, 3))
+    assert [type(reranked.items[index]) for index in (0, 2)] == [InvalidRequest, TooLarge]
+    assert all(isinstance(reranked.items[index], Tokens) for index in (1, 3))
 
 
 async def test_only_documents_that_are_wrong_give_no_results_and_no_error_of_the_call() -> None:
@@ -174,7 +188,7 @@ async def test_only_documents_that_are_wrong_give_no_results_and_no_error_of_the
         reranked = await rerank(engine, ["", ""])
 
     assert order(reranked) == []
-    assert [type(document.error) for document in reranked.documents] == [InvalidRequest, InvalidRequest]
+    assert [type(item) for item in reranked.items] == [InvalidRequest, InvalidRequest]
 
 
 @pytest.mark.usefixtures("example_free")
@@ -183,7 +197,7 @@ async def test_a_document_that_breaks_the_model_fails_alone() -> None:
         reranked = await rerank(engine, ["0", "1", "2"])
 
     assert order(reranked) == [2, 0]
-    assert isinstance(reranked.documents[1].error, BackendFailed)
+    assert isinstance(reranked.items[1], BackendFailed)
 
 
 @pytest.mark.usefixtures("example_free")
@@ -193,7 +207,7 @@ async def test_a_score_that_is_no_number_fails_its_item_and_keeps_the_order_of_t
         reranked = await rerank(engine, ["0", "1", "2", "3"])
 
     assert order(reranked) == [2, 3, 0]
-    assert isinstance(reranked.documents[1].error, BackendFailed)
+    assert isinstance(reranked.items[1], BackendFailed)
 
 
 @pytest.mark.parametrize(

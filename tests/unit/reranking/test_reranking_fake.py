@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from services.common.models import Tokens
+from services.models.models import Tokens
+from services.reranking.app import TASK
 from services.reranking.backends.fake import FakeRerankingBackend
-from services.reranking.backends.loading import load
 from services.reranking.settings import RerankingModelSettings, RerankingSettings
 
 
@@ -64,9 +64,9 @@ def test_the_passage_with_the_querys_words_scores_best(fake: FakeRerankingBacken
 
 def test_a_batch_takes_the_time_that_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr("services.common.devices.fake_cost.time.sleep", slept.append)
+    monkeypatch.setattr("services.models.backends.fake.cost.time.sleep", slept.append)
     settings = RerankingSettings(backend="fake", fake_token_us=10, fake_batch_us=1000, replicas=3)
-    fake = load(settings, RerankingModelSettings(id="slow", source="path:/none", max_tokens=16))
+    fake = TASK.load(settings, RerankingModelSettings(id="slow", source="path:/none", max_tokens=16))
 
     fake.compute([Tokens(ids=(1, 0, 2)), Tokens(ids=(1, 0, 2, 3))], alone=True)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from services.common.devices.kind import Loss
+from services.models.backends.kind import Loss
 from services.reranking.backends.judging import loss
 
 

@@ -1,1 +1,0 @@
-"""Many callers' items in, batches of similar length out to a model."""

@@ -1,1 +1,0 @@
-"""Where models run. The only place of the kit that may import torch."""

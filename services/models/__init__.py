@@ -1,0 +1,1 @@
+"""The core that serves models: their queue, batches and files."""

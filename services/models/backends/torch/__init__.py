@@ -1,0 +1,1 @@
+"""Models with torch, for GPUs."""

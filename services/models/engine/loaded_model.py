@@ -1,0 +1,226 @@
+"""One loaded model: its backend, its batcher, and how texts become work for them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import time
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import Generic, TypeVar
+
+from services.common.caller import Caller
+from services.common.deadline import Deadline
+from services.common.errors import RequestError
+from services.common.reply import Backlog
+from services.models.backend import ModelBackend
+from services.models.batching.batcher import Batcher
+from services.models.batching.cache import ResultCache
+from services.models.batching.call import Result
+from services.models.engine.metrics import ModelMetrics
+from services.models.engine.threads import FairThreads
+from services.models.models import Item, ModelInfo, Tokens
+from services.models.scheduler.work import Work
+from services.models.settings import ModelServerSettings
+
+BackendT = TypeVar("BackendT", bound=ModelBackend)
+
+Ready = Work | RequestError
+"""One item of a request with its key, or why it is not computed."""
+
+_COUNTED_BYTES = 1 << 13
+"""Smaller requests are tokenised before it is asked whether there is room: it takes 1.6 ms at most (0.2 us for a byte),
+and what is kept from before is never refused."""
+_BYTES_PER_TOKEN, _LEAST_BYTES_PER_TOKEN, _MOST_BYTES_PER_TOKEN = 4.0, 1.0, 16.0
+"""Assumed at first, and what is believed of a request."""
+_PER_TEXT_BYTES = 32
+"""A text costs as much as so many bytes more: 6 us before its first byte, and 0.2 us for each (measured)."""
+_DECAY = 0.05
+"""Weight of the newest request in the mean."""
+_CAUTION = 0.5
+"""Part of the expected tokens by which a request is refused before they are counted."""
+_WARM_UP_S = 0.5
+_WARM_UP_WORDS = (6, 30, 120)
+_WARM_UP_ITEMS = (1, 4, 16, 64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokenized:
+    """A request's items, and how long it took to make them."""
+
+    items: list[Ready]
+    tokenize_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computed:
+    """What came of a request's items."""
+
+    outcomes: Sequence[Result | RequestError]
+    """One per item, in order; the error of an item that was wrong before stays its outcome."""
+    items: Sequence[Item]
+    """What each item was, or why it failed."""
+    reused: Sequence[int]
+    """Positions that were not computed for this request, ascending."""
+    queue_us: int
+    compute_us: int
+
+
+class LoadedModel(Generic[BackendT]):
+    """A loaded model behind its batcher; `run` it supervised.
+
+    Args:
+        backend: the model; closed by this object.
+        settings: budgets.
+        cache: results from before, of all loaded_models.
+        metrics: of this model.
+        threads: where texts are tokenised.
+    """
+
+    def __init__(
+        self,
+        backend: BackendT,
+        settings: ModelServerSettings,
+        *,
+        cache: ResultCache,
+        metrics: ModelMetrics,
+        threads: FairThreads,
+    ) -> None:
+        self.backend = backend
+        self.metrics = metrics
+        self._cache = cache
+        self._threads = threads
+        self._is_per_client = settings.cache_scope == "client"
+        self._salt = _digest(repr(backend.model).encode())
+        self._bytes_per_token = _BYTES_PER_TOKEN
+        self._batcher = Batcher(
+            backend,
+            max_batch_tokens=settings.max_batch_tokens,
+            max_queued_tokens=settings.max_queued_tokens,
+            cache=cache,
+            observer=metrics,
+        )
+        metrics.follow(lambda: self._batcher.backlog().queued_cost)
+
+    @property
+    def model(self) -> ModelInfo:
+        """What the model is."""
+        return self.backend.model
+
+    def backlog(self) -> Backlog:
+        """Work that waits for it."""
+        return self._batcher.backlog()
+
+    @property
+    def thousand_tokens_s(self) -> float:
+        """Predicted time of one batch of 1,000 tokens in eight items. Unit: seconds."""
+        return self._batcher.speed.seconds(tokens=1000, items=8)
+
+    async def tokenize(
+        self, sizes: Sequence[int], make: Callable[[], list[Item]], caller: Caller, deadline: Deadline
+    ) -> Tokenized:
+        """Turn texts into work on a thread, unless they would be refused anyway.
+
+        Args:
+            sizes: bytes of each text that is tokenised.
+            make: tokenises them; blocking.
+            caller: who asks.
+            deadline: when the caller stops waiting.
+
+        Raises:
+            Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `Batcher.reserve`.
+        """
+        started_s = time.monotonic()
+        size = sum(sizes)
+        least = self._least_cost(sizes) if size > _COUNTED_BYTES else 0
+        with self._batcher.reserve(least, caller, deadline) if least else contextlib.nullcontext():
+            work_bytes = size + _PER_TEXT_BYTES * len(sizes)
+            items = await self._threads.run(lambda: self._work(make, caller), caller=caller, size=work_bytes)
+        self._learn(size, items)
+        return Tokenized(items=items, tokenize_us=round((time.monotonic() - started_s) * 1e6))
+
+    async def compute(self, ready: Sequence[Ready], caller: Caller, deadline: Deadline) -> Computed:
+        """Compute the items that can be; raises as `Batcher.submit` does."""
+        places = [place for place, item in enumerate(ready) if isinstance(item, Work)]
+        batched = await self._batcher.submit([w for w in ready if isinstance(w, Work)], caller, deadline)
+        outcomes: list[Result | RequestError] = list(ready)
+        for place, result in zip(places, batched.results, strict=True):
+            outcomes[place] = result
+        items = [_item(work, outcome) for work, outcome in zip(ready, outcomes, strict=True)]
+        reused = [places[at] for at in batched.reused]
+        self.metrics.count(items, reused)
+        return Computed(
+            outcomes=outcomes,
+            items=items,
+            reused=reused,
+            queue_us=batched.queue_us,
+            compute_us=batched.compute_us,
+        )
+
+    def warm_up(self, example: Callable[[int], Tokens]) -> None:
+        """Compute batches of several shapes, so that the first request is as fast as the second; blocking.
+
+        Args:
+            example: makes an input of about so many words.
+        """
+        self._batcher.warm_up(_warm_up_batches(example))
+
+    async def run(self) -> None:
+        """Compute until cancelled or unloaded: see `Batcher.run`."""
+        await self._batcher.run()
+
+    async def unload(self) -> None:
+        """Finish what is there, and free the model."""
+        await self._batcher.drain()
+        self.metrics.forget()
+        self._cache.drop_prefix(self._salt)
+        self.backend.close()
+
+    def _work(self, make: Callable[[], list[Item]], caller: Caller) -> list[Ready]:
+        salt = self._salt + (_digest(caller.client.encode()) if self._is_per_client else b"")
+        return [
+            item if isinstance(item, RequestError) else Work(payload=item, cost=len(item.ids), key=_key(salt, item))
+            for item in make()
+        ]
+
+    def _least_cost(self, sizes: Sequence[int]) -> int:
+        """Tokens that texts of those sizes have at least, most probably: of 400 bytes 1 + 0.5 x 400 / 4 = 51."""
+        most = self.model.max_tokens
+        return sum(min(most, 1 + int(_CAUTION * size / self._bytes_per_token)) for size in sizes)
+
+    def _learn(self, size: int, items: Sequence[Ready]) -> None:
+        """Take note of texts of `size` bytes together."""
+        if tokens := sum(item.cost + item.payload.dropped for item in items if isinstance(item, Work)):
+            ratio = min(_MOST_BYTES_PER_TOKEN, max(_LEAST_BYTES_PER_TOKEN, size / tokens))
+            self._bytes_per_token += _DECAY * (ratio - self._bytes_per_token)
+
+
+def _item(work: Ready, outcome: Result | RequestError) -> Item:
+    if isinstance(work, RequestError):
+        return work
+    return outcome if isinstance(outcome, RequestError) else work.payload
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _key(salt: bytes, tokens: Tokens) -> bytes:
+    """The content's address: same model, same tokens, same key. Prompt and truncation are in the tokens; dimensions and
+    number types are taken from the whole result.
+    """
+    return salt + _digest(array("I", tokens.ids).tobytes() + b"|" + bytes(tokens.type_ids))
+
+
+def _warm_up_batches(example: Callable[[int], Tokens]) -> Iterator[list[Tokens]]:
+    """Batches of growing size, as long as the next is expected to end within half a second from the start."""
+    shapes = sorted(product(_WARM_UP_WORDS, _WARM_UP_ITEMS), key=lambda shape: shape[0] * shape[1])
+    ends_s = time.monotonic() + _WARM_UP_S
+    for (words, items), (next_words, next_items) in pairwise([*shapes, (0, 0)]):
+        began_s = time.monotonic()
+        yield [example(words)] * items
+        now_s = time.monotonic()
+        if now_s + (now_s - began_s) * next_words * next_items / (words * items) > ends_s:
+            return

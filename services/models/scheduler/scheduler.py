@@ -1,0 +1,269 @@
+"""The scheduler of one model: `submit`, `take`, `begin`, `finish`, `cancel`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from services.common.caller import Caller
+from services.common.reply import Backlog
+from services.models.scheduler.admission import Admission
+from services.models.scheduler.lines import Lines
+from services.models.scheduler.packing import Limits
+from services.models.scheduler.policy import Policy
+from services.models.scheduler.speed import Speed
+from services.models.scheduler.work import Batch, Refusal, Request, Task, Work
+
+
+class Scheduler:
+    """Decides over plain data; whoever owns threads and clock tells it what happens. Not thread-safe.
+
+    A request is submitted or refused as a whole. Each of its items becomes a task, or joins the task of an equal item.
+    `take` gives a batch of tasks, `begin` says that it is computed now, `finish` that it is. A request that is
+    cancelled, or cannot meet its deadline, is forgotten, and what nobody else wants of it is not computed.
+
+    Args:
+        policy: the tuned numbers.
+        most_queued: tokens that may wait.
+        most_batched: no batch is larger, but a task that is larger alone still makes one. Unit: tokens.
+        replicas: batches that are computed at once.
+    """
+
+    def __init__(self, policy: Policy, *, most_queued: int, most_batched: int, replicas: int = 1) -> None:
+        self._policy = policy
+        self._replicas = replicas
+        self._speed = Speed()
+        self._most_ever = self._most_batched = most_batched
+        """The second may be lowered for a while by what fits into memory."""
+        self._lines = Lines(bulk_floor=policy.bulk_floor)
+        self._admission = Admission(policy, self._lines, most=most_queued, seconds=self._seconds)
+        self._joinable: dict[bytes, Task] = {}
+        """Queued and running tasks by key."""
+        self._running: set[Batch] = set()
+        self._running_cost = 0
+        self._learned_s = -math.inf
+        self._last_client: tuple[str, str] | None = None
+        """By origin and client."""
+        self._shared_until_s = -math.inf
+        self._is_shared = False
+        self._use(self._speed)
+
+    def refusal(self, cost: int, caller: Caller, deadline_s: float, now_s: float) -> Refusal | None:
+        """Why `cost` more tokens of a caller would not be taken; None when they would, and when there are none."""
+        if not cost:
+            return None
+        return self._admission.refusal(
+            cost,
+            caller,
+            left_s=deadline_s - now_s,
+            now_s=now_s,
+            running=self._running_cost,
+            doubt=self._doubt(now_s),
+        )
+
+    def reserve(self, caller: Caller, cost: int) -> None:
+        """Count tokens as waiting that are about to be submitted; as many fewer with a negative number."""
+        self._lines.expect(caller, cost)
+
+    def largest(self, caller: Caller) -> int:
+        """Tokens of the largest request of a caller that is ever taken."""
+        return self._admission.largest(caller)
+
+    def submit(self, request: Request, works: Sequence[tuple[int, Work]], now_s: float) -> list[int] | Refusal:
+        """Queue what is not on its way already, or nothing.
+
+        Args:
+            request: whose; empty.
+            works: its items, each with its position.
+            now_s: on the clock.
+
+        Returns:
+            Positions whose result comes with an equal item's, ascending; or why the request is not taken.
+        """
+        fresh: dict[bytes, Task] = {}
+        places: list[tuple[int, Task]] = []
+        queued: list[Task] = []
+        joined: list[int] = []
+        for position, work in works:
+            task = None if work.key is None else self._joinable.get(work.key) or fresh.get(work.key)
+            if task is None:
+                task = Task(work=work)
+                queued.append(task)
+                if work.key is not None:
+                    fresh[work.key] = task
+            else:
+                joined.append(position)
+            places.append((position, task))
+        cost = sum(task.cost for task in queued)
+        if (refusal := self.refusal(cost, request.caller, request.deadline_s, now_s)) is not None:
+            return refusal
+        if cost:
+            request.predicted_s = self._admission.predicted_s(cost, request.caller, running=self._running_cost)
+        self._note_client(request.caller, now_s)
+        self._joinable.update(fresh)
+        for position, task in places:
+            self._wait(request, task, position, now_s)
+        return joined
+
+    def take(self, now_s: float) -> Batch:
+        """The next batch; without tasks when nothing waits that anybody could still use."""
+        self._is_shared = now_s < self._shared_until_s
+        batch = Batch(tasks=[])
+        while self._lines.is_waiting and not batch.tasks:
+            batch.tasks = self._lines.take(self._limits)
+            for task in batch.tasks:
+                task.batch = batch
+            self._drop_late(batch, now_s)
+        if batch.tasks:
+            self._running.add(batch)
+            self._running_cost += batch.cost
+        return batch
+
+    def begin(self, batch: Batch, now_s: float) -> None:
+        """A batch is computed from now on: what nobody wants any more leaves it before."""
+        before = batch.cost
+        self._drop_late(batch, now_s)
+        self._running_cost -= before - batch.cost
+        batch.requests = {request for task in batch.tasks for request in task.waiters}
+        for request in batch.requests:
+            request.begin(now_s)
+        if not batch.tasks:
+            self._running.discard(batch)
+        batch.is_only = len(self._running) == 1 and not self._lines.is_waiting
+
+    def finish(self, batch: Batch, now_s: float) -> list[Request]:
+        """A batch is computed; returns the requests of which nothing is missing now."""
+        complete = []
+        self._running.discard(batch)
+        for request in batch.requests:
+            request.end(now_s)
+        for task in batch.tasks:
+            self._running_cost -= task.cost
+            self._forget_key(task)
+            for request, positions in task.waiters.items():
+                request.missing -= len(positions)
+                request.missing_cost -= task.cost
+                if not request.missing:
+                    request.finished_s = now_s
+                    self._admission.learn(request, now_s)
+                    complete.append(request)
+        return complete
+
+    def cancel(self, request: Request, now_s: float) -> None:
+        """A request is given up, or over; what nobody else wants of it is not computed."""
+        if not request.missing:
+            return
+        self._admission.learn(request, now_s)
+        for task in request.tasks:
+            if task.waiters.pop(request, None) is None:
+                continue
+            if task.lines:
+                self._lines.leave(task, request)
+            if not task.waiters and task.batch is None:
+                self._forget_key(task)
+        request.missing = request.missing_cost = 0
+
+    def learn(self, speed: Speed | None, *, padded_tokens: int, now_s: float) -> None:
+        """A batch was computed as under load.
+
+        Args:
+            speed: what is known of the model now; None for nothing new.
+            padded_tokens: of the batch.
+            now_s: on the clock.
+        """
+        self._learned_s = now_s
+        if padded_tokens > 0.8 * self._most_batched < 0.8 * self._most_ever:
+            grown = math.ceil(self._most_batched * self._policy.memory_regrowth)
+            self._most_batched, speed = min(self._most_ever, grown), speed or self._speed
+        if speed is not None:
+            self._use(speed)
+
+    def learn_memory_full(self, padded_tokens: int) -> None:
+        """The device had no memory for a batch of that size: for long none will be so large again."""
+        least = min(self._policy.least_tokens, self._most_ever)
+        self._most_batched = max(least, min(self._most_batched, padded_tokens // 2))
+        self._use(self._speed)
+
+    def backlog(self) -> Backlog:
+        """Work that waits, and how long it and the work in progress will take."""
+        cost = self._lines.cost + self._running_cost
+        return Backlog(queued_cost=self._lines.cost, predicted_wait_s=self._seconds(cost) if cost else 0.0)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether any task waits."""
+        return self._lines.is_waiting
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits, is expected or is computed."""
+        return not (self._lines.is_waiting or self._lines.cost or self._running)
+
+    def drop_all(self) -> set[Request]:
+        """Forget everything; returns the requests that waited."""
+        tasks = [*self._lines.drop_all(), *(task for batch in self._running for task in batch.tasks)]
+        self._joinable.clear()
+        return {request for task in tasks for request in task.waiters}
+
+    def _wait(self, request: Request, task: Task, position: int, now_s: float) -> None:
+        """Let a request wait for a task: in its own client's line too, where the task is queued."""
+        request.missing += 1
+        if (positions := task.waiters.get(request)) is not None:
+            positions.append(position)
+            return
+        task.waiters[request] = [position]
+        request.tasks.append(task)
+        request.missing_cost += task.cost
+        if task.batch is None:
+            self._lines.add(task, request)
+        elif task.batch.requests and request not in task.batch.requests:
+            task.batch.requests.add(request)
+            request.begin(now_s)
+
+    def _drop_late(self, batch: Batch, now_s: float) -> None:
+        """Forget the requests that cannot meet their deadlines, and the tasks that nobody wants."""
+        for request in {request for task in batch.tasks for request in task.waiters}:
+            if self._cannot_be_in_time(request, now_s):
+                batch.late.append(request)
+                self.cancel(request, now_s)
+        for task in batch.tasks:
+            if not task.waiters:
+                self._forget_key(task)
+        batch.tasks = [task for task in batch.tasks if task.waiters]
+
+    def _cannot_be_in_time(self, request: Request, now_s: float) -> bool:
+        left_s = request.deadline_s - now_s
+        return left_s <= 0 or self._seconds(request.missing_cost) > self._doubt(now_s) * left_s
+
+    def _note_client(self, caller: Caller, now_s: float) -> None:
+        """Take note of whether several clients send work."""
+        client = (caller.origin, caller.client)
+        if self._last_client not in {None, client}:
+            self._shared_until_s = now_s + self._policy.shared_s
+        self._last_client = client
+
+    def _forget_key(self, task: Task) -> None:
+        """Nobody may join the task any more."""
+        key = task.work.key
+        if key is not None and self._joinable.get(key) is task:
+            del self._joinable[key]
+
+    def _doubt(self, now_s: float) -> float:
+        """By how much a prediction may be too long."""
+        return self._policy.doubt if now_s - self._learned_s > self._policy.doubt_s else 1.0
+
+    @property
+    def _limits(self) -> Limits:
+        return self._shared_limits if self._is_shared else self._alone_limits
+
+    def _seconds(self, tokens: float) -> float:
+        """Time until so many tokens of usual items are computed, on all replicas."""
+        return self._speed.seconds_of(tokens, batch=self._limits.own) / self._replicas
+
+    def _use(self, speed: Speed) -> None:
+        policy, most = self._policy, self._most_batched
+        self._speed = speed
+        self._alone_limits = speed.limits(policy, longest_s=policy.longest_s, most=most)
+        self._shared_limits = speed.limits(policy, longest_s=policy.longest_shared_s, most=most)
+        quantum = max(self._alone_limits.fill, self._replicas * speed.tokens_in(policy.quantum_s))
+        self._lines.set_quantum(min(most, quantum))

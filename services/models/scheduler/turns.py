@@ -1,0 +1,115 @@
+"""Whose turn it is among those that wait: fair sharing by virtual time.
+
+Each has a virtual time, which what is computed for it advances; the one whose time is earliest is served. All together
+have one too, which runs as that of somebody who gets exactly its part: 30 tokens that are computed while 3 wait advance
+it by 10 (weighted fair queueing, Demers, Keshav and Shenker 1989; Linux' EEVDF). Who begins to wait gets the common
+time less one quantum, or its own time if that is later: so one who asks for little is served before those who always
+wait, and coming and going gains nothing. Newcomers without end starve nobody, as the common time goes on with what is
+computed for them, and soon one quantum before it is later than the time of those that wait.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from typing import Generic, TypeVar
+
+
+class Sharer:
+    """One of those that take turns."""
+
+    __slots__ = ("cost", "time")
+
+    def __init__(self) -> None:
+        self.cost = 0
+        """Tokens that it has waiting, those of which it is known that they will come included."""
+        self.time = float("-inf")
+        """Virtual. Unit: tokens."""
+
+
+SharerT = TypeVar("SharerT", bound=Sharer)
+
+
+class Turns(Generic[SharerT]):
+    """Those that wait. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._time = 0.0
+        """The common virtual time, which is never earlier than that of all who wait."""
+        self._waiting: dict[SharerT, None] = {}
+        self._heap: list[tuple[float, int, SharerT]] = []
+        """By virtual time; an entry whose time is no longer its sharer's is left over from before."""
+        self._numbers = itertools.count()
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
+    def join(self, sharer: SharerT, quantum: float) -> None:
+        """One begins to wait.
+
+        Args:
+            sharer: who; not waiting.
+            quantum: what one who was idle gets ahead of the others. Unit: tokens.
+        """
+        start = self.start(sharer, quantum)
+        self._waiting[sharer] = None
+        self._move(sharer, start)
+
+    def leave(self, sharer: SharerT) -> None:
+        """One waits no more."""
+        del self._waiting[sharer]
+
+    def start(self, sharer: SharerT, quantum: float) -> float:
+        """The virtual time of one that waits, or that it would have if it began to now."""
+        if sharer in self._waiting:
+            return sharer.time
+        # Where nobody waits there is nobody to be before, and the quantum is not kept for when somebody comes.
+        return max(sharer.time, self._time - (quantum if self._waiting else 0.0))
+
+    def earliest(self) -> SharerT:
+        """Whose turn it is; somebody must wait."""
+        while True:
+            time, _, sharer = self._heap[0]
+            if sharer in self._waiting and sharer.time == time:
+                self._time = max(self._time, time)
+                return sharer
+            heapq.heappop(self._heap)
+
+    def charge(self, sharer: SharerT, cost: int) -> None:
+        """Advance one that waits by what was taken for it, and the common time by what that is for each."""
+        self._time += cost / len(self._waiting)
+        self._move(sharer, sharer.time + cost)
+
+    def _move(self, sharer: SharerT, time: float) -> None:
+        sharer.time = time
+        heapq.heappush(self._heap, (time, next(self._numbers), sharer))
+        if len(self._heap) > 64 + 4 * len(self._waiting):
+            self._heap = [(each.time, next(self._numbers), each) for each in self._waiting]
+            heapq.heapify(self._heap)
+
+
+class Floor:
+    """Of two who wait the first goes first, and owes the second a part of what is computed.
+
+    Args:
+        share: that part; 0.1 lets the first have 9 tokens for one of the second.
+    """
+
+    def __init__(self, share: float) -> None:
+        self.per_second = (1 - share) / share
+        """Tokens of the first for one of the second."""
+        self._owed = 0.0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is the second's turn."""
+        return self._owed > 0
+
+    def note(self, cost: int, *, is_second: bool) -> None:
+        """So much was computed of one of them."""
+        self._owed += -cost if is_second else cost / self.per_second
+
+    def forgive(self) -> None:
+        """One of them waits alone: the second is owed nothing for that time, but what it had too early stays had."""
+        self._owed = min(0.0, self._owed)

@@ -1,0 +1,145 @@
+"""Random histories against what must always hold. Each is short, so that the numbers in a failing one can be read."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+import pytest
+
+from services.common.caller import Caller, Priority
+from services.models.scheduler.policy import Policy
+from services.models.scheduler.scheduler import Scheduler
+from services.models.scheduler.speed import Speed
+from services.models.scheduler.work import Batch, Refusal, Request, Task, Work
+
+HISTORIES = 100_000
+MOST_QUEUED = 200
+MOST_BATCHED = 24
+POLICY = Policy(least_tokens=12)
+SPEED = Speed(per_token=0.01, per_item=0.0, per_batch=0.05, tokens_per_item=4.0)
+CALLERS = [Caller(client=client, priority=priority) for client in "abcd" for priority in Priority]
+
+
+@dataclass
+class History:
+    """A scheduler, what it was told, and what came of it."""
+
+    chance: random.Random
+    now_s: float = 0.0
+    replicas: int = 1
+    waiting: dict[Request, None] = field(default_factory=dict)
+    """Neither complete, nor cancelled, nor late."""
+    gone: set[Request] = field(default_factory=set)
+    """Cancelled or late."""
+    complete: set[Request] = field(default_factory=set)
+    taken: list[Batch] = field(default_factory=list)
+    running: list[Batch] = field(default_factory=list)
+    computed: list[Task] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.replicas = self.chance.choice((1, 2))
+        self.scheduler = Scheduler(POLICY, most_queued=MOST_QUEUED, most_batched=MOST_BATCHED, replicas=self.replicas)
+        if self.chance.random() < 0.7:
+            self.scheduler.learn(SPEED, padded_tokens=1, now_s=0.0)
+
+    def submit(self) -> None:
+        deadline_s = self.now_s + self.chance.choice((0.2, 1.0, 5.0, 100.0))
+        request = Request(caller=self.chance.choice(CALLERS), deadline_s=deadline_s, submitted_s=self.now_s)
+        works = [
+            (at, Work(payload=None, cost=self.chance.randint(1, 16), key=self.chance.choice((None, b"x", b"y", b"z"))))
+            for at in range(self.chance.randint(1, 6))
+        ]
+        works = [(at, Work(payload=None, cost=7, key=work.key) if work.key else work) for at, work in works]
+        outcome = self.scheduler.submit(request, works, self.now_s)
+        if isinstance(outcome, Refusal):
+            assert not request.tasks
+            return
+        self.waiting[request] = None
+
+    def reserve(self) -> None:
+        caller, cost = self.chance.choice(CALLERS), self.chance.randint(1, 30)
+        if self.scheduler.refusal(cost, caller, self.now_s + 100, self.now_s) is None:
+            self.scheduler.reserve(caller, cost)
+            self.check()
+            self.scheduler.reserve(caller, -cost)
+
+    def take(self) -> None:
+        batch = self.scheduler.take(self.now_s)
+        self.note_late(batch)
+        if batch.tasks:
+            self.taken.append(batch)
+
+    def begin(self) -> None:
+        if not self.taken or len(self.running) >= self.replicas:
+            return
+        batch = self.taken.pop(self.chance.randrange(len(self.taken)))
+        self.scheduler.begin(batch, self.now_s)
+        self.note_late(batch)
+        for task in batch.tasks:
+            assert task.waiters, "computed for nobody"
+            assert not self.gone.intersection(task.waiters), "computed after its caller left"
+        self.computed += batch.tasks
+        if batch.tasks:
+            self.running.append(batch)
+
+    def finish(self) -> None:
+        if self.running:
+            batch = self.running.pop(self.chance.randrange(len(self.running)))
+            for request in self.scheduler.finish(batch, self.now_s):
+                assert request in self.waiting, "completed twice, or after it was gone"
+                del self.waiting[request]
+                self.complete.add(request)
+
+    def cancel(self) -> None:
+        if self.waiting:
+            request = self.chance.choice([*self.waiting])
+            self.scheduler.cancel(request, self.now_s)
+            del self.waiting[request]
+            self.gone.add(request)
+
+    def wait(self) -> None:
+        self.now_s += self.chance.choice((0.01, 0.1, 1.0))
+
+    def note_late(self, batch: Batch) -> None:
+        for request in batch.late:
+            if request in self.waiting:
+                del self.waiting[request]
+                self.gone.add(request)
+
+    def check(self) -> None:
+        lines = self.scheduler._lines
+        queued = {task for of in lines._classes.values() for line in of.lines() for task in line.tasks}
+        assert 0 <= lines.cost <= MOST_QUEUED
+        assert lines.cost_of_class(Priority.BULK) <= MOST_QUEUED / 2
+        assert all(task.waiters and task.batch is None for task in queued)
+        assert self.scheduler._running_cost == sum(batch.cost for batch in (*self.taken, *self.running))
+
+    def drain(self) -> None:
+        """Compute what is left."""
+        for _ in range(1000):
+            self.take()
+            self.begin()
+            self.finish()
+            if self.scheduler.is_idle:
+                return
+        raise AssertionError("never idle")
+
+
+STEPS = (History.submit,) * 5 + (History.take, History.begin, History.finish) * 3 + (History.cancel, History.wait)
+
+
+@pytest.mark.timeout(600)
+def test_whatever_happens_nothing_is_lost_late_or_out_of_bounds() -> None:
+    for seed in range(HISTORIES):
+        history = History(random.Random(seed))
+        try:
+            for _ in range(history.chance.randint(5, 30)):
+                history.chance.choice((*STEPS, History.reserve))(history)
+            history.check()
+            history.drain()
+            assert not history.waiting, "lost"
+            assert not history.scheduler._joinable
+            assert history.scheduler._lines.cost == 0
+        except BaseException as problem:
+            raise AssertionError(f"history {seed}: {problem!r}") from problem
