@@ -13,7 +13,7 @@ from grpc import StatusCode, aio
 from opentelemetry.trace import SpanKind
 
 from services.common import caller, status
-from services.common.deadline import ANSWER_S, Deadline, is_task_cancelled, time_left
+from services.common.deadline import ANSWER_S, Clock, Deadline, is_task_cancelled, time_left
 from services.common.errors import (
     BackendFailed,
     DeadlineExceeded,
@@ -76,10 +76,19 @@ class RpcClient(Generic[StubT]):
             deadline.
         fair_s: an attempt that had less time than this, and than `attempt_timeout_s`, is not held against its instance
             when it runs out.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, pool: Pool[StubT], *, attempt_timeout_s: float | None = None, fair_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        pool: Pool[StubT],
+        *,
+        attempt_timeout_s: float | None = None,
+        fair_s: float = 1.0,
+        clock: Clock = time.monotonic,
+    ) -> None:
         self.pool = pool
+        self._clock = clock
         self._attempt_timeout_s = float("inf") if attempt_timeout_s is None else attempt_timeout_s
         self._fair_s = min(fair_s, self._attempt_timeout_s)
         self._budget = RetryBudget()
@@ -120,7 +129,7 @@ class RpcClient(Generic[StubT]):
     @property
     def is_refusing(self) -> bool:
         """Whether there may be calls that need not be made now."""
-        return self._refusals.is_any_believed(time.monotonic())
+        return self._refusals.is_any_believed(self._clock())
 
     def refusal(self, name: str, *, queue: str, size: int, deadline: Deadline) -> Overloaded | None:
         """Why a call need not be made, as every instance has just refused the like; None when it has to be.
@@ -131,7 +140,7 @@ class RpcClient(Generic[StubT]):
             size: of the message, roughly. Unit: bytes.
             deadline: as of `call`.
         """
-        now_s, asked = time.monotonic(), _asked(name, queue, lambda: size, deadline.remaining_s())
+        now_s, asked = self._clock(), _asked(name, queue, lambda: size, deadline.remaining_s())
         refused = self._refusals.of_the_like(asked, now_s=now_s)
         if not refused or not self.pool.are_all(refused):
             return None
@@ -148,7 +157,7 @@ class RpcClient(Generic[StubT]):
         return self.pool.pick(exclude=self._refused(call))
 
     def _refused(self, call: _Call[StubT, Request, Reply]) -> Mapping[str, Refused]:
-        return self._refusals.of_the_like(call.asked(), now_s=time.monotonic())
+        return self._refusals.of_the_like(call.asked(), now_s=self._clock())
 
     def _pick_another(
         self, call: _Call[StubT, Request, Reply], first: Target[StubT], failure: RequestError
@@ -191,7 +200,7 @@ class RpcClient(Generic[StubT]):
         """Call, and let the instance's breaker, the metrics and the log know how it went."""
         timeout_s = min(call.deadline.remaining_s(), self._attempt_timeout_s)
         given_s, listened_s = self._times(timeout_s)
-        started_s = time.monotonic()
+        started_s = self._clock()
         outcome, code = Outcome.IGNORED, "CANCELLED"
         target.in_flight += 1
         self._in_flight.inc()
@@ -199,7 +208,7 @@ class RpcClient(Generic[StubT]):
             sent = call.method(target.stub)(call.request, timeout=listened_s, metadata=_metadata(given_s))
             reply = await sent
             outcome, code = Outcome.SUCCESS, "OK"
-            target.observe_latency(time.monotonic() - started_s)
+            target.observe_latency(self._clock() - started_s)
             _observe_load(target, await sent.trailing_metadata())
             return reply
         except aio.AioRpcError as exc:
@@ -214,7 +223,7 @@ class RpcClient(Generic[StubT]):
                     details=exc.details(),
                 )
             _observe_load(target, exc.trailing_metadata())
-            raise self._observe(error, call, target, time.monotonic() - started_s) from exc
+            raise self._observe(error, call, target, self._clock() - started_s) from exc
         except (asyncio.CancelledError, aio.UsageError) as exc:
             if is_task_cancelled():
                 raise
@@ -224,7 +233,7 @@ class RpcClient(Generic[StubT]):
             self._settle(target, permit, outcome)
             target.in_flight -= 1
             self._in_flight.dec()
-            _calls(self.pool.service, call.name, code).observe(time.monotonic() - started_s)
+            _calls(self.pool.service, call.name, code).observe(self._clock() - started_s)
 
     def _observe(
         self, error: RequestError, call: _Call[StubT, Request, Reply], target: Target[StubT], took_s: float
@@ -238,7 +247,7 @@ class RpcClient(Generic[StubT]):
         target.observe_refusal(retry_after_s)
         asked = _asked(call.name, call.queue, call.request.ByteSize, call.deadline.remaining_s() + took_s)
         who = target.who_refused(error)
-        return self._refusals.observe(asked, error, who=who, took_s=took_s, now_s=time.monotonic())
+        return self._refusals.observe(asked, error, who=who, took_s=took_s, now_s=self._clock())
 
     def _times(self, timeout_s: float) -> tuple[float, float]:
         """What the instance is told that it has, and how long it is listened to: a little longer, see `ANSWER_S`.
