@@ -11,7 +11,6 @@ from isolane.embedding.v1 import embedding_service_pb2 as pb
 from isolane.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from msgspec import Struct
 
-from gateway.clients.held_off import HeldOff
 from gateway.clients.items import Outcomes, ServedModel, Timings, read_items, served_models, timings
 from gateway.clients.variants import Variants
 from gateway.clients.vectors import Dtype, Vectors
@@ -23,6 +22,7 @@ from services.common.rpc.pool import Pools
 
 SERVICE = "embedding"
 HEALTH_SERVICE = pb.DESCRIPTOR.services_by_name["EmbeddingService"].full_name
+EMBED = "Embed"
 
 Text = str | list[int]
 """One input: text, or token ids."""
@@ -65,8 +65,7 @@ class EmbeddingClient:
 
     def __init__(self, pools: Pools, *, attempt_timeout_s: float | None = None, clock: Clock = time.monotonic) -> None:
         self.pool = pools.open(SERVICE, EmbeddingServiceStub, health_service=HEALTH_SERVICE)
-        self._rpc = RpcClient(self.pool, attempt_timeout_s=attempt_timeout_s)
-        self.held_off = HeldOff(self._rpc, "Embed")
+        self.rpc = RpcClient(self.pool, attempt_timeout_s=attempt_timeout_s)
         self.variants = Variants(SERVICE, clock=clock)
 
     async def embed(
@@ -102,7 +101,7 @@ class EmbeddingClient:
             vector_type=_VECTOR_TYPES[dtype],
             input_type=_INPUT_TYPES[input_type],
         )
-        reply = await self._rpc.call("Embed", lambda stub: stub.Embed, request, deadline=deadline, queue=model)
+        reply = await self.rpc.call(EMBED, lambda stub: stub.Embed, request, deadline=deadline, queue=model)
         self.variants.note(reply.model)
         outcomes = read_items(reply.items, "input", expected=len(inputs), keeps_failures=keeps_failures)
         embedded = Embedded(
@@ -124,7 +123,7 @@ class EmbeddingClient:
 
     async def list_models(self, deadline: Deadline) -> list[ServedModel]:
         """The models that the service has; RequestError when none of its instances answers."""
-        reply = await self._rpc.call(
+        reply = await self.rpc.call(
             "ListModels", lambda stub: stub.ListModels, pb.ListModelsRequest(), deadline=deadline
         )
         self.variants.note(*reply.models)

@@ -13,9 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.common.deadline import Clock
 from services.common.discovery.base import Endpoint
-from services.common.errors import Overloaded
 from services.common.rpc.breaker import Breaker
-from services.common.rpc.hold_off import Asked
 from services.common.rpc.target import InstanceState, Target
 
 StubT = TypeVar("StubT")
@@ -101,7 +99,7 @@ class Instance(Target[StubT]):
         """Remember when the work that the instance had would be done."""
         self._free_at_s = self._clock() + predicted_wait_s
 
-    def observe_refusal(self, asked: Asked, refusal: Overloaded, *, retry_after_s: float, took_s: float) -> Overloaded:
+    def observe_refusal(self, retry_after_s: float) -> None:
         """Remember also until when the instance refuses; answers to what it had taken before do not end that.
 
         That is until its queue is done, where it says so: its client's own time to come back may be much later.
@@ -110,7 +108,6 @@ class Instance(Target[StubT]):
         wait_s = self._free_at_s - now_s
         until_s = now_s + min(retry_after_s, wait_s if wait_s > 0 else _LONGEST_REFUSAL_S)
         self._refuses_until_s = max(self._refuses_until_s, until_s)
-        return super().observe_refusal(asked, refusal, retry_after_s=retry_after_s, took_s=took_s)
 
     def stay_away(self, seconds: float) -> None:
         """Pick others first for so long, at most a minute; where it is the only one it is asked all the same."""

@@ -6,10 +6,7 @@ from typing import cast
 import pytest
 from grpc import aio
 
-from services.common.caller import ANYONE
 from services.common.discovery.base import Endpoint
-from services.common.errors import Overloaded
-from services.common.rpc.hold_off import Asked
 from services.common.rpc.instance import Instance
 from services.common.rpc.instance_pool import _by_preference
 from services.common.testing.breakers import AlwaysClosed
@@ -26,11 +23,6 @@ def instance(clock: FakeClock) -> Instance[None]:
         breaker=AlwaysClosed(),
         clock=clock,
     )
-
-
-def refuse(one: Instance[None], retry_after_s: float) -> None:
-    asked = Asked(queue="", caller=ANYONE, size=lambda: 100, time_s=1.0)
-    one.observe_refusal(asked, Overloaded("full"), retry_after_s=retry_after_s, took_s=0.001)
 
 
 def test_a_slower_instance_is_expected_to_take_longer() -> None:
@@ -113,7 +105,7 @@ def test_a_refusal_counts_as_a_long_wait_for_as_long_as_it_says_and_however_fast
     slow, refusing = instance(clock), instance(clock)
     slow.observe_latency(2.0)
 
-    refuse(refusing, 3.0)
+    refusing.observe_refusal(3.0)
     clock.advance(2.9)
     slow.observe_latency(2.0)
     during = (refusing.is_refusing, refusing.predicted_wait_s > slow.predicted_wait_s)
@@ -126,11 +118,11 @@ def test_a_refusal_counts_as_a_long_wait_for_as_long_as_it_says_and_however_fast
 def test_answers_to_what_was_taken_before_do_not_end_a_refusal() -> None:
     clock = FakeClock()
     one = instance(clock)
-    refuse(one, 3.0)
+    one.observe_refusal(3.0)
 
     one.observe_latency(0.001)
     one.observe_load(0.0)
-    refuse(one, 0.1)
+    one.observe_refusal(0.1)
     clock.advance(2.0)
 
     assert one.is_refusing
@@ -141,7 +133,7 @@ def test_an_instance_refuses_for_no_longer_than_its_queue_lasts_where_it_says_so
     clock = FakeClock()
     one = instance(clock)
     one.observe_load(0.8)
-    refuse(one, 25.0)  # the time of one client, who sends too much
+    one.observe_refusal(25.0)  # the time of one client, who sends too much
 
     clock.advance(0.7)
     before = one.is_refusing
@@ -153,7 +145,7 @@ def test_an_instance_refuses_for_no_longer_than_its_queue_lasts_where_it_says_so
 def test_no_refusal_keeps_an_instance_away_for_ever() -> None:
     clock = FakeClock()
     one = instance(clock)
-    refuse(one, 86_400.0)
+    one.observe_refusal(86_400.0)
 
     clock.advance(61.0)
 
