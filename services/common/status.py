@@ -90,21 +90,21 @@ def encode(error: RequestError) -> tuple[StatusCode, str, tuple[tuple[str, bytes
 
 def decode(failure: AioRpcError, service: str) -> RequestError:
     """The error that `service` raised, or what its bare status means."""
+    return read(failure, service)[0]
+
+
+def read(failure: AioRpcError, service: str) -> tuple[RequestError, bool]:
+    """The same, and whether a server of ours said it in its own words; else gRPC did, a proxy, or another server."""
     info, retry_after_s = _details(failure)
     if info is not None and info.domain == DOMAIN:
         cls = error_class(info.reason) or _by_status(failure)
         error = cls(failure.details() or "", retry_after_s=retry_after_s, param=info.metadata.get("param"))
         if isinstance(error, Overloaded):
             error.work_s = read_microseconds(info.metadata.get(_WORK_KEY))
-        return error
+        return error, True
     cls = _by_status(failure)
-    return cls(f"{service}: {_BARE.get(cls, 'the call failed')}", retry_after_s=retry_after_s or _BARE_RETRY_S.get(cls))
-
-
-def is_ours(failure: AioRpcError) -> bool:
-    """Whether a server of ours ended the call, in its own words; else gRPC did, a proxy, or another server."""
-    info, _ = _details(failure)
-    return info is not None and info.domain == DOMAIN
+    message = f"{service}: {_BARE.get(cls, 'the call failed')}"
+    return cls(message, retry_after_s=retry_after_s or _BARE_RETRY_S.get(cls)), False
 
 
 def encode_load(queued_cost: int, predicted_wait_s: float) -> tuple[tuple[str, str], ...]:

@@ -188,7 +188,8 @@ class RpcClient(Generic[StubT]):
             _observe_reply(target, reply)
             return reply
         except aio.AioRpcError as exc:
-            outcome, code = self._judge(exc, timeout_s), exc.code().name
+            error, is_ours = status.read(exc, self.pool.service)
+            outcome, code = self._judge(exc.code(), timeout_s, is_ours=is_ours), exc.code().name
             if outcome is Outcome.FAILURE:
                 log.warning(
                     "attempt_failed",
@@ -197,7 +198,8 @@ class RpcClient(Generic[StubT]):
                     code=code,
                     details=exc.details(),
                 )
-            raise self._error(exc, target, wanted, time.monotonic() - started_s) from exc
+            _observe_load(target, exc.trailing_metadata())
+            raise self._noted(error, target, wanted, time.monotonic() - started_s) from exc
         except (asyncio.CancelledError, aio.UsageError) as exc:
             if is_task_cancelled():
                 raise
@@ -209,10 +211,8 @@ class RpcClient(Generic[StubT]):
             self._in_flight.dec()
             _calls(self.pool.service, asked.name, code).observe(time.monotonic() - started_s)
 
-    def _error(self, failure: aio.AioRpcError, target: Target[StubT], wanted: Asked, took_s: float) -> RequestError:
-        """The error that the call ended with; what it says of the instance's load is noted."""
-        error = status.decode(failure, self.pool.service)
-        _observe_load(target, failure.trailing_metadata())
+    def _noted(self, error: RequestError, target: Target[StubT], wanted: Asked, took_s: float) -> RequestError:
+        """The error that the call ended with; what it says of the instance is noted."""
         retry_after_s = _RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
         if isinstance(error, (Unavailable, BackendFailed)):
             target.stay_away(retry_after_s)
@@ -229,10 +229,9 @@ class RpcClient(Generic[StubT]):
             return timeout_s, timeout_s + ANSWER_S
         return max(timeout_s / 2, timeout_s - ANSWER_S), timeout_s
 
-    def _judge(self, failure: aio.AioRpcError, timeout_s: float) -> Outcome:
+    def _judge(self, code: StatusCode, timeout_s: float, *, is_ours: bool) -> Outcome:
         """What a failed attempt says of its instance."""
-        code = failure.code()
-        if status.is_ours(failure):
+        if is_ours:
             # It lives. Were this not counted, one client's refused calls could hold an open breaker's probe for ever.
             return Outcome.IGNORED if code is StatusCode.UNAVAILABLE else Outcome.SUCCESS
         is_slow = code is StatusCode.DEADLINE_EXCEEDED and timeout_s >= self._fair_s
