@@ -135,9 +135,10 @@ class Upstream(pb_grpc.EmbeddingServiceServicer):
             await context.abort(StatusCode.INTERNAL, "the device is gone")
         if self.error is not None:
             await context.abort(*status.encode(self.error))
+        reply = await self.answer(request)
         if self.wait_s is not None:
-            context.set_trailing_metadata(status.encode_load(0, self.wait_s))
-        return await self.answer(request)
+            reply.load.predicted_wait_us = round(self.wait_s * 1e6)
+        return reply
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:  # noqa: N802 - gRPC's
         await context.abort(StatusCode[request.model], "as the test wants it")
