@@ -1,9 +1,10 @@
 """Refusals for load: who has refused the like of a request a moment ago, and when those who were refused may come back.
 
 To be asked costs an instance about as much time as to answer a small request, so in a flood it is asked only now and
-then. What it refuses is believed for a moment, for requests that would fare no better: of the same client and priority,
-for the same queue, at least half as large, with no more time. When every instance has refused the like, the caller need
-not ask; after the moment one is asked again, and what comes until it has refused that goes to it too.
+then. What it refuses counts for requests that would fare no better: of the same client and priority, for the same
+queue, at least half as large, with no more time. For a while others are asked first; for a moment it is believed: when
+every instance is, the caller need not ask. After that one is asked again, and what comes until it has refused goes to
+it too.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ class RefusalPolicy:
     requests have time, and it must not run empty: of 1 s these are 50 ms."""
     like_size: float = 0.5
     """Requests smaller than this part of the refused one may fit and are tried: of 1,000 bytes, 499."""
+    avoided_s: float = 5.0
+    """Others are asked first for so long at most, and a request that they refuse is not tried here. More spares second
+    attempts that end like the first, less finds sooner what others left free. Unit: seconds."""
     unsaid_s: float = 1.0
     """When to come back, where a refusal does not say. Unit: seconds."""
     longest_s: float = 30.0
@@ -74,8 +78,8 @@ class Refused:
     """Of the request. Unit: bytes."""
     time_s: float
     """Requests with more time than this are tried. Unit: seconds."""
-    until_s: float
-    """When it is believed no longer."""
+    believed_until_s: float
+    avoided_until_s: float
     room_at_s: float
     """When the instance said that there would be room."""
     work_s: float
@@ -98,19 +102,31 @@ class Refusals:
         """By kind of request and by instance."""
         self._free_at_s: OrderedDict[Hashable, float] = OrderedDict()
         """When the work of those to whom times were given will be done."""
-        self._until_s = float("-inf")
+        self._believed_until_s = self._avoided_until_s = float("-inf")
+        """Of all refusals."""
 
     def is_any_believed(self, now_s: float) -> bool:
-        """Whether some requests need not be tried now; costs one comparison."""
-        return now_s < self._until_s
+        """Whether some requests need not be made now; costs one comparison."""
+        return now_s < self._believed_until_s
 
-    def of_the_like(self, asked: Asked, *, now_s: float) -> Mapping[str, Refused]:
-        """Who has refused a request that would have fared no worse, and is still believed; by instance."""
-        if now_s >= self._until_s or (known := self._refused.get(asked.key)) is None:
+    def is_any_avoided(self, now_s: float) -> bool:
+        """Whether there is an instance that some requests should avoid now; costs one comparison."""
+        return now_s < self._avoided_until_s
+
+    def believed(self, asked: Asked, *, now_s: float) -> Mapping[str, Refused]:
+        """By instance, the refusals that need not be asked for again: all, when every instance has given one."""
+        if not self.is_any_believed(now_s):
             return {}
-        believed = {who: last for who, last in known.items() if now_s < last.until_s and asked.time_s <= last.time_s}
-        size = asked.size() if believed else 0
-        return {who: last for who, last in believed.items() if size >= self._policy.like_size * last.size}
+        avoided = self.avoided(asked, now_s=now_s)
+        return {who: last for who, last in avoided.items() if now_s < last.believed_until_s}
+
+    def avoided(self, asked: Asked, *, now_s: float) -> Mapping[str, Refused]:
+        """By instance, the refusals of a request that would have fared no worse, those believed and some more."""
+        if not self.is_any_avoided(now_s) or (known := self._refused.get(asked.key)) is None:
+            return {}
+        late = {who: r for who, r in known.items() if now_s < r.avoided_until_s and asked.time_s <= r.time_s}
+        size = asked.size() if late else 0
+        return {who: last for who, last in late.items() if size >= self._policy.like_size * last.size}
 
     def refuse(self, asked: Asked, refused: Mapping[str, Refused], *, now_s: float) -> Overloaded:
         """The refusal of a request that nobody needs to be asked for: it may come back to whoever has room first.
@@ -143,13 +159,16 @@ class Refusals:
         policy = self._policy
         retry_after_s = policy.unsaid_s if refusal.retry_after_s is None else refusal.retry_after_s
         work_s = refusal.work_s or 0.0
-        until_s = now_s + min(max(policy.believed_s, took_s), policy.believed_share * asked.time_s, retry_after_s)
-        self._until_s = max(self._until_s, until_s)
+        believed_s = min(max(policy.believed_s, took_s), policy.believed_share * asked.time_s, retry_after_s)
+        avoided_s = min(max(policy.avoided_s, believed_s), retry_after_s)
+        self._believed_until_s = max(self._believed_until_s, now_s + believed_s)
+        self._avoided_until_s = max(self._avoided_until_s, now_s + avoided_s)
         last = Refused(
             size=asked.size(),
             # As much at the end of the moment as the refused one had at its start: a client's next is no better off.
             time_s=asked.time_s * (1 + policy.believed_share),
-            until_s=until_s,
+            believed_until_s=now_s + believed_s,
+            avoided_until_s=now_s + avoided_s,
             room_at_s=now_s + retry_after_s,
             work_s=work_s,
         )

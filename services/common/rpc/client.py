@@ -91,6 +91,8 @@ class RpcClient(Generic[StubT]):
         self._attempt_timeout_s = float("inf") if attempt_timeout_s is None else attempt_timeout_s
         self._fair_s = min(fair_s, self._attempt_timeout_s)
         self._budget = RetryBudget()
+        self._refusal_budget = RetryBudget()
+        """Of its own: the refusals of one client must not take the second attempt from another's failure."""
         self._refusals = Refusals()
         self._in_flight = metrics.rpc_client_in_flight().labels(pool.service)
 
@@ -114,6 +116,7 @@ class RpcClient(Generic[StubT]):
         call = _Call(name=name, method=method, request=request, deadline=deadline, queue=queue)
         first, permit = self._pick(call)
         self._budget.record_call()
+        self._refusal_budget.record_call()
         try:
             return await self._attempt(call, first, permit)
         except (Unavailable, DeadlineExceeded, *_REFUSALS) as exc:
@@ -140,30 +143,33 @@ class RpcClient(Generic[StubT]):
             deadline: as of `call`.
         """
         now_s, asked = self._clock(), _asked(name, queue, lambda: size, deadline.remaining_s())
-        refused = self._refusals.of_the_like(asked, now_s=now_s)
-        if not refused or not self.pool.are_all(refused):
+        return self._refusal(name, asked, self._refusals.believed(asked, now_s=now_s), now_s)
+
+    def _refusal(self, name: str, asked: Asked, believed: Mapping[str, Refused], now_s: float) -> Overloaded | None:
+        if not believed or not self.pool.are_all(believed):
             return None
         _refused_early(self.pool.service, name).inc()
-        return self._refusals.refuse(asked, refused, now_s=now_s)
+        return self._refusals.refuse(asked, believed, now_s=now_s)
 
     def _pick(self, call: _Call[StubT, Request, Reply]) -> tuple[Target[StubT], Permit]:
-        """An instance that has not just refused the like; Overloaded when there is none."""
-        if not self.is_refusing:
+        """An instance that has not refused the like lately, else one that has; Overloaded when all just have."""
+        now_s = self._clock()
+        if not self._refusals.is_any_avoided(now_s):
             return self.pool.pick()
-        size = call.request.ByteSize()
-        if (refusal := self.refusal(call.name, queue=call.queue, size=size, deadline=call.deadline)) is not None:
+        asked = call.asked()
+        believed = self._refusals.believed(asked, now_s=now_s)
+        if (refusal := self._refusal(call.name, asked, believed, now_s)) is not None:
             raise refusal
-        return self.pool.pick(exclude=self._refused(call))
-
-    def _refused(self, call: _Call[StubT, Request, Reply]) -> Mapping[str, Refused]:
-        return self._refusals.of_the_like(call.asked(), now_s=self._clock())
+        avoided = self._refusals.avoided(asked, now_s=now_s)
+        return self.pool.pick(exclude=believed if self.pool.are_all(avoided) else avoided)
 
     def _pick_another(
         self, call: _Call[StubT, Request, Reply], first: Target[StubT], failure: RequestError
     ) -> tuple[Target[StubT], Permit]:
         """Another instance, or the first failure again when there is none that may be tried."""
         try:
-            second, permit = self.pool.pick(exclude={first.address, *self._refused(call)})
+            avoided = self._refusals.avoided(call.asked(), now_s=self._clock())
+            second, permit = self.pool.pick(exclude={first.address, *avoided})
         except Unavailable:
             raise failure from failure.__cause__  # the answer's own cause, not the search for another instance
         if self._may_try(second, first, failure):
@@ -175,8 +181,8 @@ class RpcClient(Generic[StubT]):
         """Whether the budget has a second attempt, and whether that could end better."""
         if not isinstance(failure, _REFUSALS):
             return self._budget.try_spend(first.held + 1)
-        # A proxy might pick the same instance again, and calls that are refused do not all come back at once.
-        return second is not first and not second.is_refusing and self._budget.try_spend(0)
+        # A proxy might pick the same instance again.
+        return second is not first and self._refusal_budget.try_spend(0)
 
     async def _second_attempt(
         self, call: _Call[StubT, Request, Reply], target: Target[StubT], permit: Permit, pause_s: float
@@ -237,12 +243,10 @@ class RpcClient(Generic[StubT]):
         self, error: RequestError, call: _Call[StubT, Request, Reply], target: Target[StubT], took_s: float
     ) -> RequestError:
         """Take note of what an error says of its instance's load; returns it, or one with a time of its own."""
-        retry_after_s = _RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
         if isinstance(error, (Unavailable, BackendFailed)):
-            target.stay_away(retry_after_s)
+            target.stay_away(_RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s)
         if not isinstance(error, Overloaded):
             return error
-        target.observe_refusal(retry_after_s)
         asked = _asked(call.name, call.queue, call.request.ByteSize, call.deadline.remaining_s() + took_s)
         who = target.who_refused(error)
         return self._refusals.observe(asked, error, who=who, took_s=took_s, now_s=self._clock())

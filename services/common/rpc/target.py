@@ -56,19 +56,11 @@ class Target(Generic[StubT]):
             return ""
         return f"its calls kept failing; next try in {self.breaker.retry_after_s():.1f} s"
 
-    @property
-    def is_refusing(self) -> bool:
-        """True while it is known to refuse work for its load."""
-        return False
-
     def observe_latency(self, seconds: float) -> None:
         """Take note of how long an answered call took."""
 
     def observe_load(self, predicted_wait_s: float) -> None:
         """Take note of the wait that an answer or a refusal says a request would have now."""
-
-    def observe_refusal(self, retry_after_s: float) -> None:
-        """Take note that a call was refused for load, and after which time one may be taken."""
 
     def who_refused(self, refusal: Overloaded) -> str:  # noqa: ARG002 - behind a proxy it matters
         """The instance that gave a refusal; empty where that is unknown."""

@@ -37,13 +37,17 @@ class Flood:
         return self.refusals.observe(what, refusal, who=who, took_s=took_s, now_s=self.clock())
 
     def who(self, what: Asked) -> set[str]:
-        """Who has refused the like."""
-        return set(self.refusals.of_the_like(what, now_s=self.clock()))
+        """Who is believed to refuse it."""
+        return set(self.refusals.believed(what, now_s=self.clock()))
+
+    def avoided(self, what: Asked) -> set[str]:
+        """Who is asked last."""
+        return set(self.refusals.avoided(what, now_s=self.clock()))
 
     def early(self, what: Asked) -> float:
         """The retry time of what is refused without asking."""
         now_s = self.clock()
-        refusal = self.refusals.refuse(what, self.refusals.of_the_like(what, now_s=now_s), now_s=now_s)
+        refusal = self.refusals.refuse(what, self.refusals.believed(what, now_s=now_s), now_s=now_s)
         assert refusal.retry_after_s is not None
         return refusal.retry_after_s
 
@@ -118,6 +122,27 @@ def test_how_long_a_refusal_is_believed(
     assert (before, after) == ((believed_s > 0,) * 2, (False, False))
 
 
+@pytest.mark.parametrize(("retry_after_s", "avoided_s"), [(3.0, 3.0), (60.0, 5.0), (0.004, 0.004), (0.0, 0.0)])
+def test_how_long_the_others_are_asked_first(flood: Flood, retry_after_s: float, avoided_s: float) -> None:
+    flood.refuse(asked(), retry_after_s=retry_after_s)
+
+    flood.clock.advance(max(0.0, avoided_s - 0.0005))
+    before = flood.refusals.is_any_avoided(flood.clock()), bool(flood.avoided(asked()))
+    another = flood.avoided(asked(caller=Caller(client="another")))
+    flood.clock.advance(0.001)
+    after = flood.refusals.is_any_avoided(flood.clock()), bool(flood.avoided(asked()))
+
+    assert (before, after) == ((avoided_s > 0,) * 2, (False, False))
+    assert another == set()
+
+
+def test_who_is_believed_is_avoided_too_however_long_that_is(flood: Flood) -> None:
+    flood.refuse(asked(time_s=600.0), retry_after_s=60.0, took_s=20.0)
+    flood.clock.advance(19.0)
+
+    assert flood.who(asked()) == flood.avoided(asked()) == {"one"}
+
+
 def test_each_instance_is_believed_for_itself(flood: Flood) -> None:
     flood.refuse(asked(), who="one")
     flood.clock.advance(0.006)
@@ -141,8 +166,8 @@ def test_a_message_is_measured_only_where_its_size_decides(flood: Flood) -> None
 
     flood.refuse(asked())
 
-    assert flood.who(Asked(queue="Embed mini", caller=ANYONE, size=measure, time_s=9.0)) == set()
-    assert flood.who(Asked(queue="Embed base", caller=ANYONE, size=measure, time_s=1.0)) == set()
+    assert flood.avoided(Asked(queue="Embed mini", caller=ANYONE, size=measure, time_s=9.0)) == set()
+    assert flood.avoided(Asked(queue="Embed base", caller=ANYONE, size=measure, time_s=1.0)) == set()
 
 
 # When to come back.
@@ -252,7 +277,7 @@ def test_the_retry_times_that_are_remembered_are_bounded(flood: Flood) -> None:
 def test_a_client_that_is_refused_often_is_not_forgotten_for_names_that_come_once(flood: Flood) -> None:
     names = (Caller(client=f"name-{number}") for number in itertools.count())
     regular = asked(caller=Caller(client="regular"))
-    for _ in range(3):
+    for _ in range(2):
         flood.refuse(regular)
         for _ in range(POLICY.most_keys - 1):
             flood.refuse(asked(caller=next(names)))
