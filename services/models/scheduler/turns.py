@@ -35,7 +35,7 @@ class Turns(Generic[SharerT]):
 
     def __init__(self) -> None:
         self._time = 0.0
-        """The common virtual time, which is never earlier than that of all who wait."""
+        """The common virtual time."""
         self._waiting: dict[SharerT, None] = {}
         self._heap: list[tuple[float, int, SharerT]] = []
         """By virtual time; an entry whose time is no longer its sharer's is left over from before."""
@@ -72,7 +72,6 @@ class Turns(Generic[SharerT]):
         while True:
             time, _, sharer = self._heap[0]
             if sharer in self._waiting and sharer.time == time:
-                self._time = max(self._time, time)
                 return sharer
             heapq.heappop(self._heap)
 
