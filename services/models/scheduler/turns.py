@@ -80,7 +80,6 @@ class Turns(Generic[SharerT]):
         while True:
             time, _, sharer = self._heap[0]
             if sharer in self._waiting and sharer.time == time:
-                self._time = max(self._time, time)
                 return sharer
             heapq.heappop(self._heap)
 
