@@ -67,8 +67,11 @@ class Gates:
             ("/v2/rerank", reranking),
             ("/v1/convert/", Gate(settings.documents)),
         )
+        self._by_path = dict(self._by_prefix)
         self._other = Gate(_SMALL)
 
     def of(self, path: str) -> Gate:
         """The gate for a path."""
+        if (gate := self._by_path.get(path)) is not None:
+            return gate
         return next((gate for prefix, gate in self._by_prefix if path.startswith(prefix)), self._other)

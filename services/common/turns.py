@@ -21,6 +21,11 @@ class FairTurns:
         self._free = number
         self._waiting: OrderedDict[str, OrderedDict[str, _Line]] = OrderedDict()
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anybody waits for a turn."""
+        return bool(self._waiting)
+
     @asynccontextmanager
     async def turn(self, origin: str, client: str) -> AsyncIterator[None]:
         """Wait for a turn and have it while the body runs.

@@ -48,15 +48,13 @@ def overloaded(refusal: Refusal | None) -> Overloaded:
 
 
 def ended(admission: Admission, *, took_s: float, predicted_s: float = 1.0, missing: int = 0) -> None:
-    asked = Request(
-        caller=ALICE, deadline_s=1e6, submitted_s=NOW_S - took_s, predicted_s=predicted_s, missing=missing
-    )
+    asked = Request(caller=ALICE, deadline_s=1e6, submitted_s=NOW_S - took_s, predicted_s=predicted_s, missing=missing)
     admission.learn(asked, NOW_S)
 
 
 def test_what_comes_in_time_by_a_margin_is_taken(admission: Admission) -> None:
     assert refused(admission, 50, left_s=1.5 * 1.1 + 0.1) is None
-    assert overloaded(refused(admission, 50, left_s=1.5 * 1.1 - 0.1))
+    assert overloaded(refused(admission, 50, left_s=1.5 * 1.1 - 0.1)).retry_after_s
 
 
 def test_what_took_longer_than_predicted_makes_it_careful_and_the_rest_bold_again(admission: Admission) -> None:
@@ -66,7 +64,7 @@ def test_what_took_longer_than_predicted_makes_it_careful_and_the_rest_bold_agai
     for _ in range(1000):
         ended(admission, took_s=1.0)
 
-    assert overloaded(while_careful)
+    assert overloaded(while_careful).retry_after_s
     assert refused(admission, 50, left_s=2.0) is None
 
 

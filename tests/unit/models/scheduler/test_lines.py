@@ -66,7 +66,9 @@ def test_nobody_gets_ahead_by_more_than_a_quantum_however_long_it_was_idle() -> 
 
     wait(lines, caller("idle"), *[10] * 100)
 
-    assert clients(taken(lines, 8)) == ["idle"] * 5 + ["flood", "idle", "flood"]
+    after = clients(taken(lines, 16))
+    assert after[:5] == ["idle"] * 5
+    assert 4 <= after[6:].count("flood") <= 6
 
 
 def test_a_quantum_is_not_kept_for_later_where_nobody_waited() -> None:
@@ -110,7 +112,8 @@ def test_new_clients_without_end_leave_one_that_waits_its_part() -> None:
             wait(lines, caller("new", f"origin {number}"), 50)
         served.update({task.first.client: task.cost for task in lines.take(ONE)})
 
-    assert served["steady"] >= served.total() / 3 - 150, "one or two new ones wait beside it"
+    # Two or three wait: half of a third at least.
+    assert served["steady"] >= served.total() / 6 - 150
 
 
 def test_clients_of_one_origin_share_the_part_of_one() -> None:
@@ -184,12 +187,22 @@ def test_bulk_work_that_comes_and_goes_has_no_more_than_its_floor() -> None:
     lines, served = lines_of(100), Counter[Priority]()
     wait(lines, caller("b"), *[10] * 2000)
 
-    for _ in range(900):
+    for _ in range(600):
         if not waiting(caller("a", priority=BULK), lines):
             wait(lines, caller("a", priority=BULK), 10)
-        served.update(task.first.priority for batch in taken(lines, 2) for task in batch)
+        served.update(task.first.priority for batch in taken(lines, 3) for task in batch)
 
     assert served[BULK] <= served.total() / 10 + 1
+
+
+def test_bulk_work_is_owed_nothing_for_the_time_in_which_it_did_not_wait() -> None:
+    lines = lines_of(50)
+    wait(lines, caller("b"), *[10] * 1000)
+    taken(lines, 500)
+
+    wait(lines, caller("a", priority=BULK), *[10] * 100)
+
+    assert clients(taken(lines, 100)).count("a") == pytest.approx(10, abs=1)
 
 
 def test_bulk_work_alone_is_served_at_once_and_owes_nothing_for_it() -> None:
