@@ -40,7 +40,8 @@ class Policy:
     always waits has a p99 of 35 ms, at 0.05 s 61, at 0.0125 s 21 with 2 % fewer tokens a second; one client alone gains
     nothing by longer batches."""
     fill_overhead: float = 0.10
-    """As `overhead`, for items of clients whose turn it is not: more of them gain less than they cost who waits. At 0.01 a client beside five floods has a p99 of 188 ms in place of 51."""
+    """As `overhead`, for items of clients whose turn it is not: more of them gain less than they cost who waits. At 0.01
+    a client beside five floods has a p99 of 188 ms in place of 51."""
     least_tokens: int = 64
     """Batches may always be so large."""
     padding_overhead: float = 0.5

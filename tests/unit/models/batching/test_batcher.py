@@ -148,10 +148,10 @@ async def test_items_of_nearly_the_same_length_share_a_batch() -> None:
 
     async with running(batcher):
         async with busy(model, batcher):
-            waiting = await queued(batcher, *(work(length, length) for length in (40, 20, 42, 39, 60, 20, 61)))
+            waiting = await queued(batcher, *(work(length, length) for length in (30, 10, 32, 29, 20, 10, 31)))
         await waiting
 
-    assert later(model) == [[40, 39], [20, 20], [42], [60, 61]]
+    assert later(model) == [[30, 29], [10, 10], [32, 31], [20]]
 
 
 async def test_padding_stays_small_on_a_log_normal_mix() -> None:
