@@ -32,7 +32,6 @@ from ops.progress import Progress
 
 _TEXT = "What does the gateway add to a call?"
 _BODY = json.dumps({"model": MODEL, "input": _TEXT, "encoding_format": "base64"}).encode()
-_CALLERS = (1, 32)
 _MOST_PER_S = 20_000
 """More than any gateway in Python answers: a turn must not run out of requests."""
 
@@ -93,7 +92,7 @@ def turn(generator: Generator, pair: Pair, callers: int, seconds: float) -> Cost
 def costs(pairs: Sequence[Pair], options: Namespace) -> Iterator[Figure]:
     """CPU per request of every pair, and ours as a ratio of each other's."""
     measure = partial(turn, Generator(program=vegeta(Progress())), seconds=options.seconds)
-    for callers in _CALLERS:
+    for callers in options.callers:
         rounds: list[list[Cost]] = []
         for number in range(options.rounds):
             say(f"{callers} callers: round {number + 1} of {options.rounds}")
@@ -139,6 +138,7 @@ def parse() -> Namespace:
     arguments = parser((__doc__ or "").splitlines()[0])
     arguments.add_argument("--rounds", type=int, default=5, help="turns of each pair and number of callers")
     arguments.add_argument("--seconds", type=float, default=5.0, help="length of a turn")
+    arguments.add_argument("--callers", type=int, nargs="+", default=[1, 32], help="closed loops of so many")
     arguments.add_argument("--before", type=Path, metavar="FOLDER", help="another checkout, with its .venv, to compare")
     arguments.add_argument("--costs-only", action="store_true", help="leave start, memory and p50 out")
     return arguments.parse_args()

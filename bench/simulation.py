@@ -8,15 +8,17 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
 
 from services.common.caller import Caller
-from services.common.errors import Overloaded
 from services.models.scheduler.policy import Policy
 from services.models.scheduler.scheduler import Scheduler
-from services.models.scheduler.speed import Speed, SpeedModel
+from services.models.scheduler.speed import SpeedModel
 from services.models.scheduler.work import Batch, Refusal, Request, Work
+
+_MOST_BATCHED = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,8 @@ class Arrival:
     """When it came first."""
     number: int = 1
     """Which try it is."""
+    then: Callable[[], Arrival] | None = None
+    """What its caller sends when it ended."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,116 +69,118 @@ class Outcome:
     took_s: float = 0.0
 
 
-@dataclass(slots=True, kw_only=True)
 class World:
-    """One simulated run."""
+    """One simulated run.
 
-    policy: Policy
-    engine: Engine
-    seed: int = 1
-    most_queued: int = 1 << 20
-    most_batched: int = 8192
-    outcomes: list[Outcome] = field(default_factory=list)
-    computed: int = 0
-    """Tokens, without padding."""
-    padded: int = 0
-    busy_s: float = 0.0
-    now_s: float = 0.0
-    batches_s: list[float] = field(default_factory=list)
+    Args:
+        policy: of the scheduler.
+        engine: what batches take.
+        seed: of the engine's chance.
+        most_queued: tokens that may wait.
+        first: the engine as it seemed while the scheduler learned it first.
+    """
 
-    def run(self, arrivals: Iterator[Arrival], *, until_s: float) -> World:
+    def __init__(
+        self,
+        policy: Policy,
+        engine: Engine,
+        *,
+        seed: int = 1,
+        most_queued: int = 1 << 20,
+        first: Engine | None = None,
+    ) -> None:
+        self.outcomes: list[Outcome] = []
+        self.computed, self.padded = 0, 0
+        """Tokens, without and with padding."""
+        self.batches_s: list[float] = []
+        self.now_s = 0.0
+        self._engine = engine
+        self._chance = random.Random(seed)
+        self._scheduler = Scheduler(policy, most_queued=most_queued, most_batched=_MOST_BATCHED)
+        self._model = SpeedModel(policy)
+        self._numbers = itertools.count()
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._open: dict[Request, Arrival] = {}
+        self._is_busy = False
+        self._warm_up(first or engine)
+
+    def run(self, arrivals: Iterable[Arrival], *, until_s: float) -> World:
         """Let the arrivals come and the engine compute until the end."""
-        chance = random.Random(self.seed)
-        scheduler = Scheduler(self.policy, most_queued=self.most_queued, most_batched=self.most_batched)
-        model = SpeedModel(self.policy)
-        self._warm_up(scheduler, model)
-        numbers = itertools.count()
-        events: list[tuple[float, int, Callable[[], None]]] = []
-        open_requests: dict[Request, Arrival] = {}
-        running: list[Batch] = []
-
-        def at(moment_s: float, what: Callable[[], None]) -> None:
-            heapq.heappush(events, (moment_s, next(numbers), what))
-
-        def come(arrival: Arrival) -> None:
-            request = Request(caller=arrival.caller, deadline_s=self.now_s + arrival.deadline_s, submitted_s=self.now_s)
-            works = [(place, Work(payload=None, cost=cost)) for place, cost in enumerate(arrival.lengths)]
-            outcome = scheduler.submit(request, works, self.now_s)
-            if isinstance(outcome, Refusal):
-                self._refused(arrival, outcome, at, come)
-            else:
-                open_requests[request] = arrival
-                at(request.deadline_s, lambda: give_up(request))
-            compute()
-
-        def give_up(request: Request) -> None:
-            if (arrival := open_requests.pop(request, None)) is not None:
-                scheduler.cancel(request, self.now_s)
-                self.outcomes.append(Outcome(arrival=arrival, kind="late"))
-
-        def compute() -> None:
-            if running:
-                return
-            batch = scheduler.take(self.now_s)
-            for request in batch.late:
-                if (arrival := open_requests.pop(request, None)) is not None:
-                    self.outcomes.append(Outcome(arrival=arrival, kind="late"))
-            if not batch.tasks:
-                return
-            scheduler.begin(batch, self.now_s)
-            running.append(batch)
-            padded = len(batch.tasks) * max(task.cost for task in batch.tasks)
-            took_s = self.engine.seconds(padded, chance)
-            self.computed += batch.cost
-            self.padded += padded
-            self.busy_s += took_s
-            self.batches_s.append(took_s)
-            at(self.now_s + took_s, lambda: end(batch, padded, took_s))
-
-        def end(batch: Batch, padded: int, took_s: float) -> None:
-            running.clear()
-            speed = model.observe(tokens=padded, items=len(batch.tasks), seconds=took_s)
-            scheduler.learn(speed, padded_tokens=padded, now_s=self.now_s)
-            for request in scheduler.finish(batch, self.now_s):
-                arrival = open_requests.pop(request)
-                took = self.now_s - (request.submitted_s if arrival.first_s is None else arrival.first_s)
-                self.outcomes.append(Outcome(arrival=arrival, kind="good", took_s=took))
-            compute()
-
-        coming = next(arrivals, None)
-        while coming is not None or events:
-            if coming is not None and (not events or coming.at_s <= events[0][0]):
-                self.now_s, arrival = coming.at_s, coming
-                coming = next(arrivals, None)
-                come(arrival)
-            else:
-                self.now_s, _, what = heapq.heappop(events)
-                if self.now_s > until_s:
-                    break
-                what()
+        for arrival in arrivals:
+            self.at(arrival.at_s, partial(self.come, arrival))
+        while self._events:
+            self.now_s, _, what = heapq.heappop(self._events)
+            if self.now_s > until_s:
+                break
+            what()
         return self
 
-    def _refused(
-        self, arrival: Arrival, refusal: Refusal, at: Callable[..., None], come: Callable[[Arrival], None]
-    ) -> None:
-        error = refusal.error
-        if arrival.number >= arrival.tries or not isinstance(error, Overloaded) or error.retry_after_s is None:
-            self.outcomes.append(Outcome(arrival=arrival, kind="refused"))
-            return
-        again = Arrival(
-            at_s=self.now_s + error.retry_after_s,
-            caller=arrival.caller,
-            lengths=arrival.lengths,
-            deadline_s=arrival.deadline_s,
-            tries=arrival.tries,
-            first_s=self.now_s if arrival.first_s is None else arrival.first_s,
-            number=arrival.number + 1,
-        )
-        at(again.at_s, lambda: come(again))
+    def at(self, moment_s: float, what: Callable[[], None]) -> None:
+        """Let something happen at a moment."""
+        heapq.heappush(self._events, (moment_s, next(self._numbers), what))
 
-    def _warm_up(self, scheduler: Scheduler, model: SpeedModel) -> None:
-        for length in (8, 32, 128):
-            for items in (1, 4, 16, 64):
-                took_s = self.engine.per_token * length * items + self.engine.per_batch
-                speed: Speed | None = model.observe(tokens=length * items, items=items, seconds=took_s)
-                scheduler.learn(speed, padded_tokens=length * items, now_s=0.0)
+    def come(self, arrival: Arrival) -> None:
+        """A request comes now."""
+        deadline_s = self.now_s + arrival.deadline_s
+        request = Request(caller=arrival.caller, deadline_s=deadline_s, submitted_s=self.now_s)
+        works = [(place, Work(payload=None, cost=cost)) for place, cost in enumerate(arrival.lengths)]
+        outcome = self._scheduler.submit(request, works, self.now_s)
+        if isinstance(outcome, Refusal):
+            self._refuse(arrival, outcome)
+        else:
+            self._open[request] = arrival
+            self.at(deadline_s, partial(self._give_up, request))
+        self._compute()
+
+    def _refuse(self, arrival: Arrival, refusal: Refusal) -> None:
+        retry_after_s = refusal.error.retry_after_s
+        if arrival.number >= arrival.tries or retry_after_s is None:
+            self._note(arrival, "refused")
+            return
+        first_s = self.now_s if arrival.first_s is None else arrival.first_s
+        again = replace(arrival, at_s=self.now_s + retry_after_s, first_s=first_s, number=arrival.number + 1)
+        self.at(again.at_s, partial(self.come, again))
+
+    def _give_up(self, request: Request) -> None:
+        if (arrival := self._open.pop(request, None)) is not None:
+            self._scheduler.cancel(request, self.now_s)
+            self._note(arrival, "late")
+
+    def _compute(self) -> None:
+        if self._is_busy:
+            return
+        batch = self._scheduler.take(self.now_s)
+        for request in batch.late:
+            if (arrival := self._open.pop(request, None)) is not None:
+                self._note(arrival, "late")
+        if not batch.tasks:
+            return
+        self._scheduler.begin(batch, self.now_s)
+        padded = len(batch.tasks) * max(task.cost for task in batch.tasks)
+        took_s = self._engine.seconds(padded, self._chance)
+        self._is_busy = True
+        self.computed += batch.cost
+        self.padded += padded
+        self.batches_s.append(took_s)
+        self.at(self.now_s + took_s, partial(self._end, batch, padded, took_s))
+
+    def _end(self, batch: Batch, padded: int, took_s: float) -> None:
+        self._is_busy = False
+        speed = self._model.observe(tokens=padded, items=len(batch.tasks), seconds=took_s)
+        self._scheduler.learn(speed, padded_tokens=padded, now_s=self.now_s)
+        for request in self._scheduler.finish(batch, self.now_s):
+            arrival = self._open.pop(request)
+            began_s = request.submitted_s if arrival.first_s is None else arrival.first_s
+            self._note(arrival, "good", self.now_s - began_s)
+        self._compute()
+
+    def _note(self, arrival: Arrival, kind: str, took_s: float = 0.0) -> None:
+        self.outcomes.append(Outcome(arrival=arrival, kind=kind, took_s=took_s))
+        if arrival.then is not None:
+            self.at(self.now_s, partial(self.come, replace(arrival.then(), at_s=self.now_s)))
+
+    def _warm_up(self, engine: Engine) -> None:
+        for length, items in itertools.product((8, 32, 128), (1, 4, 16, 64)):
+            took_s = engine.per_token * length * items + engine.per_batch
+            speed = self._model.observe(tokens=length * items, items=items, seconds=took_s)
+            self._scheduler.learn(speed, padded_tokens=length * items, now_s=0.0)

@@ -27,6 +27,7 @@ from gateway.routes.hot import HotRoute, HotRoutes
 from gateway.schemas.openai import EmbeddingsRequest
 from gateway.schemas.rerank import RerankRequest
 from gateway.settings import GatewaySettings
+from gateway.turns import LoopTurns
 from services.common import call
 from services.common.deadline import Clock
 from services.common.discovery.base import Resolver
@@ -63,10 +64,10 @@ def build(settings: GatewaySettings, *, resolver: Resolver | None = None, clock:
     """
     resolver = resolver or _resolver(settings)
     clients = Clients.using(_pools(settings, resolver), settings, clock=clock)
-    readiness = Readiness(clients=clients)
+    readiness, turns = Readiness(clients=clients), LoopTurns()
     app = _App(
         route_handlers=[openai.router, rerank.router, convert.router, health.router],
-        dependencies=providers(clients, readiness),
+        dependencies=providers(clients, readiness, turns),
         exception_handlers={Exception: _answer_error},
         openapi_config=_openapi(),
         # The edge bounds bodies by path, before Litestar sees them.
@@ -75,16 +76,16 @@ def build(settings: GatewaySettings, *, resolver: Resolver | None = None, clock:
         logging_config=None,
     )
     return Gateway(
-        asgi=EdgeMiddleware(HotRoutes(app, _hot_routes(clients)), settings, EarlyRefusals(clients)),
+        asgi=EdgeMiddleware(HotRoutes(app, _hot_routes(clients, turns)), settings, EarlyRefusals(clients), turns),
         background=clients.background(),
         readiness=readiness,
         resolver=resolver,
     )
 
 
-def _hot_routes(clients: Clients) -> Mapping[str, HotRoute]:
+def _hot_routes(clients: Clients, turns: LoopTurns) -> Mapping[str, HotRoute]:
     """By path; Litestar has the same routes."""
-    embed = partial(openai.embed, embedding=clients.embedding)
+    embed = partial(openai.embed, embedding=clients.embedding, turns=turns)
     reranks = {version: partial(rerank.rerank, reranking=clients.reranking, version=version) for version in "12"}
     return {
         "/v1/embeddings": HotRoute(struct=EmbeddingsRequest, answer=embed),

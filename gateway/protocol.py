@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with what it lacks: bounds on the head of a request, and errors in our shape."""
+"""uvicorn's HTTP protocol with what it lacks: bounds on heads, answers and connections, and errors in our shape."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from gateway.errors.failure import failure_of
 from gateway.errors.families import answer
 from gateway.middleware.body import CONNECTION
+from gateway.middleware.callers import origin_of
 from gateway.middleware.record import RequestRecord
+from gateway.room import Room
 from gateway.settings import GatewaySettings
 from services.common.telemetry import request_id, tracing
 
@@ -24,15 +26,19 @@ def bounded_protocol(settings: GatewaySettings) -> type[HttpToolsProtocol]:
     class _Protocol(BoundedProtocol):
         head_timeout_s = settings.head_timeout_s
         max_head_bytes = settings.max_head_bytes
+        answer_timeout_s = settings.answer_timeout_s
+        room = Room()
 
     return _Protocol
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes connections whose request line and headers are too large or too slow."""
+    """Closes connections whose heads are too large or too slow, or whose answers are not taken."""
 
     head_timeout_s: float
     max_head_bytes: int
+    answer_timeout_s: float
+    room: Room
 
     on_lost: Callable[[], None] | None = None
 
@@ -40,18 +46,44 @@ class BoundedProtocol(HttpToolsProtocol):
     _is_in_head = True
     _is_begun = False
     _head_timer: asyncio.TimerHandle | None = None
+    _answer_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """A new connection owes us a request."""
         super().connection_made(transport)
+        # To be told of the first byte that is not taken: what waits holds memory, and a file also after `close`.
+        transport.set_write_buffer_limits(high=1)
         self._start_head_timer()
+        self.room.enter(self, origin_of(self.client))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._stop_head_timer()
-        super().connection_lost(exc)
+        self.room.leave(self, origin_of(self.client))
+        super().connection_lost(exc)  # which resumes writing
         if self.on_lost is not None:
             self.on_lost()
+
+    def pause_writing(self) -> None:
+        """The client does not take what is sent."""
+        super().pause_writing()
+        self._answer_timer = self.loop.call_later(self.answer_timeout_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has taken all."""
+        super().resume_writing()
+        if self._answer_timer is not None:
+            self._answer_timer.cancel()
+            self._answer_timer = None
+
+    @property
+    def is_idle(self) -> bool:
+        """True while no whole request is here whose answer is not complete."""
+        return not self._is_answering() or self._is_in_body()
+
+    def give_way(self) -> None:
+        """Close at once, also while the client has not taken all."""
+        self.transport.abort()
 
     @property
     def is_body_here(self) -> bool:
@@ -114,6 +146,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """The next bytes are the head of the next request."""
         self._is_in_head = True
         super().on_message_complete()
+        if not self.pipeline:
+            # Paused by a large body, and by then nobody resumes it: that the client leaves would not be seen.
+            self.flow.resume_reading()
 
     def send_400_response(self, msg: str) -> None:
         """Uvicorn's answer to what is not HTTP, in our shape."""

@@ -19,6 +19,7 @@ import uvicorn
 from gateway.app import Gateway
 from gateway.metrics import tls_not_after_seconds
 from gateway.protocol import bounded_protocol
+from gateway.room import ACCEPTED_AT_ONCE
 from gateway.settings import GatewaySettings
 from services.common.errors import StartupError
 from services.common.lifecycle import Change, on_reload, spare_the_collector, stop_signal, supervise
@@ -66,6 +67,12 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Nothing: `stop_signal` is told."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve. The kernel may keep more new connections waiting than asyncio takes at once, which has one number."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(_BACKLOG)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain. A closed TLS connection waits for the caller's own end of it, which an idle caller does not send."""
@@ -247,7 +254,7 @@ def _config(settings: GatewaySettings, gateway: Gateway, certificate: Certificat
         log_config=None,
         server_header=False,
         proxy_headers=False,
-        backlog=_BACKLOG,
+        backlog=ACCEPTED_AT_ONCE,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(settings.drain_s)),
         ssl_context_factory=(lambda _config, _default: certificate.context) if certificate else None,

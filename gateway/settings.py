@@ -101,8 +101,9 @@ class Limits(_Group):
     max_body_bytes: int = Field(default=4 * MIB, ge=1)
     """Largest body. Unit: bytes."""
 
-    max_in_flight: int = Field(default=1024, ge=1)
-    """Requests of the family in progress at once; more are refused with Retry-After."""
+    max_in_flight: int = Field(default=1536, ge=1)
+    """Requests of the family in progress at once; more are refused with Retry-After. One client gets two thirds of them
+    at most, one address four fifths."""
 
 
 class ConvertLimits(Limits):
@@ -120,7 +121,7 @@ class ConvertLimits(Limits):
 
     # A conversion holds its file about four times over: the body, the file, the message and its wire form.
     max_in_flight: int = Field(default=8, ge=1)
-    """Conversions in progress at once; more are refused with Retry-After."""
+    """Conversions in progress at once; more are refused with Retry-After. One client gets 6 of 8 at most."""
 
 
 class GatewaySettings(ProcessSettings):
@@ -173,6 +174,9 @@ class GatewaySettings(ProcessSettings):
 
     body_timeout_s: float = Field(default=60.0, gt=0)
     """Time for the whole body to arrive. Unit: seconds."""
+
+    answer_timeout_s: float = Field(default=60.0, gt=0)
+    """Time for the client to take a whole answer; then its connection is closed. Unit: seconds."""
 
     max_head_bytes: int = Field(default=32 * 1024, ge=1024)
     """Largest request line and headers together. Unit: bytes."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
 from isolane.embedding.v1 import embedding_service_pb2 as pb
 from isolane.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
+from msgspec import Struct
 
-from gateway.clients.held_off import HeldOff
 from gateway.clients.items import Outcomes, ServedModel, Timings, read_items, served_models, timings
 from gateway.clients.variants import Variants
 from gateway.clients.vectors import Dtype, Vectors
@@ -23,6 +22,7 @@ from services.common.rpc.pool import Pools
 
 SERVICE = "embedding"
 HEALTH_SERVICE = pb.DESCRIPTOR.services_by_name["EmbeddingService"].full_name
+EMBED = "Embed"
 
 Text = str | list[int]
 """One input: text, or token ids."""
@@ -42,8 +42,7 @@ _VECTOR_TYPES: Mapping[Dtype, pb.VectorType.ValueType] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Embedded:
+class Embedded(Struct, frozen=True, kw_only=True):
     """The vectors of a batch."""
 
     model: str
@@ -66,8 +65,7 @@ class EmbeddingClient:
 
     def __init__(self, pools: Pools, *, attempt_timeout_s: float | None = None, clock: Clock = time.monotonic) -> None:
         self.pool = pools.open(SERVICE, EmbeddingServiceStub, health_service=HEALTH_SERVICE)
-        self._rpc = RpcClient(self.pool, attempt_timeout_s=attempt_timeout_s)
-        self.held_off = HeldOff(self._rpc, "Embed")
+        self.rpc = RpcClient(self.pool, attempt_timeout_s=attempt_timeout_s)
         self.variants = Variants(SERVICE, clock=clock)
 
     async def embed(
@@ -103,7 +101,7 @@ class EmbeddingClient:
             vector_type=_VECTOR_TYPES[dtype],
             input_type=_INPUT_TYPES[input_type],
         )
-        reply = await self._rpc.call("Embed", lambda stub: stub.Embed, request, deadline=deadline, queue=model)
+        reply = await self.rpc.call(EMBED, lambda stub: stub.Embed, request, deadline=deadline, queue=model)
         self.variants.note(reply.model)
         outcomes = read_items(reply.items, "input", expected=len(inputs), keeps_failures=keeps_failures)
         embedded = Embedded(
@@ -125,7 +123,7 @@ class EmbeddingClient:
 
     async def list_models(self, deadline: Deadline) -> list[ServedModel]:
         """The models that the service has; RequestError when none of its instances answers."""
-        reply = await self._rpc.call(
+        reply = await self.rpc.call(
             "ListModels", lambda stub: stub.ListModels, pb.ListModelsRequest(), deadline=deadline
         )
         self.variants.note(*reply.models)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from isolane.common.v1 import item_pb2, model_pb2, reply_pb2
+from msgspec import Struct
 
 from services.common.errors import BackendFailed, InvalidRequest, RequestError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timings:
+class Timings(Struct, frozen=True, kw_only=True):
     """Where the time of a call went on the server. Unit: microseconds."""
 
     total_us: int
@@ -20,8 +20,7 @@ class Timings:
     compute_us: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcomes:
+class Outcomes(Struct, frozen=True, kw_only=True):
     """What became of the items of a request, by position; every collection is in ascending order."""
 
     truncated: Mapping[int, int]

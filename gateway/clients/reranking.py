@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from isolane.reranking.v1 import reranking_service_pb2 as pb
 from isolane.reranking.v1.reranking_service_pb2_grpc import RerankingServiceStub
+from msgspec import Struct
 
-from gateway.clients.held_off import HeldOff
 from gateway.clients.items import Outcomes, ServedModel, Timings, read_items, served_models, timings
 from gateway.clients.variants import Variants
 from services.common import call
@@ -21,10 +20,10 @@ from services.common.rpc.pool import Pools
 
 SERVICE = "reranking"
 HEALTH_SERVICE = pb.DESCRIPTOR.services_by_name["RerankingService"].full_name
+RERANK = "Rerank"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ranked:
+class Ranked(Struct, frozen=True, kw_only=True):
     """Documents by relevance."""
 
     model: str
@@ -48,8 +47,7 @@ class RerankingClient:
 
     def __init__(self, pools: Pools, *, attempt_timeout_s: float | None = None, clock: Clock = time.monotonic) -> None:
         self.pool = pools.open(SERVICE, RerankingServiceStub, health_service=HEALTH_SERVICE)
-        self._rpc = RpcClient(self.pool, attempt_timeout_s=attempt_timeout_s)
-        self.held_off = HeldOff(self._rpc, "Rerank")
+        self.rpc = RpcClient(self.pool, attempt_timeout_s=attempt_timeout_s)
         self.variants = Variants(SERVICE, clock=clock)
 
     async def rerank(
@@ -91,7 +89,7 @@ class RerankingClient:
             max_document_tokens=max_document_tokens,
             max_passages=max_passages,
         )
-        reply = await self._rpc.call("Rerank", lambda stub: stub.Rerank, request, deadline=deadline, queue=model)
+        reply = await self.rpc.call(RERANK, lambda stub: stub.Rerank, request, deadline=deadline, queue=model)
         self.variants.note(reply.model)
         ranked = Ranked(
             model=reply.model.id,
@@ -113,7 +111,7 @@ class RerankingClient:
 
     async def list_models(self, deadline: Deadline) -> list[ServedModel]:
         """The models that the service has, the default first; RequestError when none of its instances answers."""
-        reply = await self._rpc.call(
+        reply = await self.rpc.call(
             "ListModels", lambda stub: stub.ListModels, pb.ListModelsRequest(), deadline=deadline
         )
         self.variants.note(*reply.models)

@@ -13,6 +13,7 @@ from functools import partial
 from types import MappingProxyType
 
 from isolane.common.v1 import model_pb2
+from msgspec import Struct
 
 from gateway.metrics import model_variants
 from services.common.deadline import Clock
@@ -43,8 +44,7 @@ _REMEDIES: Mapping[str, str] = MappingProxyType(
 log = get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
+class Variant(Struct, frozen=True, kw_only=True):
     """What decides the numbers that a model gives; the device does so only by the backend and type that it leads to."""
 
     revision: str

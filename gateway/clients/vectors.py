@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from msgspec import Struct
+
 Dtype = Literal["float32", "float16", "int8", "binary"]
 """Number type of vectors."""
 
@@ -39,8 +41,7 @@ _LAYOUTS: Mapping[Dtype, _Layout] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vectors:
+class Vectors(Struct, frozen=True, kw_only=True):
     """One vector a row, row after row without padding."""
 
     data: bytes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol, cast
@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 from litestar.exceptions import HTTPException
 from litestar.types import HTTPReceiveMessage, Receive
 
+from gateway.turns import LARGE_BODY_BYTES
 from services.common.errors import Cancelled, TooLarge
 
 CONNECTION = "isolane.connection"
@@ -50,14 +51,24 @@ class Body:
         connection: by which the body arrives.
         max_bytes: largest body.
         timeout_s: time for the whole body to arrive.
+        wait_turn: awaited before a large body is read.
     """
 
-    def __init__(self, receive: Receive, connection: Connection, *, max_bytes: int, timeout_s: float) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        connection: Connection,
+        *,
+        max_bytes: int,
+        timeout_s: float,
+        wait_turn: Callable[[], Awaitable[None]],
+    ) -> None:
         self.is_abandoned = False
         self._receive = receive
         self._connection = connection
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
+        self._wait_turn = wait_turn
         self._late_at_s = asyncio.get_running_loop().time() + timeout_s
         self._size = 0
         self._is_read = False
@@ -110,6 +121,8 @@ class Body:
         if not message["more_body"]:
             self._is_read = True
             self._watch()
+            if self._size > LARGE_BODY_BYTES:
+                await self._wait_turn()
         return message
 
     def stop_watching(self) -> None:

@@ -10,6 +10,8 @@ from functools import lru_cache
 from services.common import caller
 from services.common.caller import Caller
 
+_accept = lru_cache(maxsize=1024)(caller.accept)
+
 
 def caller_of(headers: Mapping[str, str], peer: tuple[str, int] | None) -> Caller:
     """The caller of a request. Nobody proves anything: a name is believed, and shares the part of where it comes from.
@@ -23,7 +25,12 @@ def caller_of(headers: Mapping[str, str], peer: tuple[str, int] | None) -> Calle
     """
     address = _address(peer[0]) if peer else None
     client = headers.get(caller.CLIENT_KEY) or _id_of_key(headers.get("authorization")) or (address and f"ip-{address}")
-    return caller.accept(client, headers.get(caller.PRIORITY_KEY), _origin(address) if address else None)
+    return _accept(client, headers.get(caller.PRIORITY_KEY), origin_of(peer))
+
+
+def origin_of(peer: tuple[str, int] | None) -> str:
+    """Where a connection comes from; empty for a socket without addresses."""
+    return _origin(_address(peer[0])) if peer else ""
 
 
 def _id_of_key(authorization: str | None) -> str | None:

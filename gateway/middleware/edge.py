@@ -22,6 +22,7 @@ from gateway.middleware.limits import TIMEOUT_HEADER, Gates
 from gateway.middleware.peers import PeerCheck
 from gateway.middleware.record import CLIENT_GONE, RequestRecord
 from gateway.settings import GatewaySettings
+from gateway.turns import LoopTurns
 from services.common import call, caller
 from services.common.telemetry import request_id, tracing
 
@@ -51,11 +52,13 @@ class EdgeMiddleware:
         app: the application.
         settings: of this process.
         early: refuses what need not be tried.
+        turns: at the event loop.
     """
 
-    def __init__(self, app: ASGIApp, settings: GatewaySettings, early: EarlyRefusals) -> None:
+    def __init__(self, app: ASGIApp, settings: GatewaySettings, early: EarlyRefusals, turns: LoopTurns) -> None:
         self._app = app
         self._early = early
+        self._turns = turns
         self._hosts = HostCheck(settings.allowed_hosts)
         self._peers = PeerCheck(settings.allowed_peers)
         self._gates = Gates(settings)
@@ -85,7 +88,13 @@ class EdgeMiddleware:
         """Answer, or answer why not."""
         gate = self._gates.of(record.path)
         connection = cast(Connection, (scope["extensions"] or {})[CONNECTION])
-        body = Body(receive, connection, max_bytes=gate.limits.max_body_bytes, timeout_s=self._body_timeout_s)
+        body = Body(
+            receive,
+            connection,
+            max_bytes=gate.limits.max_body_bytes,
+            timeout_s=self._body_timeout_s,
+            wait_turn=self._turns.wait,
+        )
         reply = _Reply(send, record, body, connection)
         try:
             self._peers.check(scope["client"])
@@ -96,7 +105,7 @@ class EdgeMiddleware:
             record.fields = call.begin(deadline)
             asking = caller_of(headers, scope["client"])
             call.identify(asking)
-            with gate.admit(asking.priority):
+            with gate.admit(asking):
                 await self._early.check(scope, body, deadline)
                 await self._app(scope, body.receive, reply)
         except asyncio.CancelledError:

@@ -33,7 +33,10 @@ def result_headers(timings: Timings, outcomes: Outcomes) -> dict[str, str]:
 
 def ranges(positions: Iterable[int]) -> str:
     """Ascending numbers in short: 0,3-7. A very long list ends with an ellipsis."""
-    groups = groupby(enumerate(positions), key=lambda pair: pair[1] - pair[0])
+    listed = [*positions]
+    if len(listed) == 1:
+        return str(listed[0])
+    groups = groupby(enumerate(listed), key=lambda pair: pair[1] - pair[0])
     return _listed(_range([position for _, position in group]) for _, group in groups)
 
 

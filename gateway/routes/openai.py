@@ -26,11 +26,13 @@ from gateway.schemas.openai import (
     ModelList,
     OpenAIError,
 )
+from gateway.turns import LARGE_ITEMS, LoopTurns
 from services.common import call
 from services.common.deadline import Deadline
 from services.common.errors import RequestError, UnknownModel
 
 EmbeddingService = NamedDependency[SkipValidation[EmbeddingClient]]
+Turns = NamedDependency[SkipValidation[LoopTurns]]
 RerankingService = NamedDependency[SkipValidation[RerankingClient]]
 
 
@@ -42,13 +44,15 @@ RerankingService = NamedDependency[SkipValidation[RerankingClient]]
     responses=error_responses(OpenAIError, HTTPStatus.NOT_FOUND, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
 )
 async def create_embeddings(
-    data: JSONBody[EmbeddingsRequest], embedding: EmbeddingService
+    data: JSONBody[EmbeddingsRequest], embedding: EmbeddingService, turns: Turns
 ) -> JsonAnswer[EmbeddingsResponse]:
     """One vector per input; X-Isolane-Truncated names the inputs that were longer than the model takes."""
-    return await embed(data, embedding)
+    return await embed(data, embedding, turns)
 
 
-async def embed(data: EmbeddingsRequest, embedding: EmbeddingClient) -> JsonAnswer[EmbeddingsResponse]:
+async def embed(
+    data: EmbeddingsRequest, embedding: EmbeddingClient, turns: LoopTurns
+) -> JsonAnswer[EmbeddingsResponse]:
     """What /v1/embeddings answers."""
     embedded = await embedding.embed(
         data.model,
@@ -59,6 +63,8 @@ async def embed(data: EmbeddingsRequest, embedding: EmbeddingClient) -> JsonAnsw
         input_type=data.input_type,
         keeps_failures=data.item_errors == "report",
     )
+    if embedded.vectors.rows >= LARGE_ITEMS:
+        await turns.wait()
     response = EmbeddingsResponse(
         data=_entries(embedded, as_base64=data.encoding_format == "base64"),
         model=embedded.model,

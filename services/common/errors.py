@@ -157,6 +157,7 @@ class Overloaded(RequestError):
     Args:
         message, retry_after_s, param: as of every error.
         work_s: how long the refused work takes once it is begun, where that is known.
+        instance: who refused, where that is known.
     """
 
     code = "overloaded"
@@ -168,9 +169,11 @@ class Overloaded(RequestError):
         retry_after_s: float | None = None,
         param: str | None = None,
         work_s: float | None = None,
+        instance: str = "",
     ) -> None:
         super().__init__(message, retry_after_s=retry_after_s, param=param)
         self.work_s = work_s
+        self.instance = instance
 
 
 class DeadlineExceeded(RequestError):

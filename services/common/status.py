@@ -34,6 +34,7 @@ DETAILS_KEY = "grpc-status-details-bin"
 QUEUED_COST_KEY = "x-isolane-queued-cost"
 PREDICTED_WAIT_KEY = "x-isolane-predicted-wait-us"
 _WORK_KEY = "work_us"
+_INSTANCE_KEY = "instance"
 
 Trailers = Iterable[tuple[str, str | bytes]]
 
@@ -71,14 +72,22 @@ _BARE: dict[type[RequestError], str] = {
 _BARE_RETRY_S: dict[type[RequestError], float] = {Unavailable: 1.0, NotPermitted: 5.0, Overloaded: 1.0}
 
 
-def encode(error: RequestError) -> tuple[StatusCode, str, tuple[tuple[str, bytes]]]:
-    """The status code, message and trailing metadata that carry `error`; long texts are cut."""
+def encode(error: RequestError, *, instance: str = "") -> tuple[StatusCode, str, tuple[tuple[str, bytes]]]:
+    """The status code, message and trailing metadata that carry `error`; long texts are cut.
+
+    Args:
+        error: what the call ends with.
+        instance: who ends it; travels with a refusal for load, so that a caller behind a proxy knows who refused.
+    """
     code, message = GRPC_STATUS[type(error)], _cut(error.message)
     info = ErrorInfo(reason=error.code, domain=DOMAIN)
     if error.param is not None:
         info.metadata["param"] = _cut(error.param)
-    if isinstance(error, Overloaded) and error.work_s is not None:
-        info.metadata[_WORK_KEY] = str(round(error.work_s * 1e6))
+    if isinstance(error, Overloaded):
+        if error.work_s is not None:
+            info.metadata[_WORK_KEY] = str(round(error.work_s * 1e6))
+        if instance:
+            info.metadata[_INSTANCE_KEY] = instance
     status = Status(code=code.value[0], message=message)
     status.details.add().Pack(info)
     if error.retry_after_s is not None:
@@ -90,21 +99,22 @@ def encode(error: RequestError) -> tuple[StatusCode, str, tuple[tuple[str, bytes
 
 def decode(failure: AioRpcError, service: str) -> RequestError:
     """The error that `service` raised, or what its bare status means."""
+    return read(failure, service)[0]
+
+
+def read(failure: AioRpcError, service: str) -> tuple[RequestError, bool]:
+    """The error as of `decode`, and whether a server of ours gave it; else gRPC did, a proxy, or another server."""
     info, retry_after_s = _details(failure)
-    if info is not None and info.domain == DOMAIN:
-        cls = error_class(info.reason) or _by_status(failure)
-        error = cls(failure.details() or "", retry_after_s=retry_after_s, param=info.metadata.get("param"))
-        if isinstance(error, Overloaded):
-            error.work_s = read_microseconds(info.metadata.get(_WORK_KEY))
-        return error
-    cls = _by_status(failure)
-    return cls(f"{service}: {_BARE.get(cls, 'the call failed')}", retry_after_s=retry_after_s or _BARE_RETRY_S.get(cls))
-
-
-def is_ours(failure: AioRpcError) -> bool:
-    """Whether a server of ours ended the call, in its own words; else gRPC did, a proxy, or another server."""
-    info, _ = _details(failure)
-    return info is not None and info.domain == DOMAIN
+    if info is None or info.domain != DOMAIN:
+        cls = _by_status(failure)
+        delay_s = retry_after_s or _BARE_RETRY_S.get(cls)
+        return cls(f"{service}: {_BARE.get(cls, 'the call failed')}", retry_after_s=delay_s), False
+    cls = error_class(info.reason) or _by_status(failure)
+    error = cls(failure.details() or "", retry_after_s=retry_after_s, param=info.metadata.get("param"))
+    if isinstance(error, Overloaded):
+        error.work_s = read_microseconds(info.metadata.get(_WORK_KEY))
+        error.instance = info.metadata.get(_INSTANCE_KEY, "")
+    return error, True
 
 
 def encode_load(queued_cost: int, predicted_wait_s: float) -> tuple[tuple[str, str], ...]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from services.common.deadline import Deadline
+from services.common import caller
+from services.common.deadline import Clock, Deadline
 from services.common.errors import InvalidRequest, Overloaded, RequestError, TooLarge
 from services.common.reply import Backlog
+from services.common.turns import FairTurns
 from services.documents import metrics
 from services.documents.backends.base import Document, DocumentBackend, Format, Parsed
 from services.documents.settings import DocumentsSettings
@@ -29,11 +33,14 @@ class DocumentsEngine:
     Args:
         settings: limits.
         backend: what parses.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, settings: DocumentsSettings, backend: DocumentBackend) -> None:
+    def __init__(self, settings: DocumentsSettings, backend: DocumentBackend, *, clock: Clock = time.monotonic) -> None:
         self._settings = settings
         self._backend = backend
+        self._clock = clock
+        self._turns = FairTurns(settings.workers)
         self._in_flight = 0
         self._mean_s = _FIRST_GUESS_S
         self._shown = metrics.in_flight()
@@ -80,12 +87,21 @@ class DocumentsEngine:
         try:
             with self._admitted():
                 async with deadline.enforce(f"documents: parse {document.filename}"):
-                    parsed = await self._backend.parse(document)
+                    parsed = await self._in_turn(document)
         except RequestError as exc:
             metrics.files().labels("unknown", exc.code).inc()
             raise
         self._learn(parsed)
         return parsed
+
+    async def _in_turn(self, document: Document) -> Parsed:
+        """Parse once it is the client's turn at a worker, so that nobody waits for all that another has sent."""
+        queued_s = self._clock()
+        asking = caller.current.get()
+        async with self._turns.turn(asking.origin, asking.client):
+            waited_us = round((self._clock() - queued_s) * 1e6)
+            parsed = await self._backend.parse(document)
+        return replace(parsed, queue_us=parsed.queue_us + waited_us)
 
     def _check(self, document: Document) -> None:
         name = document.filename

@@ -46,7 +46,7 @@ KIT_METRICS = {
     "isolane_reloads_total",
     "isolane_resolver_age_seconds",
     "isolane_resolver_failures_total",
-    "isolane_rpc_client_held_off_total",
+    "isolane_rpc_client_refused_early_total",
     "isolane_rpc_client_in_flight",
     "isolane_rpc_client_retries_total",
     "isolane_rpc_client_seconds",

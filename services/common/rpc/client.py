@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
 from grpc import StatusCode, aio
+from msgspec import Struct
 from opentelemetry.trace import SpanKind
 
 from services.common import caller, status
-from services.common.deadline import ANSWER_S, Deadline, is_task_cancelled, time_left
+from services.common.deadline import ANSWER_S, Clock, Deadline, is_task_cancelled, time_left
 from services.common.errors import (
     BackendFailed,
     DeadlineExceeded,
@@ -22,8 +22,8 @@ from services.common.errors import (
     RequestError,
     Unavailable,
 )
+from services.common.refusals import Asked, Refusals, Refused
 from services.common.rpc.breaker import Outcome, Permit
-from services.common.rpc.hold_off import Asked
 from services.common.rpc.pool import Pool
 from services.common.rpc.retry import RetryBudget, backoff_s
 from services.common.rpc.target import Target
@@ -43,23 +43,27 @@ could take it from all others."""
 _REFUSALS = (Overloaded, DeadlineTooShort)
 """Another instance may have room, or be faster."""
 
-_calls, _held_off = metrics.labelled(metrics.rpc_client_seconds), metrics.labelled(metrics.rpc_client_held_off)
+_calls = metrics.labelled(metrics.rpc_client_seconds)
+_refused_early = metrics.labelled(metrics.rpc_client_refused_early)
 
 _RETRY_AFTER_S = 1.0
-"""How long a refusal counts that does not say when to come back."""
+"""How long an instance is avoided that does not say when to come back."""
 
 log = get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Call(Generic[StubT, Request, Reply]):
-    """What is asked, the same in every attempt."""
+class _Call(Struct, Generic[StubT, Request, Reply], frozen=True, kw_only=True):
+    """What is called, the same in every attempt."""
 
     name: str
     method: Method[StubT, Request, Reply]
     request: Request
     deadline: Deadline
     queue: str
+
+    def asked(self) -> Asked:
+        """What decides whether it is refused now."""
+        return _asked(self.name, self.queue, self.request.ByteSize, self.deadline.remaining_s())
 
 
 class RpcClient(Generic[StubT]):
@@ -71,13 +75,25 @@ class RpcClient(Generic[StubT]):
             deadline.
         fair_s: an attempt that had less time than this, and than `attempt_timeout_s`, is not held against its instance
             when it runs out.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, pool: Pool[StubT], *, attempt_timeout_s: float | None = None, fair_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        pool: Pool[StubT],
+        *,
+        attempt_timeout_s: float | None = None,
+        fair_s: float = 1.0,
+        clock: Clock = time.monotonic,
+    ) -> None:
         self.pool = pool
+        self._clock = clock
         self._attempt_timeout_s = float("inf") if attempt_timeout_s is None else attempt_timeout_s
         self._fair_s = min(fair_s, self._attempt_timeout_s)
         self._budget = RetryBudget()
+        self._refusal_budget = RetryBudget()
+        """Of its own: the refusals of one client must not take the second attempt from another's failure."""
+        self._refusals = Refusals()
         self._in_flight = metrics.rpc_client_in_flight().labels(pool.service)
 
     async def call(
@@ -93,30 +109,32 @@ class RpcClient(Generic[StubT]):
             queue: where the request waits at an instance that has several queues.
 
         Raises:
-            RequestError: what the service answered, that no instance could answer, or that the deadline is over.
+            RequestError: what the service answered, that no instance could answer, that every instance has just
+                refused the like, or that the deadline is over.
         """
         deadline.check(f"{self.pool.service}: {name}")
+        call = _Call(name=name, method=method, request=request, deadline=deadline, queue=queue)
+        first, permit = self._pick(call)
         self._budget.record_call()
-        asked = _Call(name=name, method=method, request=request, deadline=deadline, queue=queue)
-        first, permit = self.pool.pick()
+        self._refusal_budget.record_call()
         try:
-            return await self._attempt(asked, first, permit)
+            return await self._attempt(call, first, permit)
         except (Unavailable, DeadlineExceeded, *_REFUSALS) as exc:
             if deadline.is_over:
                 raise
-            second, permit = self._pick_another(first, exc)
+            second, permit = self._pick_another(call, first, exc)
             # An instance that works and has room needs no time to recover, and a refusal has to be fast.
             pause_s = 0.0 if isinstance(exc, _REFUSALS) else backoff_s(1)
         metrics.rpc_client_retries().labels(self.pool.service, name).inc()
-        return await self._second_attempt(asked, second, permit, pause_s)
+        return await self._second_attempt(call, second, permit, pause_s)
 
     @property
-    def is_holding_off(self) -> bool:
-        """Whether the only instance has just refused something."""
-        return (target := self.pool.only) is not None and target.is_holding_off
+    def is_refusing(self) -> bool:
+        """Whether there may be calls that need not be made now."""
+        return self._refusals.is_any_believed(self._clock())
 
     def refusal(self, name: str, *, queue: str, size: int, deadline: Deadline) -> Overloaded | None:
-        """Why a call need not be made, as its only instance has just refused the like; None when it has to be.
+        """Why a call need not be made, as every instance has just refused the like; None when it has to be.
 
         Args:
             name: as of `call`.
@@ -124,19 +142,34 @@ class RpcClient(Generic[StubT]):
             size: of the message, roughly. Unit: bytes.
             deadline: as of `call`.
         """
-        if (target := self.pool.only) is None:
+        now_s, asked = self._clock(), _asked(name, queue, lambda: size, deadline.remaining_s())
+        return self._refusal(name, asked, self._refusals.believed(asked, now_s=now_s), now_s)
+
+    def _refusal(self, name: str, asked: Asked, believed: Mapping[str, Refused], now_s: float) -> Overloaded | None:
+        if not believed or not self.pool.are_all(believed):
             return None
-        return self._refusal(target, name, _wanted(name, queue, lambda: size, deadline))
+        _refused_early(self.pool.service, name).inc()
+        return self._refusals.refuse(asked, believed, now_s=now_s)
 
-    def _refusal(self, target: Target[StubT], name: str, wanted: Asked) -> Overloaded | None:
-        if (refusal := target.refusal(wanted)) is not None:
-            _held_off(self.pool.service, name).inc()
-        return refusal
+    def _pick(self, call: _Call[StubT, Request, Reply]) -> tuple[Target[StubT], Permit]:
+        """An instance that has not refused the like lately, else one that has; Overloaded when all just have."""
+        now_s = self._clock()
+        if not self._refusals.is_any_avoided(now_s):
+            return self.pool.pick()
+        asked = call.asked()
+        believed = self._refusals.believed(asked, now_s=now_s)
+        if (refusal := self._refusal(call.name, asked, believed, now_s)) is not None:
+            raise refusal
+        avoided = self._refusals.avoided(asked, now_s=now_s)
+        return self.pool.pick(exclude=believed if self.pool.are_all(avoided) else avoided)
 
-    def _pick_another(self, first: Target[StubT], failure: RequestError) -> tuple[Target[StubT], Permit]:
+    def _pick_another(
+        self, call: _Call[StubT, Request, Reply], first: Target[StubT], failure: RequestError
+    ) -> tuple[Target[StubT], Permit]:
         """Another instance, or the first failure again when there is none that may be tried."""
         try:
-            second, permit = self.pool.pick(exclude=(first,))
+            avoided = self._refusals.avoided(call.asked(), now_s=self._clock())
+            second, permit = self.pool.pick(exclude={first.address, *avoided})
         except Unavailable:
             raise failure from failure.__cause__  # the answer's own cause, not the search for another instance
         if self._may_try(second, first, failure):
@@ -148,58 +181,53 @@ class RpcClient(Generic[StubT]):
         """Whether the budget has a second attempt, and whether that could end better."""
         if not isinstance(failure, _REFUSALS):
             return self._budget.try_spend(first.held + 1)
-        # A proxy might pick the same instance again, and calls that are refused do not all come back at once.
-        return second is not first and not second.is_refusing and self._budget.try_spend(0)
+        # A proxy might pick the same instance again.
+        return second is not first and self._refusal_budget.try_spend(0)
 
     async def _second_attempt(
-        self, asked: _Call[StubT, Request, Reply], target: Target[StubT], permit: Permit, pause_s: float
+        self, call: _Call[StubT, Request, Reply], target: Target[StubT], permit: Permit, pause_s: float
     ) -> Reply:
         """Wait a little, then attempt; the permit is settled whatever happens."""
         try:
-            async with asked.deadline.enforce(f"{self.pool.service}: {asked.name}"):
+            async with call.deadline.enforce(f"{self.pool.service}: {call.name}"):
                 await asyncio.sleep(pause_s)
         except BaseException:
             permit.settle(Outcome.IGNORED)
             raise
-        return await self._attempt(asked, target, permit)
+        return await self._attempt(call, target, permit)
 
-    async def _attempt(self, asked: _Call[StubT, Request, Reply], target: Target[StubT], permit: Permit) -> Reply:
-        """One call to one instance, as a span, unless that has just refused the like."""
-        wanted = _wanted(asked.name, asked.queue, asked.request.ByteSize, asked.deadline)
-        if (refusal := self._refusal(target, asked.name, wanted)) is not None:
-            permit.settle(Outcome.IGNORED)
-            raise refusal
-        with tracing.span(f"{self.pool.service}/{asked.name}", SpanKind.CLIENT):
-            return await self._send(asked, wanted, target, permit)
+    async def _attempt(self, call: _Call[StubT, Request, Reply], target: Target[StubT], permit: Permit) -> Reply:
+        """One call to one instance, as a span."""
+        with tracing.span(f"{self.pool.service}/{call.name}", SpanKind.CLIENT):
+            return await self._send(call, target, permit)
 
-    async def _send(
-        self, asked: _Call[StubT, Request, Reply], wanted: Asked, target: Target[StubT], permit: Permit
-    ) -> Reply:
+    async def _send(self, call: _Call[StubT, Request, Reply], target: Target[StubT], permit: Permit) -> Reply:
         """Call, and let the instance's breaker, the metrics and the log know how it went."""
-        timeout_s = min(asked.deadline.remaining_s(), self._attempt_timeout_s)
+        timeout_s = min(call.deadline.remaining_s(), self._attempt_timeout_s)
         given_s, listened_s = self._times(timeout_s)
-        started_s = time.monotonic()
+        started_s = self._clock()
         outcome, code = Outcome.IGNORED, "CANCELLED"
         target.in_flight += 1
         self._in_flight.inc()
         try:
-            sent = asked.method(target.stub)(asked.request, timeout=listened_s, metadata=_metadata(given_s))
-            reply = await sent
+            reply = await call.method(target.stub)(call.request, timeout=listened_s, metadata=_metadata(given_s))
             outcome, code = Outcome.SUCCESS, "OK"
-            target.observe_latency(time.monotonic() - started_s)
-            _observe_load(target, await sent.trailing_metadata())
+            target.observe_latency(self._clock() - started_s)
+            _observe_reply(target, reply)
             return reply
         except aio.AioRpcError as exc:
-            outcome, code = self._judge(exc, timeout_s), exc.code().name
+            error, is_ours = status.read(exc, self.pool.service)
+            outcome, code = self._judge(exc.code(), timeout_s, is_ours=is_ours), exc.code().name
             if outcome is Outcome.FAILURE:
                 log.warning(
                     "attempt_failed",
                     address=target.address,
-                    method=asked.name,
+                    method=call.name,
                     code=code,
                     details=exc.details(),
                 )
-            raise self._error(exc, target, wanted, time.monotonic() - started_s) from exc
+            _observe_load(target, exc.trailing_metadata())
+            raise self._observe(error, call, target, self._clock() - started_s) from exc
         except (asyncio.CancelledError, aio.UsageError) as exc:
             if is_task_cancelled():
                 raise
@@ -209,18 +237,19 @@ class RpcClient(Generic[StubT]):
             self._settle(target, permit, outcome)
             target.in_flight -= 1
             self._in_flight.dec()
-            _calls(self.pool.service, asked.name, code).observe(time.monotonic() - started_s)
+            _calls(self.pool.service, call.name, code).observe(self._clock() - started_s)
 
-    def _error(self, failure: aio.AioRpcError, target: Target[StubT], wanted: Asked, took_s: float) -> RequestError:
-        """The error that the call ended with; what it says of the instance's load is noted."""
-        error = status.decode(failure, self.pool.service)
-        _observe_load(target, failure.trailing_metadata())
-        retry_after_s = _RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
+    def _observe(
+        self, error: RequestError, call: _Call[StubT, Request, Reply], target: Target[StubT], took_s: float
+    ) -> RequestError:
+        """Take note of what an error says of its instance's load; returns it, or one with a time of its own."""
         if isinstance(error, (Unavailable, BackendFailed)):
-            target.stay_away(retry_after_s)
-        if isinstance(error, Overloaded):
-            return target.observe_refusal(wanted, error, retry_after_s=retry_after_s, took_s=took_s)
-        return error
+            target.stay_away(_RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s)
+        if not isinstance(error, Overloaded):
+            return error
+        asked = _asked(call.name, call.queue, call.request.ByteSize, call.deadline.remaining_s() + took_s)
+        who = target.who_refused(error)
+        return self._refusals.observe(asked, error, who=who, took_s=took_s, now_s=self._clock())
 
     def _times(self, timeout_s: float) -> tuple[float, float]:
         """What the instance is told that it has, and how long it is listened to: a little longer, see `ANSWER_S`.
@@ -231,10 +260,9 @@ class RpcClient(Generic[StubT]):
             return timeout_s, timeout_s + ANSWER_S
         return max(timeout_s / 2, timeout_s - ANSWER_S), timeout_s
 
-    def _judge(self, failure: aio.AioRpcError, timeout_s: float) -> Outcome:
+    def _judge(self, code: StatusCode, timeout_s: float, *, is_ours: bool) -> Outcome:
         """What a failed attempt says of its instance."""
-        code = failure.code()
-        if status.is_ours(failure):
+        if is_ours:
             # It lives. Were this not counted, one client's refused calls could hold an open breaker's probe for ever.
             return Outcome.IGNORED if code is StatusCode.UNAVAILABLE else Outcome.SUCCESS
         is_slow = code is StatusCode.DEADLINE_EXCEEDED and timeout_s >= self._fair_s
@@ -248,8 +276,14 @@ class RpcClient(Generic[StubT]):
             log.warning("breaker_opened", upstream=self.pool.service, address=target.address)
 
 
-def _wanted(name: str, queue: str, size: Callable[[], int], deadline: Deadline) -> Asked:
-    return Asked(queue=f"{name} {queue}", caller=caller.current.get(), size=size, time_s=deadline.remaining_s())
+def _asked(name: str, queue: str, size: Callable[[], int], time_s: float) -> Asked:
+    return Asked(queue=f"{name} {queue}", caller=caller.current.get(), size=size, time_s=time_s)
+
+
+def _observe_reply(target: Target[StubT], reply: Message) -> None:
+    """Take note of the load in a reply that has one; trailers, in which a refusal has it, cost four times as much."""
+    if (load := getattr(reply, "load", None)) is not None and reply.HasField("load"):
+        target.observe_load(load.predicted_wait_us / 1e6)
 
 
 def _observe_load(target: Target[StubT], trailers: status.Trailers | None) -> None:
@@ -259,7 +293,21 @@ def _observe_load(target: Target[StubT], trailers: status.Trailers | None) -> No
 
 def _metadata(timeout_s: float) -> aio.Metadata:
     """Ids that tie the call to its request, whom it is for, and how much time it has."""
-    metadata = aio.Metadata(*tracing.inject().items(), *caller.current.get().metadata(), time_left(timeout_s))
+    pairs = [*tracing.inject().items(), *caller.current.get().metadata(), time_left(timeout_s)]
     if current := request_id.current.get():
-        metadata.add(request_id.METADATA_KEY, current)
-    return metadata
+        pairs.append((request_id.METADATA_KEY, current))
+    return _Pairs(pairs)
+
+
+class _Pairs(aio.Metadata):
+    """Metadata that is only sent: gRPC goes through it once, for which its own class would sort it by key first."""
+
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        super().__init__()
+        self._pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._pairs)

@@ -13,9 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.common.deadline import Clock
 from services.common.discovery.base import Endpoint
-from services.common.errors import Overloaded
 from services.common.rpc.breaker import Breaker
-from services.common.rpc.hold_off import Asked
 from services.common.rpc.target import InstanceState, Target
 
 StubT = TypeVar("StubT")
@@ -26,9 +24,9 @@ _LATENCY_DECAY = 0.2
 _LATENCY_HALF_LIFE_S = 5.0
 _LEAST_LATENCY_S = 0.001
 """Below this instances count as equally fast; also what is assumed of a new one."""
-_REFUSAL_S = 5.0
-"""What an instance that refuses work is charged: a refusal is fast, and must not look like speed."""
-_LONGEST_REFUSAL_S = 60.0
+_AVOIDED_S = 5.0
+"""What an instance that answered nothing for now is charged: an error is fast, and must not look like speed."""
+_LONGEST_AVOIDED_S = 60.0
 
 
 class Instance(Target[StubT]):
@@ -59,7 +57,7 @@ class Instance(Target[StubT]):
         self._clock = clock
         self._latency_s = 0.0
         self._measured_s = clock()
-        self._free_at_s = self._refuses_until_s = clock()
+        self._free_at_s = self._avoided_until_s = clock()
         self._problem = "not reached yet"
         self._seen_health = asyncio.Event()
 
@@ -75,13 +73,8 @@ class Instance(Target[StubT]):
         # What is known fades: an instance that was slow once would else be left alone and never measured again. A
         # reported wait passes as time does.
         latency_s: float = self._latency_s * 0.5 ** ((now_s - self._measured_s) / _LATENCY_HALF_LIFE_S)
-        queue_s = max(0.0, self._free_at_s - now_s) + (_REFUSAL_S if self.is_refusing else 0.0)
+        queue_s = max(0.0, self._free_at_s - now_s) + (_AVOIDED_S if now_s < self._avoided_until_s else 0.0)
         return queue_s + (self.in_flight + 1) * max(latency_s, _LEAST_LATENCY_S)
-
-    @property
-    def is_refusing(self) -> bool:
-        """True until the delay of its last refusal is over."""
-        return self._clock() < self._refuses_until_s
 
     def state(self) -> InstanceState:
         """What is known now."""
@@ -101,21 +94,10 @@ class Instance(Target[StubT]):
         """Remember when the work that the instance had would be done."""
         self._free_at_s = self._clock() + predicted_wait_s
 
-    def observe_refusal(self, asked: Asked, refusal: Overloaded, *, retry_after_s: float, took_s: float) -> Overloaded:
-        """Remember also until when the instance refuses; answers to what it had taken before do not end that.
-
-        That is until its queue is done, where it says so: its client's own time to come back may be much later.
-        """
-        now_s = self._clock()
-        wait_s = self._free_at_s - now_s
-        until_s = now_s + min(retry_after_s, wait_s if wait_s > 0 else _LONGEST_REFUSAL_S)
-        self._refuses_until_s = max(self._refuses_until_s, until_s)
-        return super().observe_refusal(asked, refusal, retry_after_s=retry_after_s, took_s=took_s)
-
     def stay_away(self, seconds: float) -> None:
         """Pick others first for so long, at most a minute; where it is the only one it is asked all the same."""
-        until_s = self._clock() + min(seconds, _LONGEST_REFUSAL_S)
-        self._refuses_until_s = max(self._refuses_until_s, until_s)
+        until_s = self._clock() + min(seconds, _LONGEST_AVOIDED_S)
+        self._avoided_until_s = max(self._avoided_until_s, until_s)
 
     async def health_known(self) -> None:
         """Wait until the instance answered or refused for the first time."""

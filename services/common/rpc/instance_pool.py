@@ -16,7 +16,7 @@ from services.common.rpc.breaker import Breaker, ConsecutiveBreaker, Permit
 from services.common.rpc.channel import open_channel
 from services.common.rpc.gauge import instances_counted
 from services.common.rpc.instance import Instance
-from services.common.rpc.target import InstanceState, Target
+from services.common.rpc.target import InstanceState
 
 StubT = TypeVar("StubT")
 
@@ -89,24 +89,24 @@ class InstancePool(Generic[StubT]):
             return ""
         return f"no healthy instance ({'; '.join(f'{s.address} {s.reason}' for s in self.states())})"
 
-    @property
-    def only(self) -> Instance[StubT] | None:
-        """The instance, where there is but one."""
-        return next(iter(self._instances.values())) if len(self._instances) == 1 else None
+    def are_all(self, names: Collection[str]) -> bool:
+        """Whether every instance that takes calls is among them; see `Pool.are_all`."""
+        taking = [i.address for i in self._instances.values() if i.is_serving and not i.breaker.is_open]
+        return bool(taking) and all(address in names for address in taking)
 
     @property
     def size(self) -> int:
         """Number of instances, healthy or not."""
         return len(self._instances)
 
-    def pick(self, exclude: Collection[Target[StubT]] = ()) -> tuple[Instance[StubT], Permit]:
+    def pick(self, exclude: Collection[str] = ()) -> tuple[Instance[StubT], Permit]:
         """The better of two random healthy instances, and the permit to call it.
 
         Raises:
             NoEndpoint: none reports SERVING.
             BreakerOpen: every one that does failed lately.
         """
-        candidates = [i for i in self._instances.values() if i.is_serving and i not in exclude]
+        candidates = [i for i in self._instances.values() if i.is_serving and i.address not in exclude]
         if not candidates:
             raise NoEndpoint(f"{self.service}: {self.problem() or _JUST_FAILED}", retry_after_s=_RETRY_AFTER_S)
         for instance in _by_preference(candidates):

@@ -23,11 +23,11 @@ class Pool(Protocol[StubT]):
         """Follow the resolver until cancelled; its owner supervises it. Closes every channel at the end."""
         ...
 
-    def pick(self, exclude: Collection[Target[StubT]] = ()) -> tuple[Target[StubT], Permit]:
+    def pick(self, exclude: Collection[str] = ()) -> tuple[Target[StubT], Permit]:
         """Where the next call goes, and the permit to call it; never waits.
 
         Args:
-            exclude: targets that just failed; one that a proxy stands behind may be given again.
+            exclude: addresses of those that just failed or refused; a proxy's may be given again.
 
         Raises:
             NoEndpoint: there is no healthy instance.
@@ -47,9 +47,12 @@ class Pool(Protocol[StubT]):
         """Wait until the instances and their health were heard of once."""
         ...
 
-    @property
-    def only(self) -> Target[StubT] | None:
-        """The one instance, dialled or behind a proxy; None when there are several, or none."""
+    def are_all(self, names: Collection[str]) -> bool:
+        """Whether these are all the instances that take calls now; False where there is none.
+
+        Args:
+            names: as `Target.who_refused` gives them.
+        """
         ...
 
     @property

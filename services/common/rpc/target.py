@@ -10,7 +10,6 @@ from grpc import aio
 
 from services.common.errors import Overloaded
 from services.common.rpc.breaker import Breaker
-from services.common.rpc.hold_off import Asked, HoldOff
 
 StubT = TypeVar("StubT")
 
@@ -43,7 +42,6 @@ class Target(Generic[StubT]):
         self.stub = stub_type(channel)
         self.breaker = breaker
         self.in_flight = 0
-        self._hold_off = HoldOff()
         self._channel = channel
 
     @property
@@ -58,32 +56,18 @@ class Target(Generic[StubT]):
             return ""
         return f"its calls kept failing; next try in {self.breaker.retry_after_s():.1f} s"
 
-    @property
-    def is_refusing(self) -> bool:
-        """True while it is known to refuse work for its load."""
-        return False
-
     def observe_latency(self, seconds: float) -> None:
         """Take note of how long an answered call took."""
 
     def observe_load(self, predicted_wait_s: float) -> None:
         """Take note of the wait that an answer or a refusal says a request would have now."""
 
-    @property
-    def is_holding_off(self) -> bool:
-        """Whether some calls need not be tried now."""
-        return self._hold_off.is_active
-
-    def refusal(self, asked: Asked) -> Overloaded | None:
-        """Why a call need not be tried, as the like of it was refused a moment ago; None when it has to be."""
-        return self._hold_off.refusal(asked)
+    def who_refused(self, refusal: Overloaded) -> str:  # noqa: ARG002 - behind a proxy it matters
+        """The instance that gave a refusal; empty where that is unknown."""
+        return self.address
 
     def stay_away(self, seconds: float) -> None:
         """Take note that it answered nothing for now: others are better for so long."""
-
-    def observe_refusal(self, asked: Asked, refusal: Overloaded, *, retry_after_s: float, took_s: float) -> Overloaded:
-        """Take note that a call was refused for load, and after which time one may be taken; see `HoldOff.observe`."""
-        return self._hold_off.observe(asked, refusal, retry_after_s=retry_after_s, took_s=took_s)
 
     async def aclose(self, grace_s: float) -> None:
         """Let calls in progress finish for `grace_s`, then close the channel."""

@@ -15,7 +15,6 @@ from services.common.errors import BreakerOpen, NoEndpoint, Overloaded
 from services.common.rpc.breaker import Breaker, ConsecutiveBreaker, Permit
 from services.common.rpc.channel import open_channel
 from services.common.rpc.gauge import instances_counted
-from services.common.rpc.hold_off import Asked
 from services.common.rpc.target import InstanceState, Target
 
 StubT = TypeVar("StubT")
@@ -89,17 +88,20 @@ class UpstreamPool(Generic[StubT]):
             return "Consul has not answered yet, so no instance is known; try again"
         return "no instance is passing in Consul; start one, or see there why its checks fail"
 
-    @property
-    def only(self) -> Target[StubT] | None:
-        """The upstream, where one instance alone is behind it."""
-        return self._upstream if self.size == 1 else None
+    def are_all(self, names: Collection[str]) -> bool:
+        """Whether they are as many as the instances: Consul shows addresses, and instances call themselves otherwise.
+
+        Who gave no name may be any of several.
+        """
+        known = len(names) if self.size == 1 else sum(map(bool, names))
+        return 0 < self.size <= known
 
     @property
     def size(self) -> int:
         """Number of instances that the resolver shows."""
         return len(self._upstream.addresses) if self._upstream else 0
 
-    def pick(self, exclude: Collection[Target[StubT]] = ()) -> tuple[Target[StubT], Permit]:  # noqa: ARG002 - Envoy picks
+    def pick(self, exclude: Collection[str] = ()) -> tuple[Target[StubT], Permit]:  # noqa: ARG002 - Envoy picks
         """The upstream, and the permit to call it; again the same for a retry, for which Envoy picks another instance.
 
         Raises:
@@ -134,15 +136,9 @@ class _Upstream(Target[StubT]):
         """Calls that one instance has, when Envoy shares them out evenly."""
         return math.ceil(self.in_flight / max(1, len(self.addresses)))
 
-    def refusal(self, asked: Asked) -> Overloaded | None:
-        """As of an instance, where there is but one; of several each speaks for itself alone."""
-        return super().refusal(asked) if len(self.addresses) == 1 else None
-
-    def observe_refusal(self, asked: Asked, refusal: Overloaded, *, retry_after_s: float, took_s: float) -> Overloaded:
-        """As of an instance, where there is but one."""
-        if len(self.addresses) != 1:
-            return refusal
-        return super().observe_refusal(asked, refusal, retry_after_s=retry_after_s, took_s=took_s)
+    def who_refused(self, refusal: Overloaded) -> str:
+        """Who the refusal says it is from: the listener's address is that of all."""
+        return refusal.instance
 
     def states(self) -> tuple[InstanceState, ...]:
         """One per instance."""

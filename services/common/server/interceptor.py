@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias, cast
@@ -42,6 +43,8 @@ class EdgeInterceptor(aio.ServerInterceptor):
         self._service = service
         self._max_deadline_s = max_deadline_s
         self._load = load
+        self._instance = secrets.token_hex(8)
+        """Tells this process from the service's others, which may stand behind the same proxy."""
         self._is_started = False
         rpc_server_seconds()  # shown from the start, not from the first call
         self._wrapped: dict[str, Handler] = {}
@@ -101,7 +104,7 @@ class EdgeInterceptor(aio.ServerInterceptor):
             return reply
         except RequestError as exc:
             error = exc
-            code, message, details = status.encode(exc)
+            code, message, details = status.encode(exc, instance=self._instance)
             await context.abort(code, message, (*details, *self._trailers()))
         except asyncio.CancelledError:
             # gRPC cancels the handler when the caller goes and when the caller's deadline passes.

@@ -140,5 +140,5 @@ class _Foreign(logging.Handler):
             if record.stack_info:
                 fields["stack"] = record.stack_info
             _output.write(record.levelname.lower(), fields)
-        except Exception:
+        except Exception:  # noqa: BLE001 - as every handler of the standard library does
             self.handleError(record)

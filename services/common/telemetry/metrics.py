@@ -50,11 +50,11 @@ def rpc_client_retries() -> Counter:
 
 
 @cache
-def rpc_client_held_off() -> Counter:
-    """Attempts that were spared."""
+def rpc_client_refused_early() -> Counter:
+    """Calls that were spared."""
     return Counter(
-        "isolane_rpc_client_held_off_total",
-        "Attempts not made, as the instance had just refused the like, by upstream service.",
+        "isolane_rpc_client_refused_early_total",
+        "Calls not made, as every instance had just refused the like, by upstream service.",
         ["service", "method"],
     )
 

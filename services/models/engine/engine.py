@@ -28,7 +28,6 @@ from services.models.engine.loaded_model import LoadedModel
 from services.models.engine.metrics import engine_metrics
 from services.models.engine.threads import FairThreads
 from services.models.models import ModelInfo, Tokens
-from services.models.scheduler.policy import Policy
 from services.models.settings import ModelServerSettings, ModelSettings
 
 BackendT = TypeVar("BackendT", bound=ModelBackend)
@@ -64,7 +63,7 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
         self._models: dict[str, LoadedModel[BackendT]] = {}
         self._running: asyncio.TaskGroup | None = None
         self._changing = asyncio.Lock()
-        self._threads = FairThreads(_TOKENIZING_THREADS, "tokenize", Policy())
+        self._threads = FairThreads(_TOKENIZING_THREADS, "tokenize")
 
     async def __aenter__(self) -> Self:
         """Load the models and compute with each, so that the first request is as fast as the second."""

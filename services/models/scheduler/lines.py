@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from services.common.caller import Caller, Priority
 from services.models.scheduler.packing import LengthIndex, Limits, Packing
+from services.models.scheduler.policy import Policy
 from services.models.scheduler.turns import Floor, Sharer, SharerT, Turns
 from services.models.scheduler.work import Request, Task
 
@@ -37,11 +38,11 @@ class _Origin(Sharer):
 
     __slots__ = ("lines", "turns")
 
-    def __init__(self) -> None:
+    def __init__(self, pace: float) -> None:
         super().__init__()
         self.lines: dict[str, Line] = {}
         """By client."""
-        self.turns: Turns[Line] = Turns()
+        self.turns: Turns[Line] = Turns(pace)
 
 
 class _Class:
@@ -49,10 +50,12 @@ class _Class:
 
     Args:
         priority: the class.
+        pace: see `Turns`.
     """
 
-    def __init__(self, priority: Priority) -> None:
+    def __init__(self, priority: Priority, pace: float) -> None:
         self.priority = priority
+        self._pace = pace
         self.quantum = 0.0
         """Unit: tokens."""
         self.cost = 0
@@ -62,7 +65,7 @@ class _Class:
         self._waiting = 0
         """Lines with tasks."""
         self._origins: dict[str, _Origin] = {}
-        self._turns: Turns[_Origin] = Turns()
+        self._turns: Turns[_Origin] = Turns(pace)
         self._lengths = LengthIndex()
 
     @property
@@ -82,7 +85,7 @@ class _Class:
     def line(self, caller: Caller) -> Line:
         """The caller's line, made where there is none."""
         if (line := self.find(caller)) is None:
-            origin = self._origins.setdefault(caller.origin, _Origin())
+            origin = self._origins.setdefault(caller.origin, _Origin(self._pace))
             line = origin.lines[caller.client] = Line(caller, origin)
             self.number += 1
         return line
@@ -142,7 +145,7 @@ class _Class:
 
     def before(self, caller: Caller, cost: int) -> int:
         """Tokens that are computed until `cost` more of a caller are done, its own included, if nobody else comes."""
-        origin = self._origins.get(caller.origin) or _Origin()
+        origin = self._origins.get(caller.origin) or _Origin(self._pace)
         own = origin.lines.get(caller.client) or Line(caller, origin)
         of_origin = self._until(origin.turns, origin.lines.values(), own, own.cost + cost)
         return self._until(self._turns, self._origins.values(), origin, of_origin)
@@ -171,13 +174,13 @@ class Lines:
     """Tasks of all callers that wait. Not thread-safe.
 
     Args:
-        bulk_floor: bulk work's part of what is computed while interactive work waits too.
+        policy: the tuned numbers.
     """
 
-    def __init__(self, *, bulk_floor: float) -> None:
-        self._classes = {priority: _Class(priority) for priority in Priority}
+    def __init__(self, policy: Policy) -> None:
+        self._classes = {priority: _Class(priority, policy.newcomer_pace) for priority in Priority}
         self._interactive, self._bulk = self._classes[Priority.INTERACTIVE], self._classes[Priority.BULK]
-        self._floor = Floor(bulk_floor)
+        self._floor = Floor(policy.bulk_floor)
         self._by_origin: Counter[str] = Counter()
         self.cost = 0
         """Tokens that wait, those that are expected included; a task that several want counts once."""

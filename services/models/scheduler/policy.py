@@ -19,6 +19,10 @@ class Policy:
     bulk_floor: float = 0.1
     """Bulk work's part of what is computed while interactive work waits too: 1 token of 10. Without a floor a stream of
     interactive work would starve it for ever."""
+    newcomer_pace: float = 0.5
+    """How fast the common virtual time runs by itself, in parts of a fair share. At 1.0 newcomers lose their head start
+    to what newcomers before them had: a client with a tenth of the peak beside 5 floods waits 605 ms at the 99th
+    percentile, at 0.5 it waits 131 ms, alone 36. At 0.5 one who waits beside endless newcomers has half its part."""
     client_factor: float = 4.0
     """A client may have so many times waiting what it leaves free, so that there is room for every next one (dynamic
     thresholds, Choudhury and Hahne 1998): of 1,000 the first may have 800, the next 160, the one after it 32."""

@@ -35,7 +35,7 @@ class Scheduler:
         self._speed = Speed()
         self._most_ever = self._most_batched = most_batched
         """The second may be lowered for a while by what fits into memory."""
-        self._lines = Lines(bulk_floor=policy.bulk_floor)
+        self._lines = Lines(policy)
         self._admission = Admission(policy, self._lines, most=most_queued, seconds=self._seconds)
         self._joinable: dict[bytes, Task] = {}
         """Queued and running tasks by key."""

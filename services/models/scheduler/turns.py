@@ -1,11 +1,14 @@
 """Whose turn it is among those that wait: fair sharing by virtual time.
 
-Each has a virtual time, which what is computed for it advances; the one whose time is earliest is served. All together
-have one too, which runs as that of somebody who gets exactly its part: 30 tokens that are computed while 3 wait advance
-it by 10 (weighted fair queueing, Demers, Keshav and Shenker 1989; Linux' EEVDF). Who begins to wait gets the common
-time less one quantum, or its own time if that is later: so one who asks for little is served before those who always
-wait, and coming and going gains nothing. Newcomers without end starve nobody, as the common time goes on with what is
-computed for them, and soon one quantum before it is later than the time of those that wait.
+Each has a virtual time, which what is computed for it advances; the one whose time is earliest is served (weighted fair
+queueing, Demers, Keshav and Shenker 1989; Linux' CFS and EEVDF). All together have one too, which is never behind the
+earliest. Who begins to wait gets the common time less one quantum, or its own time if that is later: so one who asks
+for little is served before those who always wait, and coming and going gains nothing.
+
+Newcomers without end would starve those. So the common time runs by itself, half as fast as that of somebody who gets
+exactly its part: 60 tokens that are computed while 3 wait advance it by 60 / 3 / 2 = 10. Sooner or later it is a
+quantum later than the time of those that wait, and newcomers go behind them. Half as fast: so one who waits has half of
+its part at least, and newcomers who need less than half of all that is computed always go first.
 """
 
 from __future__ import annotations
@@ -31,9 +34,14 @@ SharerT = TypeVar("SharerT", bound=Sharer)
 
 
 class Turns(Generic[SharerT]):
-    """Those that wait. Not thread-safe."""
+    """Those that wait. Not thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        pace: how fast the common time runs by itself, in parts of a fair share.
+    """
+
+    def __init__(self, pace: float) -> None:
+        self._pace = pace
         self._time = 0.0
         """The common virtual time."""
         self._waiting: dict[SharerT, None] = {}
@@ -77,7 +85,7 @@ class Turns(Generic[SharerT]):
 
     def charge(self, sharer: SharerT, cost: int) -> None:
         """Advance one that waits by what was taken for it, and the common time by what that is for each."""
-        self._time += cost / len(self._waiting)
+        self._time += self._pace * cost / len(self._waiting)
         self._move(sharer, sharer.time + cost)
 
     def _move(self, sharer: SharerT, time: float) -> None:

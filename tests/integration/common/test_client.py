@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -23,7 +24,7 @@ from prometheus_client import REGISTRY
 from services.common import caller, status
 from services.common.caller import ANYONE, Caller, Priority
 from services.common.config import ServerSettings
-from services.common.deadline import Deadline
+from services.common.deadline import Clock, Deadline
 from services.common.discovery.base import Endpoint, Resolution, Resolver
 from services.common.discovery.static import StaticResolver
 from services.common.errors import (
@@ -134,9 +135,10 @@ class Upstream(pb_grpc.EmbeddingServiceServicer):
             await context.abort(StatusCode.INTERNAL, "the device is gone")
         if self.error is not None:
             await context.abort(*status.encode(self.error))
+        reply = await self.answer(request)
         if self.wait_s is not None:
-            context.set_trailing_metadata(status.encode_load(0, self.wait_s))
-        return await self.answer(request)
+            reply.load.predicted_wait_us = round(self.wait_s * 1e6)
+        return reply
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:  # noqa: N802 - gRPC's
         await context.abort(StatusCode[request.model], "as the test wants it")
@@ -188,19 +190,24 @@ async def following(
 
 @contextlib.asynccontextmanager
 async def client_of(
-    *addresses: str, attempt_timeout_s: float | None = None, breaker: Callable[[], Breaker] = ConsecutiveBreaker
+    *addresses: str,
+    attempt_timeout_s: float | None = None,
+    breaker: Callable[[], Breaker] = ConsecutiveBreaker,
+    clock: Clock = time.monotonic,
 ) -> AsyncIterator[Client]:
     async with following(StaticResolver({"tryout": addresses}), breaker) as pool:
-        yield RpcClient(pool, attempt_timeout_s=attempt_timeout_s)
+        yield RpcClient(pool, attempt_timeout_s=attempt_timeout_s, clock=clock)
 
 
-async def embed(client: Client, *, within_s: float = 10.0) -> pb.EmbedResponse:
-    return await client.call("Embed", lambda stub: stub.Embed, pb.EmbedRequest(), deadline=Deadline.after(within_s))
+async def embed(client: Client, *, within_s: float = 10.0, model: str = "") -> pb.EmbedResponse:
+    return await client.call(
+        "Embed", lambda stub: stub.Embed, pb.EmbedRequest(), deadline=Deadline.after(within_s), queue=model
+    )
 
 
-async def failure(client: Client, *, within_s: float = 10.0) -> RequestError:
+async def failure(client: Client, *, within_s: float = 10.0, model: str = "") -> RequestError:
     with pytest.raises(RequestError) as caught:
-        await embed(client, within_s=within_s)
+        await embed(client, within_s=within_s, model=model)
     return caught.value
 
 
@@ -621,7 +628,7 @@ async def test_what_one_instance_has_no_room_for_another_may_take(upstreams: Sta
     assert (full.calls, free.calls) == (1, 50)
 
 
-async def test_a_service_that_is_full_is_asked_once_for_each_client(upstreams: Start) -> None:
+async def test_a_service_that_is_full_is_asked_for_each_client_and_twice_for_a_tenth_of_them(upstreams: Start) -> None:
     one, other = await upstreams(), await upstreams()
     one.fail(Overloaded("full", retry_after_s=30.0))
     other.fail(Overloaded("full too", retry_after_s=7.5))
@@ -633,7 +640,7 @@ async def test_a_service_that_is_full_is_asked_once_for_each_client(upstreams: S
 
     assert {type(error) for error in errors} == {Overloaded}
     assert {error.retry_after_s for error in errors} == {30.0, 7.5}
-    assert one.calls + other.calls == 101
+    assert 100 < one.calls + other.calls <= 100 * 1.1 + 5
 
 
 async def test_calls_that_are_refused_now_and_then_are_retried_within_the_budget(upstreams: Start) -> None:
@@ -645,6 +652,37 @@ async def test_calls_that_are_refused_now_and_then_are_retried_within_the_budget
             await failure(client)
 
     assert 200 < one.calls + other.calls <= 200 * 1.1 + 5
+
+
+async def test_the_refusals_of_one_client_do_not_take_the_second_attempt_from_anothers_failure(
+    upstreams: Start,
+) -> None:
+    one, other = await upstreams(), await upstreams()
+    for each in (one, other):
+        each.fail(DeadlineTooShort("too little time"))
+    async with client_of(one.address, other.address) as client:
+        for _ in range(40):
+            await failure(client)
+        one.fail(Unavailable("going away"))
+        other.answer = other.at_once
+        replies = [await embed(client) for _ in range(5)]
+
+    assert len(replies) == 5
+
+
+async def test_who_refuses_one_client_is_tried_for_another_whom_the_first_instance_refused(upstreams: Start) -> None:
+    one, other = await upstreams(), await upstreams()
+    one.fail(Overloaded("full", retry_after_s=30.0))
+    greedy = caller.current.set(Caller(client="greedy"))
+    async with client_of(one.address, other.address) as client:
+        while not one.calls:
+            await embed(client)
+        caller.current.reset(greedy)
+        one.answer = one.at_once
+        other.fail(Overloaded("full too", retry_after_s=30.0))
+        replies = [await embed(client) for _ in range(20)]
+
+    assert len(replies) == 20
 
 
 async def test_a_refusal_at_the_end_of_the_deadline_is_final(upstreams: Start) -> None:
@@ -736,13 +774,13 @@ async def test_retries_do_not_keep_an_outage_alive(upstreams: Start) -> None:
 # A flood.
 
 
-def held_off() -> float:
+def refused_early() -> float:
     labels = {"service": "tryout", "method": "Embed"}
-    return REGISTRY.get_sample_value("isolane_rpc_client_held_off_total", labels) or 0.0
+    return REGISTRY.get_sample_value("isolane_rpc_client_refused_early_total", labels) or 0.0
 
 
 async def test_a_flood_reaches_an_instance_that_refuses_it_only_now_and_then(upstreams: Start) -> None:
-    one, before = await upstreams(), held_off()
+    one, before = await upstreams(), refused_early()
     one.fail(Overloaded("full", retry_after_s=9.0, work_s=0.5))
     async with client_of(one.address) as client:
         errors = [await failure(client) for _ in range(200)]
@@ -750,7 +788,7 @@ async def test_a_flood_reaches_an_instance_that_refuses_it_only_now_and_then(ups
     delays_s = [error.retry_after_s or 0.0 for error in errors]
     assert {type(error) for error in errors} == {Overloaded}
     assert one.calls < 100
-    assert held_off() == before + 200 - one.calls
+    assert refused_early() == before + 200 - one.calls
     assert 9.0 < delays_s[1] < 10.0
     assert max(delays_s) > 29.0, "each has a time of its own, half a second after the one before"
 
@@ -766,13 +804,122 @@ async def test_an_instance_that_has_room_again_gets_the_next_call_after_a_moment
         assert isinstance(await embed(client), pb.EmbedResponse)
 
 
-async def test_what_one_instance_refuses_another_may_take(upstreams: Start) -> None:
-    full, free = await upstreams(), await upstreams()
-    full.fail(Overloaded("full", retry_after_s=9.0))
-    async with client_of(full.address, free.address) as client:
+async def test_what_some_instances_refuse_the_others_take_and_nobody_refuses_early(upstreams: Start) -> None:
+    full, too, free = await upstreams(), await upstreams(), await upstreams()
+    for each in (full, too):
+        each.fail(Overloaded("full", retry_after_s=0.02))
+    before = refused_early()
+    async with client_of(full.address, too.address, free.address, clock=FakeClock()) as client:
+        while not (full.calls and too.calls):
+            with contextlib.suppress(Overloaded):  # both were asked
+                await embed(client)
+        calls = free.calls
         replies = [await embed(client) for _ in range(50)]
 
-    assert len(replies) == free.calls == 50
+    assert len(replies) == free.calls - calls == 50
+    assert (full.calls, too.calls) == (1, 1)
+    assert refused_early() == before
+
+
+async def test_what_every_instance_has_just_refused_none_is_asked_until_the_moment_is_over(upstreams: Start) -> None:
+    one, other, clock = await upstreams(), await upstreams(), FakeClock()
+    one.fail(Overloaded("full", retry_after_s=9.0))
+    async with client_of(one.address, other.address, clock=clock) as client:
+        while not one.calls:
+            await embed(client)
+        asked = client.refusal("Embed", queue="", size=0, deadline=Deadline.after(10))
+        other.fail(Overloaded("full too", retry_after_s=7.0))
+        await failure(client)
+        calls, before = one.calls + other.calls, refused_early()
+        errors = [await failure(client) for _ in range(20)]
+        meanwhile = one.calls + other.calls - calls
+        clock.advance(0.011)
+        await failure(client)
+
+    assert asked is None, "while only one of them refuses"
+    assert {type(error) for error in errors} == {Overloaded}
+    assert [error.retry_after_s for error in errors] == pytest.approx([7.0] * 20), "the earlier of the two"
+    assert (meanwhile, refused_early() - before) == (0, 20)
+    assert one.calls + other.calls > calls
+
+
+async def test_who_has_just_refused_the_like_gets_no_second_attempt_of_it(upstreams: Start) -> None:
+    one, other = await upstreams(), await upstreams()
+    one.fail(Overloaded("full", retry_after_s=0.02))
+    async with client_of(one.address, other.address, clock=FakeClock()) as client:
+        while not one.calls:
+            await embed(client)
+        other.fail(Overloaded("full too", retry_after_s=0.02))
+        await failure(client)
+
+    assert one.calls == 1
+
+
+async def test_an_instance_whose_breaker_is_open_need_not_refuse_first(upstreams: Start) -> None:
+    full, broken = await upstreams(), await upstreams(is_foreign=True)
+    broken.is_broken = True
+    async with client_of(full.address, broken.address, clock=FakeClock()) as client:
+        while not any(state.is_breaker_open for state in client.pool.states()):
+            with contextlib.suppress(RequestError):
+                await embed(client)
+        full.fail(Overloaded("full", retry_after_s=9.0))
+        calls = full.calls
+        errors = [await failure(client) for _ in range(10)]
+
+    assert full.calls == calls + 1
+    assert {type(error) for error in errors} == {Overloaded}
+
+
+async def test_an_instance_that_takes_no_calls_need_not_refuse_first(upstreams: Start) -> None:
+    full, starting = await upstreams(), await upstreams(is_serving=False)
+    full.fail(Overloaded("full", retry_after_s=9.0))
+    async with client_of(full.address, starting.address, clock=FakeClock()) as client:
+        errors = [await failure(client) for _ in range(10)]
+        calls = full.calls
+        await starting.server.set_serving()
+        await eventually(lambda: serving(client) == 2)
+        await embed(client)
+
+    assert (calls, full.calls, starting.calls) == (1, 1, 1)
+    assert {type(error) for error in errors} == {Overloaded}
+
+
+async def test_a_new_instance_is_asked_what_the_others_have_just_refused(upstreams: Start) -> None:
+    one, other, third = await upstreams(), await upstreams(), await upstreams()
+    for each in (one, other):
+        each.fail(Overloaded("full", retry_after_s=9.0))
+    resolver = ChangingResolver({"tryout": [one.address, other.address]})
+    async with following(resolver) as pool:
+        client: Client = RpcClient(pool, clock=FakeClock())
+        for _ in range(10):
+            await failure(client)
+        calls = one.calls + other.calls
+        await resolver.change("tryout", *(Endpoint(address=each.address) for each in (one, other, third)))
+        await eventually(lambda: serving(client) == 3)
+        await embed(client)
+
+    assert (calls, one.calls + other.calls, third.calls) == (2, 2, 1)
+
+
+async def test_what_one_client_is_refused_for_one_model_is_neither_anothers_nor_another_models(
+    upstreams: Start,
+) -> None:
+    one, other = await upstreams(), await upstreams()
+    for each in (one, other):
+        each.fail(Overloaded("full", retry_after_s=9.0))
+    greedy = caller.current.set(Caller(client="greedy"))
+    async with client_of(one.address, other.address, clock=FakeClock()) as client:
+        await failure(client, model="mini")
+        for each in (one, other):
+            each.answer = each.at_once
+        refused = await failure(client, model="mini")
+        replies = [await embed(client, model="base")]
+        caller.current.reset(greedy)
+        replies.append(await embed(client, model="mini"))
+
+    assert type(refused) is Overloaded
+    assert len(replies) == 2
+    assert one.calls + other.calls == 4
 
 
 # Instances that come and go.

@@ -260,6 +260,22 @@ async def test_answers_and_refusals_carry_the_load() -> None:
     assert status.decode(caught.value, "tryout").retry_after_s == 3.0
 
 
+async def test_a_refusal_for_load_says_which_process_gave_it() -> None:
+    async def refuse(_request: pb.EmbedRequest) -> pb.EmbedResponse:
+        raise Overloaded("full", retry_after_s=3.0)
+
+    async with started() as one, started() as other:
+        for server in (one, other):
+            server.scripted.answer = refuse
+            await server.server.set_serving()
+        refusals = [await server.failure() for server in (one, one, other)]
+
+    first, again, another = (refusal.instance for refusal in refusals if isinstance(refusal, Overloaded))
+    assert first == again != another
+    assert first
+    assert another
+
+
 async def test_a_load_that_the_reply_tells_is_not_asked_for_again() -> None:
     scripted = Scripted()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -14,17 +15,22 @@ from isolane.embedding.v1 import embedding_service_pb2 as pb
 from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
 from prometheus_client import REGISTRY
 
-from services.common import status
-from services.common.deadline import Deadline
+from services.common import caller, status
+from services.common.caller import Caller
+from services.common.deadline import Clock, Deadline
+from services.common.discovery.base import Endpoint
 from services.common.errors import DeadlineExceeded, Overloaded, RequestError
 from services.common.rpc.client import RpcClient
 from services.common.rpc.upstream_pool import UpstreamPool
+from services.common.testing.clock import FakeClock
 from services.common.testing.resolvers import ChangingResolver
 from services.common.testing.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
 INSTANCES = ["10.0.0.1:21000", "10.0.0.2:21000"]
+DELAYS_S = {"": 2.5, "a": 4.0, "b": 3.0}
+"""When each instance says to come back."""
 Client: TypeAlias = "RpcClient[pb_grpc.EmbeddingServiceStub]"
 
 
@@ -34,14 +40,17 @@ class Sidecar(pb_grpc.EmbeddingServiceServicer):
     def __init__(self, *, holds: int) -> None:
         self.calls = 0
         self.holds = holds
-        self.is_full = False
+        self.refusing: list[str] = []
+        """Instances behind it that refuse all; the next call goes to the first, and it to the end of the line."""
         self.die = asyncio.Event()
         self.finish = asyncio.Event()
 
     async def Embed(self, request: pb.EmbedRequest, context: Any) -> pb.EmbedResponse:  # noqa: N802 - gRPC's name
         self.calls += 1
-        if self.is_full:
-            await context.abort(*status.encode(Overloaded("full", retry_after_s=2.5)))
+        if self.refusing:
+            who = self.refusing.pop(0)
+            self.refusing.append(who)
+            await context.abort(*status.encode(Overloaded("full", retry_after_s=DELAYS_S[who]), instance=who))
         if self.calls <= self.holds:
             await self._told()
             if not self.die.is_set():
@@ -66,7 +75,10 @@ class Sidecar(pb_grpc.EmbeddingServiceServicer):
 
 @asynccontextmanager
 async def client_of(
-    sidecar: Sidecar, resolver: ChangingResolver, attempt_timeout_s: float | None = None
+    sidecar: Sidecar,
+    resolver: ChangingResolver,
+    attempt_timeout_s: float | None = None,
+    clock: Clock = time.monotonic,
 ) -> AsyncIterator[Client]:
     server = aio.server()
     pb_grpc.add_EmbeddingServiceServicer_to_server(sidecar, server)
@@ -76,15 +88,23 @@ async def client_of(
     task = asyncio.create_task(pool.run())
     try:
         await pool.health_known()
-        yield RpcClient(pool, attempt_timeout_s=attempt_timeout_s)
+        yield RpcClient(pool, attempt_timeout_s=attempt_timeout_s, clock=clock)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await server.stop(None)
 
 
-async def embed(client: Client) -> pb.EmbedResponse:
-    return await client.call("Embed", lambda stub: stub.Embed, pb.EmbedRequest(), deadline=Deadline.after(10))
+async def embed(client: Client, model: str = "") -> pb.EmbedResponse:
+    return await client.call(
+        "Embed", lambda stub: stub.Embed, pb.EmbedRequest(), deadline=Deadline.after(10), queue=model
+    )
+
+
+async def refused(client: Client, model: str = "") -> Overloaded:
+    with pytest.raises(Overloaded) as caught:
+        await embed(client, model)
+    return caught.value
 
 
 def retries() -> float:
@@ -110,33 +130,75 @@ async def test_calls_that_an_instance_held_when_it_died_all_succeed_through_the_
 
 async def test_a_refusal_for_load_is_final_for_the_sidecar_might_pick_the_same_instance_again() -> None:
     sidecar = Sidecar(holds=0)
-    sidecar.is_full = True
+    sidecar.refusing = ["a"]
     async with client_of(sidecar, ChangingResolver({"sidecar": INSTANCES})) as client:
-        with pytest.raises(Overloaded) as caught:
-            await embed(client)
+        refusal = await refused(client)
 
-    assert caught.value.retry_after_s == 2.5
+    assert refusal.retry_after_s == 4.0
     assert sidecar.calls == 1
 
 
-@pytest.mark.parametrize(("instances", "calls"), [(INSTANCES, 2), (INSTANCES[:1], 1)], ids=["two", "one"])
-async def test_a_refusal_is_believed_where_only_one_instance_can_have_given_it(
-    instances: list[str], calls: int
+@pytest.mark.parametrize(
+    ("instances", "refusing", "calls"),
+    [
+        (INSTANCES, ["a"], 5),
+        (INSTANCES, [""], 5),
+        (INSTANCES, ["", "a"], 5),
+        (INSTANCES, ["a", "b"], 2),
+        (INSTANCES, ["a", "a", "b"], 3),
+        (INSTANCES[:1], ["a"], 1),
+        (INSTANCES[:1], [""], 1),
+    ],
+    ids=["one of two", "unnamed of two", "one of two, and unnamed", "both", "both in the end", "the only", "unnamed"],
+)
+async def test_the_sidecar_is_called_until_as_many_have_refused_as_are_behind_it(
+    instances: list[str], refusing: list[str], calls: int
 ) -> None:
     sidecar = Sidecar(holds=0)
-    sidecar.is_full = True
-    async with client_of(sidecar, ChangingResolver({"sidecar": instances})) as client:
-        errors = []
-        for _ in range(2):
-            with pytest.raises(Overloaded) as caught:
-                await embed(client)
-            errors.append((caught.value.message, caught.value.retry_after_s))
-        is_only = client.pool.only is not None
+    sidecar.refusing = refusing
+    async with client_of(sidecar, ChangingResolver({"sidecar": instances}), clock=FakeClock()) as client:
+        refusals = [await refused(client) for _ in range(5)]
 
     assert sidecar.calls == calls
-    assert is_only is (calls == 1)
-    assert errors[0] == ("full", 2.5)
-    assert (errors[1] == errors[0]) is (calls == 2), "each of several instances gives times of its own"
+    assert [refusal.message == "full" for refusal in refusals] == [True] * calls + [False] * (5 - calls)
+    assert all(refusal.retry_after_s == min(map(DELAYS_S.__getitem__, set(refusing))) for refusal in refusals[calls:])
+
+
+async def test_after_a_moment_or_with_a_new_instance_the_sidecar_is_called_again() -> None:
+    sidecar, clock, resolver = Sidecar(holds=0), FakeClock(), ChangingResolver({"sidecar": INSTANCES})
+    sidecar.refusing = ["a", "b"]
+    async with client_of(sidecar, resolver, clock=clock) as client:
+        for _ in range(5):
+            await refused(client)
+        counts = [sidecar.calls]
+        clock.advance(0.011)
+        for _ in range(5):
+            await refused(client)
+        counts.append(sidecar.calls)
+        await resolver.change("sidecar", *(Endpoint(address=address) for address in (*INSTANCES, "10.0.0.3:21000")))
+        await eventually(lambda: client.pool.size == 3)
+        sidecar.refusing = []
+        await embed(client)
+        counts.append(sidecar.calls)
+
+    assert counts == [2, 4, 5]
+
+
+async def test_behind_a_sidecar_too_a_refusal_says_nothing_of_another_client_or_model() -> None:
+    sidecar = Sidecar(holds=0)
+    sidecar.refusing = ["a", "b"]
+    greedy = caller.current.set(Caller(client="greedy"))
+    async with client_of(sidecar, ChangingResolver({"sidecar": INSTANCES}), clock=FakeClock()) as client:
+        for _ in range(2):
+            await refused(client, "mini")
+        sidecar.refusing = []
+        await refused(client, "mini")
+        replies = [await embed(client, "base")]
+        caller.current.reset(greedy)
+        replies.append(await embed(client, "mini"))
+
+    assert len(replies) == 2
+    assert sidecar.calls == 4
 
 
 async def test_a_frozen_instance_is_left_in_time_for_another() -> None:
@@ -155,11 +217,11 @@ async def test_a_call_in_progress_finishes_though_consul_shows_no_instance_any_m
         await eventually(lambda: sidecar.calls == 1)
         await resolver.change("sidecar")
         await eventually(lambda: client.pool.size == 0)
-        refused = await asyncio.gather(embed(client), return_exceptions=True)
+        outcomes = await asyncio.gather(embed(client), return_exceptions=True)
         sidecar.finish.set()
 
         assert isinstance(await calling, pb.EmbedResponse)
-    assert "no instance is passing" in str(refused[0])
+    assert "no instance is passing" in str(outcomes[0])
 
 
 async def test_an_upstream_of_which_nothing_works_gets_few_calls() -> None:

@@ -6,10 +6,7 @@ from typing import cast
 import pytest
 from grpc import aio
 
-from services.common.caller import ANYONE
 from services.common.discovery.base import Endpoint
-from services.common.errors import Overloaded
-from services.common.rpc.hold_off import Asked
 from services.common.rpc.instance import Instance
 from services.common.rpc.instance_pool import _by_preference
 from services.common.testing.breakers import AlwaysClosed
@@ -26,11 +23,6 @@ def instance(clock: FakeClock) -> Instance[None]:
         breaker=AlwaysClosed(),
         clock=clock,
     )
-
-
-def refuse(one: Instance[None], retry_after_s: float) -> None:
-    asked = Asked(queue="", caller=ANYONE, size=lambda: 100, time_s=1.0)
-    one.observe_refusal(asked, Overloaded("full"), retry_after_s=retry_after_s, took_s=0.001)
 
 
 def test_a_slower_instance_is_expected_to_take_longer() -> None:
@@ -108,56 +100,41 @@ def test_a_reported_wait_passes_as_time_does_and_the_newest_report_counts() -> N
     assert waits == pytest.approx([0.5, 0.0])
 
 
-def test_a_refusal_counts_as_a_long_wait_for_as_long_as_it_says_and_however_fast_it_was() -> None:
+def test_an_instance_that_answers_nothing_counts_as_slow_for_as_long_as_it_says_however_fast_that_was() -> None:
     clock = FakeClock()
-    slow, refusing = instance(clock), instance(clock)
+    slow, failing = instance(clock), instance(clock)
     slow.observe_latency(2.0)
 
-    refuse(refusing, 3.0)
+    failing.stay_away(3.0)
     clock.advance(2.9)
     slow.observe_latency(2.0)
-    during = (refusing.is_refusing, refusing.predicted_wait_s > slow.predicted_wait_s)
+    during = failing.predicted_wait_s > slow.predicted_wait_s
     clock.advance(0.2)
 
-    assert during == (True, True)
-    assert (refusing.is_refusing, refusing.predicted_wait_s < slow.predicted_wait_s) == (False, True)
+    assert (during, failing.predicted_wait_s < slow.predicted_wait_s) == (True, True)
 
 
-def test_answers_to_what_was_taken_before_do_not_end_a_refusal() -> None:
+def test_answers_to_what_was_taken_before_and_shorter_times_do_not_end_that() -> None:
     clock = FakeClock()
     one = instance(clock)
-    refuse(one, 3.0)
+    one.stay_away(3.0)
 
     one.observe_latency(0.001)
     one.observe_load(0.0)
-    refuse(one, 0.1)
+    one.stay_away(0.1)
     clock.advance(2.0)
 
-    assert one.is_refusing
     assert one.predicted_wait_s > 1.0
 
 
-def test_an_instance_refuses_for_no_longer_than_its_queue_lasts_where_it_says_so() -> None:
+def test_no_answer_keeps_calls_away_for_ever() -> None:
     clock = FakeClock()
     one = instance(clock)
-    one.observe_load(0.8)
-    refuse(one, 25.0)  # the time of one client, who sends too much
-
-    clock.advance(0.7)
-    before = one.is_refusing
-    clock.advance(0.2)
-
-    assert (before, one.is_refusing) == (True, False)
-
-
-def test_no_refusal_keeps_an_instance_away_for_ever() -> None:
-    clock = FakeClock()
-    one = instance(clock)
-    refuse(one, 86_400.0)
+    one.stay_away(86_400.0)
 
     clock.advance(61.0)
 
-    assert not one.is_refusing
+    assert one.predicted_wait_s < 1.0
 
 
 def test_the_busiest_of_several_is_picked_least_and_every_other_sometimes() -> None:

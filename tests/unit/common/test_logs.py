@@ -117,8 +117,25 @@ def test_hostile_text_stays_within_its_field(capsys: pytest.CaptureFixture[str],
 
     get_logger().info("rpc", error=hostile)
 
-    [line] = lines(capsys)
-    assert line["error"] == hostile
+    captured = capsys.readouterr().err
+    assert captured.isascii()
+    assert captured.index("\n") == len(captured) - 1
+    assert json.loads(captured)["error"] == hostile
+
+
+def test_a_line_of_foreign_letters_tells_the_same_as_another(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("embedding", "info")
+
+    get_logger().info("rpc", error="plain", odd=ValueError("x"))
+    get_logger().info("rpc", error="ö\x9b", odd=ValueError("x"))
+
+    plain, foreign = lines(capsys)
+    assert foreign["error"] == "ö\x9b"
+    assert {name: type(value) for name, value in foreign.items()} == {
+        name: type(value) for name, value in plain.items()
+    }
+    assert foreign["odd"] == plain["odd"]
+    assert foreign["timestamp"].endswith("Z")
 
 
 @pytest.mark.parametrize(

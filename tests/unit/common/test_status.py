@@ -19,7 +19,6 @@ from services.common.errors import (
     RequestError,
     TooLarge,
     Unavailable,
-    request_errors,
 )
 
 
@@ -27,8 +26,8 @@ def failure(code: StatusCode, details: str = "", trailers: Metadata | None = Non
     return AioRpcError(code, Metadata(), trailers or Metadata(), details=details)
 
 
-def over_the_wire(error: RequestError) -> RequestError:
-    code, message, trailers = status.encode(error)
+def over_the_wire(error: RequestError, instance: str = "") -> RequestError:
+    code, message, trailers = status.encode(error, instance=instance)
     return status.decode(failure(code, message, Metadata(*trailers)), "embedding")
 
 
@@ -58,7 +57,22 @@ def test_how_long_refused_work_takes_arrives(work_s: float | None) -> None:
     assert arrived.work_s == work_s
 
 
-@pytest.mark.parametrize("cls", [*request_errors()], ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("instance", ["", "7f3a"])
+def test_who_refused_for_load_arrives(instance: str) -> None:
+    arrived = over_the_wire(Overloaded("full", retry_after_s=1.0), instance)
+
+    assert isinstance(arrived, Overloaded)
+    assert arrived.instance == instance
+
+
+def test_a_server_of_ours_is_told_from_whatever_else_ended_the_call() -> None:
+    code, message, details = status.encode(BackendFailed("bug"))
+    bare, of_ours = failure(code, message), failure(code, message, Metadata(*details))
+
+    assert (status.read(bare, "x")[1], status.read(of_ours, "x")[1]) == (False, True)
+
+
+@pytest.mark.parametrize("cls", [*GRPC_STATUS], ids=lambda cls: cls.__name__)
 def test_the_status_code_is_the_tables(cls: type[RequestError]) -> None:
     assert status.encode(cls("x"))[0] is GRPC_STATUS[cls]
 

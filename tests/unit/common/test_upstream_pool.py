@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from services.common.discovery.base import Endpoint, Resolution, Resolver
-from services.common.errors import BreakerOpen, NoEndpoint
+from services.common.errors import BreakerOpen, NoEndpoint, Overloaded
 from services.common.rpc.breaker import Breaker, ConsecutiveBreaker, Outcome
 from services.common.rpc.upstream_pool import UpstreamPool, UpstreamPools, upstream_breaker
 from services.common.testing.resolvers import ChangingResolver
@@ -61,7 +61,7 @@ async def test_a_retry_goes_to_the_listener_again_because_envoy_picks() -> None:
         first, permit = pool.pick()
         permit.settle(Outcome.FAILURE)
 
-        second, permit = pool.pick(exclude=(first,))
+        second, permit = pool.pick(exclude=(first.address,))
         permit.settle(Outcome.SUCCESS)
 
         assert second is first
@@ -164,6 +164,38 @@ async def test_one_instance_is_taken_to_hold_its_share_of_the_calls() -> None:
         await eventually(lambda: pool.size == 0)
 
         assert [*shares, target.held] == [31, 61]
+
+
+async def test_a_refusal_is_of_whom_it_names_for_the_listener_is_that_of_all() -> None:
+    async with following(ChangingResolver({"embedding": [ONE, OTHER]})) as pool:
+        await pool.health_known()
+        target, _ = pool.pick()
+
+        assert target.who_refused(Overloaded("full", instance="7f3a")) == "7f3a"
+        assert target.who_refused(Overloaded("full")) == ""
+
+
+@pytest.mark.parametrize(
+    ("instances", "names", "are_all"),
+    [
+        ([], [], False),
+        ([], ["a"], False),
+        ([ONE], [], False),
+        ([ONE], ["a"], True),
+        ([ONE], [""], True),
+        ([ONE, OTHER], ["a"], False),
+        ([ONE, OTHER], ["a", ""], False),
+        ([ONE, OTHER], ["a", "b"], True),
+        ([ONE], ["a", "b"], True),
+    ],
+)
+async def test_as_many_names_as_instances_are_all_and_who_gave_none_may_be_any(
+    instances: list[str], names: list[str], are_all: bool
+) -> None:
+    async with following(ChangingResolver({"embedding": instances})) as pool:
+        await pool.health_known()
+
+        assert pool.are_all(names) is are_all
 
 
 def gauge(state: str) -> float | None:

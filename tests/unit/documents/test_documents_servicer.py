@@ -10,6 +10,7 @@ from isolane.documents.v1 import documents_service_pb2 as pb
 from services.common import call
 from services.common.deadline import Deadline
 from services.common.errors import InvalidRequest
+from services.common.testing.clock import FakeClock
 from services.documents.backends.base import Document, Output, Parsed
 from services.documents.backends.fake import FakeDocumentBackend
 from services.documents.backends.formats import FORMATS
@@ -54,7 +55,7 @@ async def test_only_the_forms_asked_for_are_set() -> None:
 async def test_a_document_that_came_out_in_part_says_so_with_its_times() -> None:
     fields = call.begin(Deadline.after(30))
     service = DocumentsServicer(
-        DocumentsEngine(DocumentsSettings(), PartialBackend(workers=1, max_unpacked_bytes=1000))
+        DocumentsEngine(DocumentsSettings(), PartialBackend(workers=1, max_unpacked_bytes=1000), clock=FakeClock())
     )
 
     reply = await service.Parse(pb.ParseRequest(filename="a.txt", data=b"xy"), CONTEXT)

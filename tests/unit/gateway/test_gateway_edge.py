@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 from typing import Any
@@ -18,7 +19,7 @@ from gateway.middleware.hosts import HostCheck
 from gateway.middleware.limits import Gate, Gates
 from gateway.middleware.peers import PeerCheck
 from gateway.settings import GatewaySettings, Limits
-from services.common.caller import Priority
+from services.common.caller import ANYONE, Caller, Priority
 from services.common.errors import Cancelled, InvalidRequest, Overloaded, TooLarge
 
 LOCAL = HostCheck(("127.0.0.1", "localhost", "[::1]"))
@@ -146,40 +147,66 @@ def test_deadline_that_is_no_number_is_refused(header: str) -> None:
 
 def test_gate_admits_up_to_its_cap_and_again_after() -> None:
     gate = Gate(Limits(max_in_flight=1))
-    with gate.admit():
-        with pytest.raises(Overloaded) as refused, gate.admit():
+    with gate.admit(ANYONE):
+        with pytest.raises(Overloaded) as refused, gate.admit(ANYONE):
             raise AssertionError("admitted")
         assert refused.value.retry_after_s == 1.0
 
-    with gate.admit():
+    with gate.admit(ANYONE):
         pass
 
 
 def test_gate_keeps_places_free_of_bulk() -> None:
+    gate, addresses = Gate(Limits(max_in_flight=8)), map(str, itertools.count())
+
+    with contextlib.ExitStack() as held:
+        for _ in range(6):
+            held.enter_context(gate.admit(Caller(priority=Priority.BULK, origin=next(addresses))))
+        with (
+            pytest.raises(Overloaded, match=r"6 requests .* limit for bulk"),
+            gate.admit(Caller(priority=Priority.BULK, origin=next(addresses))),
+        ):
+            raise AssertionError("admitted")
+        for _ in range(2):
+            held.enter_context(gate.admit(Caller(origin=next(addresses))))
+        with pytest.raises(Overloaded, match="8 requests"), gate.admit(Caller(origin=next(addresses))):
+            raise AssertionError("admitted")
+
+
+def test_gate_leaves_places_to_other_clients_and_to_other_origins() -> None:
     gate = Gate(Limits(max_in_flight=8))
 
     with contextlib.ExitStack() as held:
         for _ in range(6):
-            held.enter_context(gate.admit(Priority.BULK))
-        with pytest.raises(Overloaded, match=r"6 requests .* limit for bulk"), gate.admit(Priority.BULK):
+            held.enter_context(gate.admit(Caller(client="greedy", origin="a")))
+        with (
+            pytest.raises(Overloaded, match="6 requests of this client"),
+            gate.admit(Caller(client="greedy", origin="a")),
+        ):
             raise AssertionError("admitted")
-        for _ in range(2):
-            held.enter_context(gate.admit(Priority.INTERACTIVE))
-        with pytest.raises(Overloaded, match="8 requests"), gate.admit(Priority.INTERACTIVE):
+        held.enter_context(gate.admit(Caller(client="made up", origin="a")))
+        with (
+            pytest.raises(Overloaded, match="7 requests of this origin"),
+            gate.admit(Caller(client="again", origin="a")),
+        ):
             raise AssertionError("admitted")
+        held.enter_context(gate.admit(Caller(client="greedy", origin="b")))
+
+    with gate.admit(Caller(client="greedy", origin="a")):
+        pass
 
 
 def test_the_smallest_gate_admits_bulk_too() -> None:
-    with Gate(Limits(max_in_flight=1)).admit(Priority.BULK):
+    with Gate(Limits(max_in_flight=1)).admit(Caller(priority=Priority.BULK)):
         pass
 
 
 def test_gate_frees_the_place_of_a_request_that_fails() -> None:
     gate = Gate(Limits(max_in_flight=1))
-    with pytest.raises(ZeroDivisionError), gate.admit():
+    with pytest.raises(ZeroDivisionError), gate.admit(ANYONE):
         raise ZeroDivisionError
 
-    with gate.admit():
+    with gate.admit(ANYONE):
         pass
 
 
@@ -221,6 +248,10 @@ class Line:
             self.on_lost()
 
 
+async def at_once() -> None:
+    """The turn of a large body."""
+
+
 def parts(*bodies: bytes, complete: bool = True) -> Sequence[dict[str, Any]]:
     last = len(bodies) - 1
     return [
@@ -230,7 +261,7 @@ def parts(*bodies: bytes, complete: bool = True) -> Sequence[dict[str, Any]]:
 
 
 async def test_body_within_its_limit_passes_whole() -> None:
-    body = Body(Client(*parts(b"ab", b"cd")).receive, Line(), max_bytes=4, timeout_s=5)
+    body = Body(Client(*parts(b"ab", b"cd")).receive, Line(), max_bytes=4, timeout_s=5, wait_turn=at_once)
 
     received = [await body.receive(), await body.receive()]
     body.stop_watching()
@@ -242,7 +273,7 @@ async def test_a_look_at_the_body_leaves_it_to_be_received_once() -> None:
     line = Line()
     line.is_body_here = True
     client = Client(*parts(b"abcd"))
-    body = Body(client.receive, line, max_bytes=4, timeout_s=5)
+    body = Body(client.receive, line, max_bytes=4, timeout_s=5, wait_turn=at_once)
 
     seen = await body.peek()
     received = await body.receive()
@@ -256,14 +287,14 @@ async def test_a_look_at_the_body_leaves_it_to_be_received_once() -> None:
 
 
 async def test_there_is_no_look_at_a_body_that_still_arrives() -> None:
-    body = Body(Client(*parts(b"ab", b"cd")).receive, Line(), max_bytes=4, timeout_s=5)
+    body = Body(Client(*parts(b"ab", b"cd")).receive, Line(), max_bytes=4, timeout_s=5, wait_turn=at_once)
 
     assert await body.peek() is None
     assert await body.receive() == {"type": "http.request", "body": b"ab", "more_body": True}
 
 
 async def test_body_over_its_limit_is_refused_at_the_part_that_passes_it() -> None:
-    body = Body(Client(*parts(b"ab", b"cd", b"e")).receive, Line(), max_bytes=3, timeout_s=5)
+    body = Body(Client(*parts(b"ab", b"cd", b"e")).receive, Line(), max_bytes=3, timeout_s=5, wait_turn=at_once)
     await body.receive()
 
     with pytest.raises(TooLarge):
@@ -272,7 +303,7 @@ async def test_body_over_its_limit_is_refused_at_the_part_that_passes_it() -> No
 
 @pytest.mark.parametrize("length", ["5", "9" * 18, "9" * 5000])
 async def test_announced_length_over_the_limit_is_refused_before_reading(length: str) -> None:
-    body = Body(Client().receive, Line(), max_bytes=4, timeout_s=5)
+    body = Body(Client().receive, Line(), max_bytes=4, timeout_s=5, wait_turn=at_once)
     body.check_announced("4")
     body.check_announced(None)
 
@@ -281,7 +312,7 @@ async def test_announced_length_over_the_limit_is_refused_before_reading(length:
 
 
 async def test_body_that_stalls_is_given_up() -> None:
-    body = Body(Client(*parts(b"ab", complete=False)).receive, Line(), max_bytes=4, timeout_s=0.05)
+    body = Body(Client(*parts(b"ab", complete=False)).receive, Line(), max_bytes=4, timeout_s=0.05, wait_turn=at_once)
     await body.receive()
 
     with pytest.raises(HTTPException) as late:
@@ -294,7 +325,7 @@ async def test_body_that_stalls_is_given_up() -> None:
 async def test_client_that_leaves_before_the_end_of_its_body_is_noticed() -> None:
     client = Client(*parts(b"ab", complete=False))
     client.leaves.set()
-    body = Body(client.receive, Line(), max_bytes=4, timeout_s=5)
+    body = Body(client.receive, Line(), max_bytes=4, timeout_s=5, wait_turn=at_once)
     await body.receive()
 
     with pytest.raises(Cancelled):
@@ -311,14 +342,14 @@ async def test_body_that_is_here_is_read_however_late_it_is() -> None:
         await asyncio.sleep(0.01)
         return await client.receive()
 
-    body = Body(receive, line, max_bytes=4, timeout_s=0)
+    body = Body(receive, line, max_bytes=4, timeout_s=0, wait_turn=at_once)
 
     assert (await body.receive())["type"] == "http.request"
 
 
 async def test_client_that_leaves_cancels_the_answering_task() -> None:
     line = Line()
-    body = Body(Client(*parts(b"ab")).receive, line, max_bytes=4, timeout_s=5)
+    body = Body(Client(*parts(b"ab")).receive, line, max_bytes=4, timeout_s=5, wait_turn=at_once)
 
     async def answer() -> None:
         await body.receive()
@@ -335,7 +366,7 @@ async def test_client_that_leaves_cancels_the_answering_task() -> None:
 
 async def test_client_that_leaves_during_the_answer_disturbs_nothing() -> None:
     line = Line()
-    body = Body(Client(*parts(b"ab")).receive, line, max_bytes=4, timeout_s=5)
+    body = Body(Client(*parts(b"ab")).receive, line, max_bytes=4, timeout_s=5, wait_turn=at_once)
     await body.receive()
     body.stop_watching()
 
@@ -346,7 +377,7 @@ async def test_client_that_leaves_during_the_answer_disturbs_nothing() -> None:
 
 async def test_whoever_still_receives_after_the_body_waits_for_the_end() -> None:
     client = Client(*parts(b"ab"))
-    body = Body(client.receive, Line(), max_bytes=4, timeout_s=5)
+    body = Body(client.receive, Line(), max_bytes=4, timeout_s=5, wait_turn=at_once)
     await body.receive()
 
     receiving = asyncio.create_task(body.receive())

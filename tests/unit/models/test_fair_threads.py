@@ -9,7 +9,6 @@ import pytest
 from services.common.caller import Caller
 from services.common.testing.waiting import eventually
 from services.models.engine.threads import FairThreads
-from services.models.scheduler.policy import Policy
 
 FLOOD, LIGHT = Caller(client="flood"), Caller(client="light")
 SHORT, LONG = 10_000, 1_000_000
@@ -35,7 +34,7 @@ def held() -> Held:
 
 @pytest.fixture
 async def threads(held: Held) -> AsyncIterator[FairThreads]:
-    made = FairThreads(2, "test", Policy())
+    made = FairThreads(2, "test")
     yield made
     held.gate.set()
     made.close()
@@ -73,7 +72,7 @@ async def test_long_work_leaves_a_thread_to_short_work(threads: FairThreads, hel
 async def test_one_thread_does_long_work_too(held: Held) -> None:
     held.gate.set()
 
-    assert await FairThreads(1, "test", Policy()).run(lambda: held("long"), caller=FLOOD, size=LONG) == "long"
+    assert await FairThreads(1, "test").run(lambda: held("long"), caller=FLOOD, size=LONG) == "long"
 
 
 async def test_those_who_are_gone_take_no_turn_and_keep_no_thread(threads: FairThreads, held: Held) -> None:
@@ -91,7 +90,7 @@ async def test_those_who_are_gone_take_no_turn_and_keep_no_thread(threads: FairT
     held.gate.set()
     assert await asyncio.wait_for(last, 5) == "last"
     assert held.begun == ["first 0", "first 1", "last"]
-    await eventually(lambda: threads._usual._free == 2)
+    await eventually(lambda: threads._usual[0]._free == 2)
 
 
 async def test_a_failure_reaches_its_caller_and_frees_the_thread(threads: FairThreads, held: Held) -> None:

@@ -27,6 +27,7 @@ from services.common.errors import (
 )
 from services.common.telemetry import request_id
 from services.common.testing.clock import FakeClock
+from services.common.testing.logs import captured_logs
 from services.common.testing.waiting import eventually
 from services.models.batching.batcher import Batcher
 from services.models.batching.cache import ResultCache
@@ -655,31 +656,25 @@ async def test_draining_finishes_what_was_let_in_and_lets_in_no_more() -> None:
     await eventually(lambda: threading.active_count() <= before)
 
 
-async def test_the_log_of_a_failed_item_names_its_requests(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_log_of_a_failed_item_names_its_requests() -> None:
     model = DoublingModel()
     model.poisoned = {7}
     batcher = batcher_of(model)
 
-    async with running(batcher):
-        async with busy(model, batcher):
-            tasks = []
-            for value in (1, 7, 3):
-                token = request_id.current.set(f"request-{value}")
-                tasks.append(await queued(batcher, work(value)))
-                request_id.current.reset(token)
-        await asyncio.gather(*tasks)
-        written = ""
+    with captured_logs() as logs:
+        async with running(batcher):
+            async with busy(model, batcher):
+                tasks = []
+                for value in (1, 7, 3):
+                    token = request_id.current.set(f"request-{value}")
+                    tasks.append(await queued(batcher, work(value)))
+                    request_id.current.reset(token)
+            await asyncio.gather(*tasks)
+            await eventually(lambda: bool(logs.lines("items_failed")))
 
-        def is_written() -> bool:
-            nonlocal written
-            written += capsys.readouterr().out
-            return "items_failed" in written
+        (line,) = logs.lines("items_failed")
 
-        await eventually(is_written)
-
-    (line,) = [line for line in written.splitlines() if "items_failed" in line]
-    assert "request-7" in line
-    assert "request-1" not in line
+    assert line["request_ids"] == ["request-7"]
 
 
 async def test_warm_up_computes_no_larger_batch_than_the_limit_or_the_memory_allows() -> None:

@@ -16,7 +16,7 @@ ONE = Limits(own=1, fill=1, padding=0, padding_share=0)
 
 def lines_of(quantum: float) -> Lines:
     """Lines that nobody waits in."""
-    lines = Lines(bulk_floor=Policy().bulk_floor)
+    lines = Lines(Policy())
     lines.set_quantum(quantum)
     return lines
 
