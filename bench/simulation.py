@@ -143,7 +143,7 @@ class World:
 
     def _give_up(self, request: Request) -> None:
         if (arrival := self._open.pop(request, None)) is not None:
-            self._scheduler.cancel(request, self.now_s)
+            self._scheduler.cancel(request)
             self._note(arrival, "late")
 
     def _compute(self) -> None:

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections import Counter
 from collections.abc import Iterator
-from typing import TypeVar
 
 from gateway.settings import GatewaySettings, Limits
 from services.common.caller import ANYONE, Caller, Priority
 from services.common.deadline import Deadline
 from services.common.errors import InvalidRequest, Overloaded
-
-KeyT = TypeVar("KeyT")
+from services.common.places import Places
 
 TIMEOUT_HEADER = "x-request-timeout-ms"
 
 _BULK_SHARE = 0.75
 """Share of the places that bulk requests may take, so that interactive ones find one."""
-
-_ORIGIN_FACTOR, _CLIENT_FACTOR = 4, 2
-"""An origin may take a place while it has fewer than 4 for each that is free, a client while it has fewer than 2
-(dynamic thresholds, Choudhury and Hahne 1998): of 8 places one client gets 6, all clients of its origin 7, and the
-last is for another origin. A client makes up its id as it likes; where it comes from it cannot."""
 
 _SMALL = Limits(timeout_s=10.0, max_timeout_s=60.0, max_body_bytes=64 * 1024)
 """For paths that take no bodies: models, health, metrics, the schema, and paths that do not exist."""
@@ -38,13 +30,8 @@ class Gate:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._in_flight = 0
-        self._by_origin: Counter[str] = Counter()
-        self._by_client: Counter[tuple[str, str]] = Counter()
-        self._places = {
-            Priority.INTERACTIVE: limits.max_in_flight,
-            Priority.BULK: math.ceil(limits.max_in_flight * _BULK_SHARE),
-        }
+        self._places = Places(limits.max_in_flight, "requests")
+        self._most_bulk = math.ceil(limits.max_in_flight * _BULK_SHARE)
 
     def deadline(self, timeout_ms: str | None) -> Deadline:
         """The request's deadline from its X-Request-Timeout-Ms; the longest allowed caps it."""
@@ -60,29 +47,13 @@ class Gate:
     @contextlib.contextmanager
     def admit(self, caller: Caller = ANYONE) -> Iterator[None]:
         """Hold a place while the body runs; Overloaded when there is none, or those that are left are for others."""
-        name = caller.origin, caller.client
-        self._check(caller.priority, name)
-        self._in_flight += 1
-        self._by_origin[caller.origin] += 1
-        self._by_client[name] += 1
-        try:
+        problem = self._places.problem(caller)
+        if caller.priority is Priority.BULK and self._places.taken >= self._most_bulk:
+            problem = f"{self._places.taken} requests are in progress, which is the limit for bulk ones"
+        if problem:
+            raise Overloaded(f"{problem}; try again in 1 s", retry_after_s=1.0)
+        with self._places.hold(caller):
             yield
-        finally:
-            self._in_flight -= 1
-            _leave(self._by_origin, caller.origin)
-            _leave(self._by_client, name)
-
-    def _check(self, priority: Priority, name: tuple[str, str]) -> None:
-        free = self.limits.max_in_flight - self._in_flight
-        if self._in_flight >= self._places[priority]:
-            problem = f"{self._in_flight} requests are in progress, which is the limit for {priority.value} ones"
-        elif (own := self._by_client[name]) >= _CLIENT_FACTOR * free:
-            problem = f"{own} requests of this client are in progress, and the {free} places left are for others"
-        elif (own := self._by_origin[name[0]]) >= _ORIGIN_FACTOR * free:
-            problem = f"{own} requests of this origin are in progress, and the {free} places left are for others"
-        else:
-            return
-        raise Overloaded(f"{problem}; try again in 1 s", retry_after_s=1.0)
 
 
 class Gates:
@@ -104,10 +75,3 @@ class Gates:
         if (gate := self._by_path.get(path)) is not None:
             return gate
         return next((gate for prefix, gate in self._by_prefix if path.startswith(prefix)), self._other)
-
-
-def _leave(counts: Counter[KeyT], key: KeyT) -> None:
-    """One fewer; who has none is forgotten."""
-    counts[key] -= 1
-    if not counts[key]:
-        del counts[key]

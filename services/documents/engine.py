@@ -13,6 +13,7 @@ from typing import Self
 from services.common import caller
 from services.common.deadline import Clock, Deadline
 from services.common.errors import InvalidRequest, Overloaded, RequestError, TooLarge
+from services.common.places import Places
 from services.common.reply import Backlog
 from services.common.turns import FairTurns
 from services.documents import metrics
@@ -41,7 +42,7 @@ class DocumentsEngine:
         self._backend = backend
         self._clock = clock
         self._turns = FairTurns(settings.workers)
-        self._in_flight = 0
+        self._places = Places(settings.workers + settings.max_queued, "files")
         self._mean_s = _FIRST_GUESS_S
         self._shown = metrics.in_flight()
         self._stack = AsyncExitStack()
@@ -69,8 +70,8 @@ class DocumentsEngine:
     def backlog(self) -> Backlog:
         """Files that wait, and how long the next one would."""
         workers = self._settings.workers
-        waiting = max(0, self._in_flight - workers)
-        ahead = self._in_flight - workers + 1
+        waiting = max(0, self._places.taken - workers)
+        ahead = self._places.taken - workers + 1
         return Backlog(queued_cost=waiting, predicted_wait_s=max(0.0, ahead * self._mean_s / workers))
 
     async def parse(self, document: Document, deadline: Deadline) -> Parsed:
@@ -117,20 +118,16 @@ class DocumentsEngine:
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:
-        """Count the file while it is here; refuse it when too many wait."""
-        if self._in_flight >= self._settings.workers + self._settings.max_queued:
+        """Count the file while it is here; refuse it when too many wait, or too many of its client."""
+        asking = caller.current.get()
+        if problem := self._places.problem(asking):
             wait_s = max(1.0, self.backlog().predicted_wait_s)
-            raise Overloaded(
-                f"documents: {self._settings.workers} files are being parsed and {self._settings.max_queued} wait; "
-                f"try again in {wait_s:.0f} s",
-                retry_after_s=wait_s,
-            )
-        self._in_flight += 1
+            raise Overloaded(f"documents: {problem}; try again in {wait_s:.0f} s", retry_after_s=wait_s)
         self._shown.inc()
         try:
-            yield
+            with self._places.hold(asking):
+                yield
         finally:
-            self._in_flight -= 1
             self._shown.dec()
 
     def _learn(self, parsed: Parsed) -> None:

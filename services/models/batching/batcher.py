@@ -137,7 +137,7 @@ class Batcher:
         finally:
             if call.missing:
                 with self._lock:
-                    self._scheduler.cancel(call, self._clock())
+                    self._scheduler.cancel(call)
         if call.failure is not None:
             raise call.failure
         queue_s = max(0.0, call.finished_s - call.submitted_s - call.compute_s)

@@ -9,9 +9,7 @@ from services.common.errors import DeadlineTooShort, Overloaded, TooLarge
 from services.common.refusals import Refusals
 from services.models.scheduler.lines import Lines
 from services.models.scheduler.policy import Policy
-from services.models.scheduler.work import Refusal, Request
-
-_MOST_LINES = 64
+from services.models.scheduler.work import Refusal
 
 
 class Admission:
@@ -30,19 +28,6 @@ class Admission:
         self._most = most
         self._seconds = seconds
         self._refusals = Refusals()
-        self.margin = policy.least_margin
-
-    def learn(self, request: Request, now_s: float) -> None:
-        """A request ended that had waited behind others: its time tests what was predicted, if it is known.
-
-        One that was given up tests it only where it had waited for longer already than it should have taken.
-        """
-        took_s, expected_s = now_s - request.submitted_s, self.margin * request.predicted_s
-        if not request.predicted_s or (request.missing and took_s < expected_s):
-            return
-        policy = self._policy
-        step = policy.margin_up if took_s > expected_s else policy.margin_down
-        self.margin = min(policy.most_margin, max(policy.least_margin, self.margin * step))
 
     def refusal(
         self, cost: int, caller: Caller, *, left_s: float, now_s: float, running: int, doubt: float
@@ -69,23 +54,15 @@ class Admission:
                     "allow more time or send less at once"
                 ),
             )
-        # Whatever the order, it is not later than all that waits; who is before it is asked only where that matters.
-        if is_idle or self.margin * self._seconds(self._lines.cost + cost + running) <= left_s:
+        # Whatever the order, no more is before it than all that waits; who is, is asked only where that matters.
+        spare_s, margin = left_s - alone_s, self._policy.margin
+        if is_idle or margin * self._seconds(self._lines.cost + running) <= spare_s:
             return None
-        ahead_s = self._seconds(self._lines.before(caller, cost) + running)
-        if (late_s := self.margin * ahead_s - left_s) <= 0:
+        ahead_s = self._seconds(self._lines.before(caller, cost) + running) - alone_s
+        if (late_s := margin * ahead_s - spare_s) <= 0:
             return None
-        why = f"{self._lines.cost} tokens are waiting, and the answer would come in about {ahead_s:.1f} s, after the"
-        return self._overloaded("late", f"{why} deadline", caller, cost, late_s, now_s, "allow more time")
-
-    def predicted_s(self, cost: int, caller: Caller, *, running: int) -> float:
-        """How long `cost` more tokens of a caller will take behind what is before them; 0 where nothing is.
-
-        Nor is it worked out where very many wait: it only tests the margin, and takes time for each of them.
-        """
-        if not (self._lines.cost or running) or self._lines.number > _MOST_LINES:
-            return 0.0
-        return self._seconds(self._lines.before(caller, cost) + running)
+        why = f"{self._lines.cost} tokens are waiting, and the answer could come in {margin * ahead_s + alone_s:.1f} s"
+        return self._overloaded("late", f"{why}, after the deadline", caller, cost, late_s, now_s, "allow more time")
 
     def largest(self, caller: Caller) -> int:
         """Tokens of the largest request of a caller that is ever taken: what its bounds leave of an empty queue.

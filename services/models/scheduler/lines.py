@@ -266,11 +266,6 @@ class Lines:
             self._discard(task)
         return dropped
 
-    @property
-    def number(self) -> int:
-        """Callers that have, or had lately, something waiting."""
-        return sum(of.number for of in self._classes.values())
-
     def _discard(self, task: Task) -> None:
         """Take a task out of all lines."""
         for line in tuple(task.lines):

@@ -96,7 +96,7 @@ class Packing:
         """Whether a task of that length fits, and pads no more than is accepted.
 
         Beside 50 + 48 tokens one of 40 makes 3 x 50 = 150 with padding, 12 of it padding: 9 % of its 138 tokens, which
-        is more than 4 % and is taken only where the fixed cost of a batch is worth 2 x 12 = 24 tokens.
+        is more than 2 % and is taken only where the fixed cost of a batch is worth 2 x 12 = 24 tokens.
         """
         padded = max(self.longest, length) * (len(self.tasks) + 1)
         tokens = self.tokens + length

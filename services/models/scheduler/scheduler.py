@@ -9,7 +9,6 @@ from services.common.caller import Caller
 from services.common.reply import Backlog
 from services.models.scheduler.admission import Admission
 from services.models.scheduler.lines import Lines
-from services.models.scheduler.packing import Limits
 from services.models.scheduler.policy import Policy
 from services.models.scheduler.speed import Speed
 from services.models.scheduler.work import Batch, Refusal, Request, Task, Work
@@ -42,10 +41,6 @@ class Scheduler:
         self._running: set[Batch] = set()
         self._running_cost = 0
         self._learned_s = -math.inf
-        self._last_client: tuple[str, str] | None = None
-        """By origin and client."""
-        self._shared_until_s = -math.inf
-        self._is_shared = False
         self._use(self._speed)
 
     def refusal(self, cost: int, caller: Caller, deadline_s: float, now_s: float) -> Refusal | None:
@@ -97,9 +92,6 @@ class Scheduler:
         cost = sum(task.cost for task in queued)
         if (refusal := self.refusal(cost, request.caller, request.deadline_s, now_s)) is not None:
             return refusal
-        if cost:
-            request.predicted_s = self._admission.predicted_s(cost, request.caller, running=self._running_cost)
-        self._note_client(request.caller, now_s)
         self._joinable.update(fresh)
         for position, task in places:
             self._wait(request, task, position, now_s)
@@ -107,7 +99,6 @@ class Scheduler:
 
     def take(self, now_s: float) -> Batch:
         """The next batch; without tasks when nothing waits that anybody could still use."""
-        self._is_shared = now_s < self._shared_until_s
         batch = Batch(tasks=[])
         while self._lines.is_waiting and not batch.tasks:
             batch.tasks = self._lines.take(self._limits)
@@ -145,15 +136,13 @@ class Scheduler:
                 request.missing_cost -= task.cost
                 if not request.missing:
                     request.finished_s = now_s
-                    self._admission.learn(request, now_s)
                     complete.append(request)
         return complete
 
-    def cancel(self, request: Request, now_s: float) -> None:
+    def cancel(self, request: Request) -> None:
         """A request is given up, or over; what nobody else wants of it is not computed."""
         if not request.missing:
             return
-        self._admission.learn(request, now_s)
         for task in request.tasks:
             if task.waiters.pop(request, None) is None:
                 continue
@@ -171,7 +160,8 @@ class Scheduler:
             padded_tokens: of the batch.
             now_s: on the clock.
         """
-        self._learned_s = now_s
+        if speed is not None:
+            self._learned_s = now_s
         if padded_tokens > 0.8 * self._most_batched < 0.8 * self._most_ever:
             grown = math.ceil(self._most_batched * self._policy.memory_regrowth)
             self._most_batched, speed = min(self._most_ever, grown), speed or self._speed
@@ -225,7 +215,7 @@ class Scheduler:
         for request in {request for task in batch.tasks for request in task.waiters}:
             if self._cannot_be_in_time(request, now_s):
                 batch.late.append(request)
-                self.cancel(request, now_s)
+                self.cancel(request)
         for task in batch.tasks:
             if not task.waiters:
                 self._forget_key(task)
@@ -234,13 +224,6 @@ class Scheduler:
     def _cannot_be_in_time(self, request: Request, now_s: float) -> bool:
         left_s = request.deadline_s - now_s
         return left_s <= 0 or self._seconds(request.missing_cost) > self._doubt(now_s) * left_s
-
-    def _note_client(self, caller: Caller, now_s: float) -> None:
-        """Take note of whether several clients send work."""
-        client = (caller.origin, caller.client)
-        if self._last_client not in {None, client}:
-            self._shared_until_s = now_s + self._policy.shared_s
-        self._last_client = client
 
     def _forget_key(self, task: Task) -> None:
         """Nobody may join the task any more."""
@@ -252,18 +235,12 @@ class Scheduler:
         """By how much a prediction may be too long."""
         return self._policy.doubt if now_s - self._learned_s > self._policy.doubt_s else 1.0
 
-    @property
-    def _limits(self) -> Limits:
-        return self._shared_limits if self._is_shared else self._alone_limits
-
     def _seconds(self, tokens: float) -> float:
         """Time until so many tokens of usual items are computed, on all replicas."""
         return self._speed.seconds_of(tokens, batch=self._limits.own) / self._replicas
 
     def _use(self, speed: Speed) -> None:
-        policy, most = self._policy, self._most_batched
         self._speed = speed
-        self._alone_limits = speed.limits(policy, longest_s=policy.longest_s, most=most)
-        self._shared_limits = speed.limits(policy, longest_s=policy.longest_shared_s, most=most)
-        quantum = max(self._alone_limits.fill, self._replicas * speed.tokens_in(policy.quantum_s))
-        self._lines.set_quantum(min(most, quantum))
+        self._limits = speed.limits(self._policy, most=self._most_batched)
+        quantum = max(self._limits.fill, self._replicas * speed.tokens_in(self._policy.quantum_s))
+        self._lines.set_quantum(min(self._most_batched, quantum))

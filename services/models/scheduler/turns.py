@@ -43,7 +43,7 @@ class Turns(Generic[SharerT]):
     def __init__(self, pace: float) -> None:
         self._pace = pace
         self._time = 0.0
-        """The common virtual time."""
+        """The common virtual time, which is never behind the earliest of those that wait."""
         self._waiting: dict[SharerT, None] = {}
         self._heap: list[tuple[float, int, SharerT]] = []
         """By virtual time; an entry whose time is no longer its sharer's is left over from before."""
@@ -80,6 +80,7 @@ class Turns(Generic[SharerT]):
         while True:
             time, _, sharer = self._heap[0]
             if sharer in self._waiting and sharer.time == time:
+                self._time = max(self._time, time)
                 return sharer
             heapq.heappop(self._heap)
 

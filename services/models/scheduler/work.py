@@ -37,8 +37,6 @@ class Request:
     """Items that are not computed yet."""
     missing_cost: int = 0
     """Tokens of these."""
-    predicted_s: float = 0.0
-    """How long it would take, as was thought when it was let in behind others; 0 where nobody was before it."""
     finished_s: float = 0.0
     compute_s: float = 0.0
     """Time in which any of its items was computed."""

@@ -72,7 +72,7 @@ async def test_what_never_fits_is_refused_at_once_with_what_does(embedding: Star
 
 @pytest.mark.parametrize("made_up", ["client", "key"])
 async def test_many_made_up_names_of_one_machine_are_one_client_to_the_others(port: int, made_up: str) -> None:
-    async with flood(port, _under_new_names(made_up, texts=40), connections=200):
+    async with flood(port, _under_new_names(made_up, texts=40), connections=100):
         await asyncio.sleep(1)
         await assert_served(port, 4)
 

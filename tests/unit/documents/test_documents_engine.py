@@ -108,7 +108,7 @@ async def test_a_full_queue_refuses_at_once_with_a_delay_that_grows_with_the_que
     delays = []
     for max_queued in (1, 9):
         async with running(max_queued=max_queued, parse_s=FOREVER_S) as engine, busy(engine, 1 + max_queued):
-            with pytest.raises(Overloaded, match=f"{max_queued} wait") as caught:
+            with pytest.raises(Overloaded, match="files .*in progress") as caught:
                 await engine.parse(document(), soon())
             delays.append(caught.value.retry_after_s or 0.0)
 

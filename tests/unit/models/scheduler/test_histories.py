@@ -140,7 +140,7 @@ class History:
     def cancel(self) -> None:
         if self.waiting:
             request = self.chance.choice([*self.waiting])
-            self.scheduler.cancel(request, self.now_s)
+            self.scheduler.cancel(request)
             del self.waiting[request]
             self.gone.add(request)
 

@@ -127,7 +127,7 @@ def test_what_was_computed_or_given_up_is_computed_anew_when_it_is_asked_for_aga
     submitted(scheduler, works(5, key=b"x"))
     scheduler.finish(begun(scheduler), 1.0)
     given_up = submitted(scheduler, works(5, key=b"x"))
-    scheduler.cancel(given_up, 1.0)
+    scheduler.cancel(given_up)
 
     again = request(ALICE)
 
@@ -141,7 +141,7 @@ def test_what_is_given_up_leaves_the_queue_and_the_batch_that_is_only_prepared()
     prepared = scheduler.take(0.0)
     submitted(scheduler, works(5), BOB)
 
-    scheduler.cancel(mine, 0.0)
+    scheduler.cancel(mine)
     scheduler.begin(prepared, 0.0)
 
     assert prepared.tasks == []
@@ -154,7 +154,7 @@ def test_what_another_wants_too_is_computed_though_the_first_left() -> None:
     scheduler = scheduler_of()
     first, second = (submitted(scheduler, works(5, key=b"x"), of) for of in (ALICE, BOB))
 
-    scheduler.cancel(first, 0.0)
+    scheduler.cancel(first)
     batch = begun(scheduler)
 
     assert costs(batch) == [5]
@@ -248,17 +248,6 @@ def test_what_costs_nothing_is_never_refused() -> None:
     assert scheduler.backlog().queued_cost == 94
 
 
-def test_only_what_waited_behind_others_tests_a_prediction() -> None:
-    scheduler = scheduler_of(most_batched=10, speed=SLOW)
-
-    alone = submitted(scheduler, works(10), ALICE)
-    behind = submitted(scheduler, works(10, key=b"x"), BOB)
-    joined = submitted(scheduler, works(10, key=b"x"), caller("carol"))
-
-    assert (alone.predicted_s, joined.predicted_s) == (0.0, 0.0)
-    assert behind.predicted_s == pytest.approx(0.1)
-
-
 def test_what_is_reserved_counts_as_waiting_until_it_is_given_back() -> None:
     scheduler = scheduler_of(most_queued=100)
     scheduler.reserve(ALICE, 80)
@@ -269,18 +258,6 @@ def test_what_is_reserved_counts_as_waiting_until_it_is_given_back() -> None:
     assert refusal is not None
     assert scheduler.refusal(50, BOB, 1e6, 0.0) is None
     assert scheduler.is_idle
-
-
-def test_two_callers_without_a_name_from_two_origins_share_a_model() -> None:
-    scheduler = Scheduler(POLICY, most_queued=10_000, most_batched=8192)
-    scheduler.learn(Speed(per_token=1e-4, per_batch=1e-3), padded_tokens=1, now_s=0.0)
-
-    def largest(*origins: str) -> int:
-        for origin in origins:
-            submitted(scheduler, works(*[1] * 2000), caller("", origin))
-        return len(scheduler.take(0.0).tasks)
-
-    assert (largest("here"), largest("here"), largest("there")) == (990, 990, 240)
 
 
 def test_a_batch_is_the_only_one_when_nothing_else_waits_or_is_computed() -> None:
@@ -327,7 +304,7 @@ def joined_texts(scheduler: Scheduler) -> Callable[[], Any]:
 
 def left_texts(scheduler: Scheduler) -> Callable[[], Any]:
     mine = submitted(scheduler, [(at, Work(payload=None, cost=1, key=b"%d" % at)) for at in range(20)], BOB)
-    return lambda: scheduler.cancel(mine, 0.0)
+    return lambda: scheduler.cancel(mine)
 
 
 @pytest.mark.parametrize("act", [equal_texts, joined_texts, left_texts])
