@@ -181,6 +181,7 @@ def test_an_idle_model_whose_speed_nobody_has_seen_for_long_is_tried_within_reas
     assert idle[0] is None
     assert idle[1] is not None
     assert busy is not None
+    assert (idle[1].reason, busy.reason) == ("too_long", "too_long")
 
 
 def test_what_is_tokenised_for_a_flood_delays_another_no_more_than_what_waits(

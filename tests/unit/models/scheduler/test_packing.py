@@ -59,6 +59,12 @@ def test_a_batch_grows_to_its_limit_padding_included_and_no_further() -> None:
     assert len(packed(10, index, Limits(own=59, fill=0, padding=0, padding_share=0))) == 5
 
 
+def test_padding_counts_against_the_limit() -> None:
+    padding = Limits(own=99, fill=0, padding=100, padding_share=0)
+
+    assert packed(50, indexed(48)[0], padding) == [50]
+
+
 def test_padding_is_accepted_up_to_a_part_of_the_batch_or_what_its_fixed_cost_is_worth() -> None:
     few = Limits(own=1000, fill=0, padding=0, padding_share=0.04)
     many = Limits(own=1000, fill=0, padding=12, padding_share=0.04)

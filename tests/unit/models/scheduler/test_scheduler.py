@@ -236,15 +236,16 @@ def test_a_refused_request_leaves_nothing_behind() -> None:
 
 
 def test_what_costs_nothing_is_never_refused() -> None:
-    scheduler = scheduler_of(most_queued=100)
-    submitted(scheduler, works(70, key=b"x"), ALICE)
+    scheduler = scheduler_of(most_queued=100, speed=SLOW)
+    submitted(scheduler, works(80, key=b"x"), ALICE)
+    submitted(scheduler, works(14), BOB)
 
-    refused = scheduler.submit(request(BOB), works(50), 0.0)
-    joins = scheduler.submit(request(BOB), works(70, key=b"x"), 0.0)
+    refused = scheduler.submit(request(caller("carol")), works(1), 0.0)
+    joins = scheduler.submit(request(caller("carol"), deadline_s=0.1), works(80, key=b"x"), 0.0)
 
     assert isinstance(refused, Refusal)
     assert joins == [0]
-    assert scheduler.backlog().queued_cost == 70
+    assert scheduler.backlog().queued_cost == 94
 
 
 def test_what_is_reserved_counts_as_waiting_until_it_is_given_back() -> None:

@@ -7,11 +7,11 @@ most what any other has had; they began at most q apart. After a turn it is ahea
 B = 24 that is 64 tokens, however many have been computed.
 
 *Starvation.* One that waits at time t was at most B later than the common time when it was served last. With at most n
-that wait, n (B + q) tokens advance the common time by B + q, and one batch later no newcomer is before t. Those that
-wait by then have at most t - (t - B - q) + B = q + 2 B each before it, if they are not more than a quantum behind when
-it begins. So it is served after n (B + q) + B + (n - 1) (q + 2 B) <= n (2 q + 3 B) tokens: n = 4 gives 608, and 10
-clients of a model for which q takes 0.1 s and B 25 ms wait 2.75 s at most. In an origin whose m clients wait that is
-true of the origin's tokens, and of the origin among n: n (m + 1) (2 q + 3 B).
+that wait and pace p, n (q + B) / p tokens advance the common time by q + B, and one batch later no newcomer is before
+t. Those that wait by then have at most t - (t - B - q) + B = q + 2 B each before it, if they are at most a quantum
+behind when it begins. So with p = 0.5 it is served after 2 n (q + B) + B + (n - 1) (q + 2 B) <= n (3 q + 4 B) tokens:
+n = 4 gives 864, and 10 clients of a model for which q takes 0.1 s and B 25 ms wait 4 s at most. In an origin whose m
+clients wait that is true of the origin's tokens, and of the origin among n: n (m + 1) (3 q + 4 B).
 
 *Bulk work* with floor f has a part f of what is computed while interactive work waits too, but for one batch.
 """
@@ -34,6 +34,8 @@ from tests.unit.models.scheduler.queued import caller, lines_of, wait
 QUANTUM = 40
 LARGEST = 24
 FLOOR = Policy().bulk_floor
+WAIT = (QUANTUM + LARGEST) / Policy().newcomer_pace + QUANTUM + 2 * LARGEST
+"""One of n waits for n times so many tokens at most."""
 
 
 def limits_of(chance: random.Random, *, fill: bool) -> Limits:
@@ -147,7 +149,7 @@ def test_whoever_waits_is_served_after_so_many_tokens_though_new_ones_come_witho
         crowd.come(lines)
         longest = max(longest, crowd.note(lines, lines.take(limits)))
 
-    assert longest <= origins * levels * (2 * QUANTUM + 3 * LARGEST)
+    assert longest <= origins * levels * WAIT
 
 
 @pytest.mark.parametrize("seed", range(20))
