@@ -134,7 +134,7 @@ def test_the_service_itself_does_not_import_torch(source: Path, empty_dir: Path)
     )
 
     assert f"RESULT (1, {tiny_models.DIMENSIONS}) []" in done.stdout, done.stderr
-    assert "model_converted" in done.stdout
+    assert "model_converted" in done.stderr
     assert len(list((empty_dir / "openvino").iterdir())) == 1
 
 

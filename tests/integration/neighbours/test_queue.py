@@ -161,6 +161,7 @@ async def test_texts_that_are_asked_for_once_do_not_drive_out_one_that_is_asked_
     gateway = before({"embedding": embedding(cache_bytes="400000", fake_token_us="0").port})
     hot = embeddings(["hot query"], client="alice")
     await until_served(gateway.port, lambda: hot)
+    await assert_served(gateway.port, 2, request=lambda: hot)
     for number in range(4):
         once = [f"once {number} {text}" for text in range(1000)]
         assert (await ask(gateway.port, once, client="greedy")).status == 200
