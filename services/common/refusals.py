@@ -193,9 +193,9 @@ class Refusals:
         policy = self._policy
         latest_s = now_s + policy.longest_s
         at_s = max(now_s + earliest_s, self._free_at_s.get(key, now_s))
-        _remember(self._free_at_s, key, min(at_s + work_s, latest_s), most=policy.most_keys)
         if at_s >= latest_s:
             return random.uniform(0.5, 1.0) * policy.longest_s  # noqa: S311 - not for secrets
+        _remember(self._free_at_s, key, min(at_s + work_s, latest_s + policy.longest_s), most=policy.most_keys)
         return max(_MILLISECOND_S, at_s - now_s)
 
 
