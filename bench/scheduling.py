@@ -279,9 +279,9 @@ TABLE: Mapping[str, tuple[Mapping[str, Scenario], Iterable[Variant]]] = {
         {"1 x 32": closed(CPU, 1, 32), "32 x 4": closed(CPU, 32, 4)},
         [Variant(name=f"{each:g}", policy=replace(_P, padding_share=each)) for each in (0.0, 0.04, 0.08)],
     ),
-    "doubt": (
+    "doubt_factor": (
         {"wrong first speed": wrong_first_speed},
-        [Variant(name=f"{each:g}", policy=replace(_P, doubt=each)) for each in (1.0, 2.0, 10.0)],
+        [Variant(name=f"{each:g}", policy=replace(_P, doubt_factor=each)) for each in (1.0, 2.0, 10.0)],
     ),
     "solve_every": (
         {"2 x with stalls": overload(STALLED, 2), "32 x 4": closed(CPU, 32, 4)},

@@ -167,7 +167,7 @@ class World:
     def _end(self, batch: Batch, padded: int, took_s: float) -> None:
         self._is_busy = False
         speed = self._model.observe(tokens=padded, items=len(batch.tasks), seconds=took_s)
-        self._scheduler.learn(speed, padded_tokens=padded, now_s=self.now_s)
+        self._scheduler.note_batch(speed, padded_tokens=padded, now_s=self.now_s)
         for request in self._scheduler.finish(batch, self.now_s):
             arrival = self._open.pop(request)
             began_s = request.submitted_s if arrival.first_s is None else arrival.first_s
@@ -183,4 +183,4 @@ class World:
         for length, items in itertools.product((8, 32, 128), (1, 4, 16, 64)):
             took_s = engine.per_token * length * items + engine.per_batch
             speed = self._model.observe(tokens=length * items, items=items, seconds=took_s)
-            self._scheduler.learn(speed, padded_tokens=length * items, now_s=0.0)
+            self._scheduler.note_batch(speed, padded_tokens=length * items, now_s=0.0)

@@ -251,11 +251,11 @@ class Workers:
         with self._learning:
             speed = self._model.observe(tokens=padded, items=items, seconds=seconds)
         with self.lock:
-            self._scheduler.learn(speed, padded_tokens=padded, now_s=self._clock())
+            self._scheduler.note_batch(speed, padded_tokens=padded, now_s=self._clock())
 
     def _learn_memory_full(self, padded: int) -> None:
         with self.lock:
-            self._scheduler.learn_memory_full(padded)
+            self._scheduler.note_memory_full(padded)
 
 
 def _items(tasks: Iterable[Task]) -> list[Tokens]:

@@ -40,8 +40,8 @@ class Policy:
     always waits has a p99 of 35 ms, at 0.05 s 61, at 0.0125 s 21 with 2 % fewer tokens a second; one client alone gains
     nothing by longer batches."""
     fill_overhead: float = 0.10
-    """As `overhead`, for items of clients whose turn it is not: more of them gain less than they cost who waits. At 0.01
-    a client beside five floods has a p99 of 188 ms in place of 51."""
+    """As `overhead`, for items of clients whose turn it is not: more of them gain less than they cost who waits. At
+    0.01 a client beside five floods has a p99 of 188 ms in place of 51."""
     least_tokens: int = 64
     """Batches may always be so large."""
     padding_overhead: float = 0.5
@@ -59,7 +59,7 @@ class Policy:
     99 % of the peak where batches take what they should, and 72 % where something else takes the cores for 0.2 s twice
     a second; with 1.1 it is 99 and 36 %, with 1.5 99 and 63 %, with 1.0 74 and 32 %."""
     doubt_s: float = 5.0
-    doubt: float = 3.0
+    doubt_factor: float = 3.0
     """A speed that was not worked out anew for so long may be so many times too slow: the machine may have been busy
     when it was learned. What needs more than 3 x the time that is left is refused all the same."""
 

@@ -53,7 +53,7 @@ class Scheduler:
             left_s=deadline_s - now_s,
             now_s=now_s,
             running=self._running_cost,
-            doubt=self._doubt(now_s),
+            doubt=self._doubt_factor(now_s),
         )
 
     def reserve(self, caller: Caller, cost: int) -> None:
@@ -115,6 +115,7 @@ class Scheduler:
         before = batch.cost
         self._drop_late(batch, now_s)
         self._running_cost -= before - batch.cost
+        batch.has_begun = True
         batch.requests = {request for task in batch.tasks for request in task.waiters}
         for request in batch.requests:
             request.begin(now_s)
@@ -152,7 +153,7 @@ class Scheduler:
                 self._forget_key(task)
         request.missing = request.missing_cost = 0
 
-    def learn(self, speed: Speed | None, *, padded_tokens: int, now_s: float) -> None:
+    def note_batch(self, speed: Speed | None, *, padded_tokens: int, now_s: float) -> None:
         """A batch was computed as under load.
 
         Args:
@@ -162,13 +163,13 @@ class Scheduler:
         """
         if speed is not None:
             self._learned_s = now_s
-        if padded_tokens > 0.8 * self._most_batched < 0.8 * self._most_ever:
+        if self._most_batched < self._most_ever and padded_tokens > 0.8 * self._most_batched:
             grown = math.ceil(self._most_batched * self._policy.memory_regrowth)
             self._most_batched, speed = min(self._most_ever, grown), speed or self._speed
         if speed is not None:
             self._use(speed)
 
-    def learn_memory_full(self, padded_tokens: int) -> None:
+    def note_memory_full(self, padded_tokens: int) -> None:
         """The device had no memory for a batch of that size: for long none will be so large again."""
         least = min(self._policy.least_tokens, self._most_ever)
         self._most_batched = max(least, min(self._most_batched, padded_tokens // 2))
@@ -206,7 +207,7 @@ class Scheduler:
         request.missing_cost += task.cost
         if task.batch is None:
             self._lines.add(task, request)
-        elif task.batch.requests and request not in task.batch.requests:
+        elif task.batch.has_begun and request not in task.batch.requests:
             task.batch.requests.add(request)
             request.begin(now_s)
 
@@ -223,7 +224,7 @@ class Scheduler:
 
     def _cannot_be_in_time(self, request: Request, now_s: float) -> bool:
         left_s = request.deadline_s - now_s
-        return left_s <= 0 or self._seconds(request.missing_cost) > self._doubt(now_s) * left_s
+        return left_s <= 0 or self._seconds(request.missing_cost) > self._doubt_factor(now_s) * left_s
 
     def _forget_key(self, task: Task) -> None:
         """Nobody may join the task any more."""
@@ -231,9 +232,9 @@ class Scheduler:
         if key is not None and self._joinable.get(key) is task:
             del self._joinable[key]
 
-    def _doubt(self, now_s: float) -> float:
+    def _doubt_factor(self, now_s: float) -> float:
         """By how much a prediction may be too long."""
-        return self._policy.doubt if now_s - self._learned_s > self._policy.doubt_s else 1.0
+        return self._policy.doubt_factor if now_s - self._learned_s > self._policy.doubt_s else 1.0
 
     def _seconds(self, tokens: float) -> float:
         """Time until so many tokens of usual items are computed, on all replicas."""

@@ -18,7 +18,7 @@ class Work:
     payload: Any
     """What is computed; the scheduler does not look at it."""
     cost: int
-    """What it costs to compute, which is also its length. Unit: tokens."""
+    """What it costs to compute, which is its length. Unit: tokens."""
     key: bytes | None = None
     """Equal keys have equal results, which are computed once; None shares nothing."""
 
@@ -67,7 +67,7 @@ class Task:
     lines: Counter[Any] = field(default_factory=Counter)
     """Where it is queued: the line of each caller that wants it, with the number of that caller's requests."""
     first: Caller = ANYONE
-    """Who asked for it first, and whose bounds it takes from."""
+    """Who asked for it first, and whose bounds it takes from, also when it is gone and others wait for the task."""
     batch: Batch | None = None
     """In which it is."""
 
@@ -84,8 +84,10 @@ class Batch:
     tasks: list[Task]
     late: list[Request] = field(default_factory=list)
     """Requests whose deadline is over or cannot be met, found while the batch was put together; they are forgotten."""
+    has_begun: bool = False
+    """It is computed, or was."""
     requests: set[Request] = field(default_factory=set)
-    """Of its tasks, those that joined after its begin included."""
+    """Of its tasks since its begin, those that joined later included."""
     is_only: bool = False
     """Nothing else waits or is computed."""
 

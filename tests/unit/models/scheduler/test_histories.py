@@ -53,7 +53,7 @@ class History:
         self.replicas = self.chance.choice((1, 2))
         self.scheduler = Scheduler(POLICY, most_queued=MOST_QUEUED, most_batched=MOST_BATCHED, replicas=self.replicas)
         if self.chance.random() < 0.7:
-            self.scheduler.learn(SPEED, padded_tokens=1, now_s=0.0)
+            self.scheduler.note_batch(SPEED, padded_tokens=1, now_s=0.0)
 
     def submit(self) -> None:
         chance = self.chance

@@ -24,7 +24,7 @@ SLOW = Speed(per_token=0.01, per_batch=0.0, tokens_per_item=1)
 def scheduler_of(*, most_queued: int = 10_000, most_batched: int = 64, speed: Speed | None = None) -> Scheduler:
     scheduler = Scheduler(POLICY, most_queued=most_queued, most_batched=most_batched)
     if speed is not None:
-        scheduler.learn(speed, padded_tokens=1, now_s=0.0)
+        scheduler.note_batch(speed, padded_tokens=1, now_s=0.0)
     return scheduler
 
 

@@ -10,7 +10,7 @@ B = 24 that is 64 tokens, however many have been computed.
 that wait and pace p, n (q + B) / p tokens advance the common time by q + B, and one batch later no newcomer is before
 t. Those that wait by then have at most t - (t - B - q) + B = q + 2 B each before it, if they are at most a quantum
 behind when it begins. So with p = 0.5 it is served after 2 n (q + B) + B + (n - 1) (q + 2 B) <= n (3 q + 4 B) tokens:
-n = 4 gives 864, and 10 clients of a model for which q takes 0.1 s and B 25 ms wait 4 s at most. In an origin whose m
+n = 4 gives 864, and 10 clients of a model for which q takes 0.2 s and B 25 ms wait 7 s at most. In an origin whose m
 clients wait that is true of the origin's tokens, and of the origin among n: n (m + 1) (3 q + 4 B).
 
 *Bulk work* with floor f has a part f of what is computed while interactive work waits too, but for one batch.

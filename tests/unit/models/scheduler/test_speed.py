@@ -30,7 +30,7 @@ def model_of(*, token: float, item: float, batch: float) -> SpeedModel:
 def without_limit() -> Scheduler:
     """One of a model whose batches take 50 ms however large they are."""
     scheduler = Scheduler(POLICY, most_queued=10_000, most_batched=8192)
-    scheduler.learn(Speed(per_token=1e-6, per_batch=0.05), padded_tokens=1, now_s=0.0)
+    scheduler.note_batch(Speed(per_token=1e-6, per_batch=0.05), padded_tokens=1, now_s=0.0)
     return scheduler
 
 
@@ -138,11 +138,11 @@ def test_batches_that_became_small_grow_again_when_larger_ones_are_faster() -> N
 def test_a_limit_that_memory_has_set_grows_back() -> None:
     scheduler = without_limit()
     for tokens in (8192, 4096, 2048, 1024, 512, 256, 128, 64, 32, 16):
-        scheduler.learn_memory_full(tokens)
+        scheduler.note_memory_full(tokens)
     lowest = scheduler._limits.own
 
     for at in range(200):
-        scheduler.learn(None, padded_tokens=scheduler._limits.own, now_s=at)
+        scheduler.note_batch(None, padded_tokens=scheduler._limits.own, now_s=at)
 
     assert lowest == POLICY.least_tokens
     assert scheduler._limits.own == 8192
@@ -150,10 +150,10 @@ def test_a_limit_that_memory_has_set_grows_back() -> None:
 
 def test_small_batches_say_nothing_of_a_limit_that_memory_has_set() -> None:
     scheduler = without_limit()
-    scheduler.learn_memory_full(2048)
+    scheduler.note_memory_full(2048)
 
     for at in range(200):
-        scheduler.learn(None, padded_tokens=512, now_s=at)
+        scheduler.note_batch(None, padded_tokens=512, now_s=at)
 
     assert scheduler._limits.own == 1024
 
@@ -161,7 +161,7 @@ def test_small_batches_say_nothing_of_a_limit_that_memory_has_set() -> None:
 def test_replicas_share_the_work() -> None:
     one, two = (Scheduler(POLICY, most_queued=10_000, most_batched=8192, replicas=number) for number in (1, 2))
     for scheduler in (one, two):
-        scheduler.learn(Speed(per_token=2e-4, per_batch=2e-3, tokens_per_item=50), padded_tokens=1, now_s=0.0)
+        scheduler.note_batch(Speed(per_token=2e-4, per_batch=2e-3, tokens_per_item=50), padded_tokens=1, now_s=0.0)
         scheduler.reserve(ANYONE, 5000)
 
     assert two.backlog().predicted_wait_s == pytest.approx(one.backlog().predicted_wait_s / 2)
