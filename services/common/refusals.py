@@ -192,10 +192,13 @@ class Refusals:
         """
         policy = self._policy
         latest_s = now_s + policy.longest_s
-        at_s = max(now_s + earliest_s, self._free_at_s.get(key, now_s))
-        if at_s >= latest_s:
+        room_at_s = now_s + earliest_s
+        at_s = max(room_at_s, self._free_at_s.get(key, now_s))
+        # The last that fits ends before the latest time, or the next ones would get times as close as they came.
+        is_after_others = at_s > room_at_s
+        if at_s >= latest_s or (is_after_others and at_s + work_s > latest_s):
             return random.uniform(0.5, 1.0) * policy.longest_s  # noqa: S311 - not for secrets
-        _remember(self._free_at_s, key, min(at_s + work_s, latest_s + policy.longest_s), most=policy.most_keys)
+        _remember(self._free_at_s, key, min(at_s + work_s, latest_s), most=policy.most_keys)
         return max(_MILLISECOND_S, at_s - now_s)
 
 

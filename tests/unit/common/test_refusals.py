@@ -255,7 +255,7 @@ def test_a_flood_that_lasts_does_not_meet_again_half_a_minute_later(flood: Flood
 
 def test_work_that_takes_very_long_makes_nobody_wait_for_ever(flood: Flood) -> None:
     first_s = flood.retry_after_s(earliest_s=1.0, work_s=86_400.0)
-    flood.clock.advance(61.0)
+    flood.clock.advance(30.0)
 
     assert (first_s, flood.retry_after_s(earliest_s=1.0, work_s=1.0)) == pytest.approx((1.0, 1.0))
 
