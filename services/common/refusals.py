@@ -46,7 +46,7 @@ class RefusalPolicy:
     """Nobody is sent away for longer: later times are not kept apart but drawn at random from its second half. More
     leaves room unused, as who was given a time may not come; less lets more of a large flood meet. Unit: seconds."""
     most_keys: int = 1024
-    """Kinds of requests that are remembered, the newest: about 0.5 KB each. Who makes the others be forgotten, with
+    """Kinds of requests that are remembered, the newest: about 1 KB each. Who makes the others be forgotten, with
     names without end, makes an instance be asked, no more."""
     most_instances: int = 64
     """Instances that are remembered for each kind. Where a sidecar has more behind it, they are always asked."""
