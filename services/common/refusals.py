@@ -46,7 +46,7 @@ class RefusalPolicy:
     """Nobody is sent away for longer: later times are not kept apart but drawn at random from its second half. More
     leaves room unused, as who was given a time may not come; less lets more of a large flood meet. Unit: seconds."""
     most_keys: int = 1024
-    """Kinds of requests that are remembered, the newest: about 0.5 KB each. Who makes the others be forgotten, with
+    """Kinds of requests that are remembered, the newest: about 1 KB each. Who makes the others be forgotten, with
     names without end, makes an instance be asked, no more."""
     most_instances: int = 64
     """Instances that are remembered for each kind. Where a sidecar has more behind it, they are always asked."""
@@ -192,10 +192,13 @@ class Refusals:
         """
         policy = self._policy
         latest_s = now_s + policy.longest_s
-        at_s = max(now_s + earliest_s, self._free_at_s.get(key, now_s))
-        _remember(self._free_at_s, key, min(at_s + work_s, latest_s), most=policy.most_keys)
-        if at_s >= latest_s:
+        room_at_s = now_s + earliest_s
+        at_s = max(room_at_s, self._free_at_s.get(key, now_s))
+        # The last that fits ends before the latest time, or the next ones would get times as close as they came.
+        is_after_others = at_s > room_at_s
+        if at_s >= latest_s or (is_after_others and at_s + work_s > latest_s):
             return random.uniform(0.5, 1.0) * policy.longest_s  # noqa: S311 - not for secrets
+        _remember(self._free_at_s, key, min(at_s + work_s, latest_s), most=policy.most_keys)
         return max(_MILLISECOND_S, at_s - now_s)
 
 

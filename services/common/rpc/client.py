@@ -168,9 +168,10 @@ class RpcClient(Generic[StubT]):
         self, call: _Call[StubT, Request, Reply], first: Target[StubT], failure: RequestError
     ) -> tuple[Target[StubT], Permit]:
         """Another instance, or the first failure again when there is none that may be tried."""
+        # Who may refuse it like the first is no better; where the first failed, he is.
+        worse = self._refusals.avoided if isinstance(failure, _REFUSALS) else self._refusals.believed
         try:
-            avoided = self._refusals.avoided(call.asked(), now_s=self._clock())
-            second, permit = self.pool.pick(exclude={first.address, *avoided})
+            second, permit = self.pool.pick(exclude={first.address, *worse(call.asked(), now_s=self._clock())})
         except Unavailable:
             raise failure from failure.__cause__  # the answer's own cause, not the search for another instance
         if self._may_try(second, first, failure):

@@ -855,6 +855,20 @@ async def test_who_has_just_refused_the_like_gets_no_second_attempt_of_it(upstre
     assert one.calls == 1
 
 
+async def test_a_failure_is_tried_again_where_the_like_was_refused_a_while_ago(upstreams: Start) -> None:
+    one, other, clock = await upstreams(), await upstreams(), FakeClock()
+    one.fail(Overloaded("full", retry_after_s=9.0))
+    async with client_of(one.address, other.address, clock=clock) as client:
+        while not one.calls:
+            await embed(client)
+        clock.advance(1.0)  # it is still avoided, and not believed any more
+        one.answer = one.at_once
+        other.fail(Unavailable("going away"))
+        reply = await embed(client)
+
+    assert isinstance(reply, pb.EmbedResponse)
+
+
 async def test_an_instance_whose_breaker_is_open_need_not_refuse_first(upstreams: Start) -> None:
     full, broken = await upstreams(), await upstreams(is_foreign=True)
     broken.is_broken = True

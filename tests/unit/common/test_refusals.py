@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 
 import pytest
 
@@ -240,6 +241,23 @@ def test_nobody_is_sent_away_for_longer_than_half_a_minute_and_those_beyond_do_n
     assert times_s[:25] == pytest.approx([float(second) for second in range(5, 30)])
     assert all(15.0 <= beyond_s <= 30.0 for beyond_s in times_s[25:])
     assert max(times_s[25:]) - min(times_s[25:]) > 5.0
+
+
+def test_a_flood_that_lasts_does_not_meet_again_half_a_minute_later(flood: Flood) -> None:
+    back_at_s = []
+    for _ in range(5000):  # in 10 s ten times what can be done
+        back_at_s.append(flood.clock() + flood.retry_after_s(earliest_s=1.0, work_s=0.02))
+        flood.clock.advance(0.002)
+
+    a_second = Counter(int(at_s) for at_s in back_at_s)
+    assert max(a_second.values()) < 350, "500 a second is how they came"
+
+
+def test_work_that_takes_very_long_makes_nobody_wait_for_ever(flood: Flood) -> None:
+    first_s = flood.retry_after_s(earliest_s=1.0, work_s=86_400.0)
+    flood.clock.advance(30.0)
+
+    assert (first_s, flood.retry_after_s(earliest_s=1.0, work_s=1.0)) == pytest.approx((1.0, 1.0))
 
 
 # Bounds.
