@@ -260,12 +260,16 @@ TABLE: Mapping[str, tuple[Mapping[str, Scenario], Iterable[Variant]]] = {
         [Variant(name=f"{each:g}", policy=replace(_P, bulk_floor=each)) for each in (1e-6, 0.05, 0.2)],
     ),
     "longest_s": (
-        {"1 x 32": closed(CPU, 1, 32), "32 x 4, GPU": closed(GPU, 32, 4), "small beside large": small_beside_large},
-        [Variant(name=f"{each:g}", policy=replace(_P, longest_s=each)) for each in (0.0125, 0.05, 0.1)],
+        {"1 x 32": closed(CPU, 1, 32), "32 x 4": closed(CPU, 32, 4), "overload 2 x": overload(FIXED, 2)},
+        [Variant(name=f"{each:g}", policy=replace(_P, longest_s=each)) for each in (0.025, 0.05, 0.2)],
+    ),
+    "longest_contended_s": (
+        {"small beside large": small_beside_large},
+        [Variant(name=f"{each:g}", policy=replace(_P, longest_contended_s=each)) for each in (0.0125, 0.05, 0.1)],
     ),
     "overhead": (
-        {"1 x 32": closed(CPU, 1, 32), "32 x 4": closed(CPU, 32, 4)},
-        [Variant(name=f"{each:g}", policy=replace(_P, overhead=each)) for each in (0.005, 0.01, 0.05)],
+        {"1 x 32": closed(CPU, 1, 32), "32 x 4": closed(CPU, 32, 4), "overload 2 x": overload(FIXED, 2)},
+        [Variant(name=f"{each:g}", policy=replace(_P, overhead=each)) for each in (0.005, 0.02, 0.05)],
     ),
     "fill_overhead": (
         {"beside 5 floods": beside_floods(5), "32 clients, GPU": clients(GPU), "32 clients": clients(CPU)},

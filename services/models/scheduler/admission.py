@@ -30,7 +30,7 @@ class Admission:
         self._refusals = Refusals()
 
     def refusal(
-        self, cost: int, caller: Caller, *, left_s: float, now_s: float, running: int, doubt: float
+        self, cost: int, caller: Caller, *, left_s: float, now_s: float, running: int, idle_doubt: float
     ) -> Refusal | None:
         """Why `cost` more tokens of a caller are not taken; None when they are.
 
@@ -40,13 +40,13 @@ class Admission:
             left_s: what the deadline leaves. Unit: seconds.
             now_s: on the clock.
             running: tokens that are computed now.
-            doubt: by how much a prediction for an idle model may be too long; 1 for nothing.
+            idle_doubt: by how much a prediction for an idle model may be too long; 1 for nothing.
         """
         if (refusal := self._too_large(cost, caller) or self._full(cost, caller, now_s)) is not None:
             return refusal
         is_idle = not (self._lines.cost or running)
         alone_s = self._seconds(cost)
-        if alone_s > left_s * (doubt if is_idle else 1.0):
+        if alone_s > left_s * (idle_doubt if is_idle else 1.0):
             return Refusal(
                 reason="too_long",
                 error=DeadlineTooShort(
@@ -54,7 +54,7 @@ class Admission:
                     "allow more time or send less at once"
                 ),
             )
-        # Whatever the order, no more is before it than all that waits; who is, is asked only where that matters.
+        # First the cheap bound, all that waits: what of it is before this one takes a look at every line.
         spare_s, margin = left_s - alone_s, self._policy.margin
         if is_idle or margin * self._seconds(self._lines.cost + running) <= spare_s:
             return None
@@ -91,34 +91,39 @@ class Admission:
 
     def _full(self, cost: int, caller: Caller, now_s: float) -> Refusal | None:
         """A refusal when there is no room for `cost` more tokens of a caller at the moment."""
-        policy, lines, most = self._policy, self._lines, self._most
-        own, of_origin = lines.cost_of_client(caller), lines.cost_of_origin(caller)
-        free, of_bulk = most - lines.cost, lines.cost_of_class(Priority.BULK)
-        # What has to go before there is room, by whose bound it is. A client's is own + cost <= 4 * (free - cost), and
-        # each token that goes is room for four of its: with 700 of 1,000 waiting, none of them its, a request of 300 is
-        # taken when (5 * 300 - 4 * 300) / 4 = 75 are gone.
-        client, origin = policy.client_factor, policy.origin_factor
-        excess = {
-            f"{lines.cost} tokens are waiting, of {most} at most, {own} of them this client's, which may have "
-            f"{max(0, int((client * free - own) / (client + 1)))} more": (own + cost) / client - (free - cost),
-            f"{lines.cost} tokens are waiting, of {most} at most, {of_origin} of them from where this client calls": (
-                (of_origin + cost) / origin - (free - cost)
+        lines, of_client, of_origin = self._lines, self._policy.client_factor, self._policy.origin_factor
+        own, own_origin = lines.cost_of_client(caller), lines.cost_of_origin(caller)
+        free, bulk = self._most - lines.cost, lines.cost_of_class(Priority.BULK)
+        waiting = f"{lines.cost} tokens are waiting, of {self._most} at most"
+        more = max(0, int((of_client * free - own) / (of_client + 1)))
+        # Refused while own + cost > 4 * (free - cost). It fits once so much more is free: with 700 of 1,000 waiting,
+        # none of them its own, a request of 300 needs (0 + 300) / 4 - (300 - 300) = 75.
+        bounds = [
+            (
+                (own + cost) / of_client - (free - cost),
+                f"{own} of them this client's, which may have {more} more",
             ),
-        }
+            (
+                (own_origin + cost) / of_origin - (free - cost),
+                f"{own_origin} of them from where this client calls",
+            ),
+        ]
         if caller.priority is Priority.BULK:
-            bound = f"{of_bulk} tokens of bulk work are waiting, of {self._bulk_most} at most"
-            excess[bound] = of_bulk + cost - self._bulk_most
-        bound = max(excess, key=excess.__getitem__)
-        if excess[bound] <= 0:
+            text = f"{bulk} of them are bulk work, which may have {self._bulk_most}"
+            bounds.append((bulk + cost - self._bulk_most, text))
+        excess, bound = max(bounds)
+        if excess <= 0:
             return None
-        gone_s = self._seconds(excess[bound])
-        return self._overloaded("full", f"{bound}: {cost} more do not fit", caller, cost, gone_s, now_s)
+        gone_s = self._seconds(excess)
+        return self._overloaded("full", f"{waiting}, {bound}: {cost} more do not fit", caller, cost, gone_s, now_s)
 
     def _overloaded(
         self, reason: str, why: str, caller: Caller, cost: int, earliest_s: float, now_s: float, or_else: str = ""
     ) -> Refusal:
-        # By how much the queue grows with it: beside others it needs no batches of its own.
+        # By how much the queue grows with it: 10 tokens beside 90 take a tenth of a batch of 100, and none of their own.
         work_s = self._seconds(self._lines.cost + cost) - self._seconds(self._lines.cost)
-        delay_s = self._refusals.retry_after_s(caller.client, earliest_s=earliest_s, work_s=work_s, now_s=now_s)
+        delay_s = self._refusals.retry_after_s(
+            (caller.origin, caller.client), earliest_s=earliest_s, work_s=work_s, now_s=now_s
+        )
         advice = f"try again in {delay_s:.1f} s or {or_else or 'send less at once'}"
         return Refusal(reason=reason, error=Overloaded(f"{why}; {advice}", retry_after_s=delay_s, work_s=work_s))

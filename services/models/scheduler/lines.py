@@ -90,8 +90,11 @@ class _Class:
             self.number += 1
         return line
 
-    def count(self, line: Line, cost: int) -> None:
-        """So many more tokens wait in a line, or will."""
+    def count_in_line(self, line: Line, cost: int) -> None:
+        """So many more tokens wait in a line, or will.
+
+        A task counts in each line: A queues 500 that B wants too; 500 wait in all, and each of the two has 500.
+        """
         line.cost += cost
         line.origin.cost += cost
 
@@ -108,7 +111,7 @@ class _Class:
         line.tasks[task] = None
         line.lengths.add(task)
         self._lengths.add(task)
-        self.count(line, task.cost)
+        self.count_in_line(line, task.cost)
 
     def discard(self, task: Task, line: Line) -> None:
         """Let a task wait no more in a line."""
@@ -116,7 +119,7 @@ class _Class:
         del task.lines[line]
         line.lengths.discard(task)
         self._lengths.discard(task)
-        self.count(line, -task.cost)
+        self.count_in_line(line, -task.cost)
         if not line.tasks:
             self._waiting -= 1
             line.origin.turns.leave(line)
@@ -187,8 +190,8 @@ class Lines:
 
     def set_quantum(self, quantum: float) -> None:
         """What a client may have computed before its turn ends. Unit: tokens."""
-        for line in self._classes.values():
-            line.quantum = quantum
+        for of_class in self._classes.values():
+            of_class.quantum = quantum
 
     @property
     def is_waiting(self) -> bool:
@@ -211,15 +214,15 @@ class Lines:
     def expect(self, caller: Caller, cost: int) -> None:
         """Count tokens as waiting before they are queued; as many fewer with a negative number."""
         of = self._classes[caller.priority]
-        of.count(of.line(caller), cost)
-        self._count(caller, cost)
+        of.count_in_line(of.line(caller), cost)
+        self._count_once(caller, cost)
 
     def add(self, task: Task, request: Request) -> None:
         """Let a task wait, or wait in one more line: it is computed when it is the turn of any who wants it."""
         of = self._classes[request.caller.priority]
         if not task.lines:
             task.first = request.caller
-            self._count(task.first, task.cost)
+            self._count_once(task.first, task.cost)
         of.add(task, of.line(request.caller))
 
     def leave(self, task: Task, request: Request) -> None:
@@ -230,7 +233,7 @@ class Lines:
         if not task.lines[line]:
             of.discard(task, line)
         if not task.lines:
-            self._count(task.first, -task.cost)
+            self._count_once(task.first, -task.cost)
 
     def take(self, limits: Limits) -> list[Task]:
         """The next batch; empty when nothing waits."""
@@ -245,7 +248,7 @@ class Lines:
             self._discard(task)
             batch.append(task)
         if both or not is_bulk:
-            self._floor.note(sum(task.cost for task in batch), is_second=is_bulk)
+            self._floor.note(sum(task.cost for task in batch), is_other=is_bulk)
         if not both:
             self._floor.forgive()
         return batch
@@ -254,9 +257,9 @@ class Lines:
         """Tokens that are computed until `cost` more of a caller are done, its own included, if nobody else comes."""
         own = self._classes[caller.priority].before(caller, cost)
         if caller.priority is Priority.INTERACTIVE:
-            other = min(self._bulk.cost, int(own / self._floor.per_second))
+            other = min(self._bulk.cost, int(own / self._floor.favoured_per_other))
         else:
-            other = min(self._interactive.cost, int(own * self._floor.per_second))
+            other = min(self._interactive.cost, int(own * self._floor.favoured_per_other))
         return min(own + other, self.cost + cost)  # a task in several lines was counted in each
 
     def drop_all(self) -> Iterable[Task]:
@@ -270,10 +273,10 @@ class Lines:
         """Take a task out of all lines."""
         for line in tuple(task.lines):
             self._classes[line.caller.priority].discard(task, line)
-        self._count(task.first, -task.cost)
+        self._count_once(task.first, -task.cost)
 
-    def _count(self, caller: Caller, cost: int) -> None:
-        """A task counts for whoever asked for it first, and for nobody who joins it."""
+    def _count_once(self, caller: Caller, cost: int) -> None:
+        """In all, in a class and in an origin a task counts once, for whoever asked for it first."""
         self._classes[caller.priority].cost += cost
         self._by_origin[caller.origin] += cost
         if not self._by_origin[caller.origin]:

@@ -32,13 +32,18 @@ class Policy:
     """Part of the queue that bulk work may fill; the rest is for interactive work alone."""
 
     # Batches
-    overhead: float = 0.02
-    """Part of a batch's time that its fixed cost should be at most, where `longest_s` allows it. At 0.05 1.2 % of the
-    tokens a second are lost; at 0.01 none are gained, and twice as much is padding."""
-    longest_s: float = 0.025
-    """Longest batch: whoever asks for little waits for so much of another's work. One with a single text beside one who
-    always waits has a p99 of 35 ms, at 0.05 s 61, at 0.0125 s 21 with 2 % fewer tokens a second; one client alone gains
-    nothing by longer batches."""
+    overhead: float = 0.01
+    """Part of a batch's time that its fixed cost should be at most, where the longest batch allows it: a larger batch
+    gains nothing more. At 0.05 1.2 % of the tokens a second are lost."""
+    longest_s: float = 0.1
+    """Longest batch while one client alone sends work. At 0.025 a model that takes 18 ms for a text of 64 tokens does
+    4 % fewer of them a second, as each then has a batch of its own."""
+    longest_contended_s: float = 0.025
+    """The same while several do: whoever asks for little waits for so much of another's work. One with a single text
+    beside one who always waits has a p99 of 35 ms, at 0.05 s 61, at 0.0125 s 21 with 2 % fewer tokens a second."""
+    contended_s: float = 10.0
+    """Several do for so long after two clients sent work: shorter than a pause between two questions of a person, a
+    model would be given up to long batches each time."""
     fill_overhead: float = 0.10
     """As `overhead`, for items of clients whose turn it is not: more of them gain less than they cost who waits. At
     0.01 a client beside five floods has a p99 of 188 ms in place of 51."""
@@ -50,8 +55,8 @@ class Policy:
     """Padding that is accepted in any case, as a part of a batch's own tokens: at 0.04 twice as much is padding, at
     0.08 1.5 % of the tokens a second are lost."""
     memory_regrowth: float = 1.05
-    """A limit that the device's memory set grows so with each batch that nearly reaches it: who took the memory may
-    have gone."""
+    """A limit that the device's memory set grows by 5 % with each batch that nearly reaches it, and is twice as large
+    after 15: who took the memory may have gone."""
 
     # Time
     margin: float = 2.0
@@ -59,9 +64,11 @@ class Policy:
     99 % of the peak where batches take what they should, and 72 % where something else takes the cores for 0.2 s twice
     a second; with 1.1 it is 99 and 36 %, with 1.5 99 and 63 %, with 1.0 74 and 32 %."""
     doubt_s: float = 5.0
+    """A speed that was not worked out anew for so long is doubted: the machine may have been busy when it was learned,
+    and a model that refuses everything would never learn again."""
     doubt_factor: float = 3.0
-    """A speed that was not worked out anew for so long may be so many times too slow: the machine may have been busy
-    when it was learned. What needs more than 3 x the time that is left is refused all the same."""
+    """How many times too slow a doubted speed may be. With 1 s left an idle model takes what should need 3 s, and what
+    it took is not dropped for being late before that."""
 
     # Learning the speed
     forget: float = 0.98
@@ -70,6 +77,6 @@ class Policy:
     """What took longer than so many times its prediction counts no more: the machine stood still, the model is not
     slower. A lasting change is still learned within some dozens of batches."""
     settled: int = 10
-    """Batches before predictions are worth that."""
+    """Batches before `most_surprise` applies: the first predictions are too rough for it."""
     solve_every: int = 8
     """Batches between two solutions, once settled: one takes as long as ten batches' other bookkeeping."""

@@ -41,6 +41,11 @@ class Scheduler:
         self._running: set[Batch] = set()
         self._running_cost = 0
         self._learned_s = -math.inf
+        self._last_client: tuple[str, str] | None = None
+        """By origin and client."""
+        self._contended_until_s = -math.inf
+        self._is_contended = False
+        """Several clients send work."""
         self._use(self._speed)
 
     def refusal(self, cost: int, caller: Caller, deadline_s: float, now_s: float) -> Refusal | None:
@@ -53,7 +58,7 @@ class Scheduler:
             left_s=deadline_s - now_s,
             now_s=now_s,
             running=self._running_cost,
-            doubt=self._doubt_factor(now_s),
+            idle_doubt=self._doubt_factor(now_s),
         )
 
     def reserve(self, caller: Caller, cost: int) -> None:
@@ -92,6 +97,7 @@ class Scheduler:
         cost = sum(task.cost for task in queued)
         if (refusal := self.refusal(cost, request.caller, request.deadline_s, now_s)) is not None:
             return refusal
+        self._note_client(request.caller, now_s)
         self._joinable.update(fresh)
         for position, task in places:
             self._wait(request, task, position, now_s)
@@ -99,6 +105,8 @@ class Scheduler:
 
     def take(self, now_s: float) -> Batch:
         """The next batch; without tasks when nothing waits that anybody could still use."""
+        self._is_contended = now_s < self._contended_until_s
+        self._limits = self._contended if self._is_contended else self._alone
         batch = Batch(tasks=[])
         while self._lines.is_waiting and not batch.tasks:
             batch.tasks = self._lines.take(self._limits)
@@ -226,6 +234,12 @@ class Scheduler:
         left_s = request.deadline_s - now_s
         return left_s <= 0 or self._seconds(request.missing_cost) > self._doubt_factor(now_s) * left_s
 
+    def _note_client(self, caller: Caller, now_s: float) -> None:
+        client = (caller.origin, caller.client)
+        if self._last_client not in {None, client}:
+            self._contended_until_s = now_s + self._policy.contended_s
+        self._last_client = client
+
     def _forget_key(self, task: Task) -> None:
         """Nobody may join the task any more."""
         key = task.work.key
@@ -242,6 +256,9 @@ class Scheduler:
 
     def _use(self, speed: Speed) -> None:
         self._speed = speed
-        self._limits = speed.limits(self._policy, most=self._most_batched)
+        policy, most = self._policy, self._most_batched
+        self._alone = speed.limits(policy, longest_s=policy.longest_s, most=most)
+        self._contended = speed.limits(policy, longest_s=policy.longest_contended_s, most=most)
+        self._limits = self._contended if self._is_contended else self._alone
         quantum = max(self._limits.fill, self._replicas * speed.tokens_in(self._policy.quantum_s))
         self._lines.set_quantum(min(self._most_batched, quantum))

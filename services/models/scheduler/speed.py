@@ -48,18 +48,19 @@ class Speed:
         """Tokens of one batch that takes so long; infinite before anything was learned."""
         return max(0.0, seconds - self.per_batch) / self.per_token if self.per_token > 0 else float("inf")
 
-    def limits(self, policy: Policy, *, most: int) -> Limits:
+    def limits(self, policy: Policy, *, longest_s: float, most: int) -> Limits:
         """How large batches should be.
 
-        With 6 tokens of overhead and 100 us a token: 6 / 0.02 = 300 tokens, of which 25 ms has 244, so that is it;
-        others' tasks fill it up to 6 / 0.10 = 60, or 64.
+        With 6 tokens of overhead and 100 us a token: 6 / 0.01 = 600 tokens, of which 0.1 s has 994 and 25 ms 244, so
+        that one client's batches have 600 and those of several 244; others' tasks fill one up to 6 / 0.10 = 60, or 64.
 
         Args:
             policy: the tuned numbers.
+            longest_s: longest batch, where the fixed cost allows it.
             most: no batch is larger. Unit: tokens.
         """
         least = max(policy.least_tokens, self.overhead_tokens / policy.fill_overhead)
-        own = max(least, min(self.overhead_tokens / policy.overhead, self.tokens_in(policy.longest_s)))
+        own = max(least, min(self.overhead_tokens / policy.overhead, self.tokens_in(longest_s)))
         return Limits(
             own=round(min(most, own)),
             fill=round(min(most, least)),

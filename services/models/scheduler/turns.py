@@ -98,26 +98,29 @@ class Turns(Generic[SharerT]):
 
 
 class Floor:
-    """Of two who wait the first goes first, and owes the second a part of what is computed.
+    """Of two who wait one is favoured, and owes the other a part of what is computed.
+
+    With a part of 0.1, 244 tokens of the favoured one owe the other 27; a batch of 244 tokens of the other leaves it
+    217 ahead, and the favoured one has 9 x 217 = 1,953 before it is the other's turn again.
 
     Args:
-        share: that part; 0.1 lets the first have 9 tokens for one of the second.
+        share: that part.
     """
 
     def __init__(self, share: float) -> None:
-        self.per_second = (1 - share) / share
-        """Tokens of the first for one of the second."""
+        self.favoured_per_other = (1 - share) / share
+        """Tokens: 0.9 / 0.1 = 9."""
         self._owed = 0.0
 
     @property
     def is_due(self) -> bool:
-        """Whether it is the second's turn."""
+        """Whether it is the other's turn."""
         return self._owed > 0
 
-    def note(self, cost: int, *, is_second: bool) -> None:
+    def note(self, cost: int, *, is_other: bool) -> None:
         """So much was computed of one of them."""
-        self._owed += -cost if is_second else cost / self.per_second
+        self._owed += -cost if is_other else cost / self.favoured_per_other
 
     def forgive(self) -> None:
-        """One of them waits alone: the second is owed nothing for that time, but what it had too early stays had."""
+        """One of them waits alone: the other is owed nothing for that time, but what it had too early stays had."""
         self._owed = min(0.0, self._owed)

@@ -67,7 +67,7 @@ class Task:
     lines: Counter[Any] = field(default_factory=Counter)
     """Where it is queued: the line of each caller that wants it, with the number of that caller's requests."""
     first: Caller = ANYONE
-    """Who asked for it first, and whose bounds it takes from, also when it is gone and others wait for the task."""
+    """Who asked for it first: queue, class and origin count it once, there, also when that one is gone."""
     batch: Batch | None = None
     """In which it is."""
 

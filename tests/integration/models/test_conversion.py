@@ -116,10 +116,12 @@ def test_a_conversion_is_kept_whole_and_read_the_second_time(source: Path, wante
 
 SERVICE = """
 import sys
+from services.common.telemetry.logs import configure_logs
 from services.embedding.backends.base import InputType
 from services.embedding.app import TASK
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
 
+configure_logs("embedding", "info")
 model = EmbeddingModelSettings(id="tiny", source=f"path:{sys.argv[1]}")
 backend = TASK.load(EmbeddingSettings(backend="openvino", threads=1), model)
 shape = backend.compute(backend.prepare(backend.tokenize(["a"], InputType.PLAIN)), alone=True).shape

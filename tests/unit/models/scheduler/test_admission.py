@@ -38,7 +38,7 @@ def refused(
     running: int = 100,
     doubt: float = 1.0,
 ) -> Refusal | None:
-    return admission.refusal(cost, of, left_s=left_s, now_s=now_s, running=running, doubt=doubt)
+    return admission.refusal(cost, of, left_s=left_s, now_s=now_s, running=running, idle_doubt=doubt)
 
 
 def overloaded(refusal: Refusal | None) -> Overloaded:
@@ -67,7 +67,7 @@ def test_requests_of_a_client_are_told_times_of_their_own(admission: Admission) 
     [
         (ALICE, 950, 100, 0.75, "950 tokens are waiting, of 1000 at most, 0 of them this client's, which may have 40"),
         (ALICE, 800, 500, 4.25, "800 tokens are waiting, of 1000 at most, 0 of them this client's, which may have 160"),
-        (BULK, 480, 100, 0.8, "480 tokens of bulk work are waiting, of 500 at most"),
+        (BULK, 480, 100, 0.8, "480 of them are bulk work, which may have 500"),
     ],
 )
 def test_a_refusal_names_the_bound_and_when_there_is_room(

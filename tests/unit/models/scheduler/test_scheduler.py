@@ -260,6 +260,18 @@ def test_what_is_reserved_counts_as_waiting_until_it_is_given_back() -> None:
     assert scheduler.is_idle
 
 
+def test_two_callers_without_a_name_from_two_origins_make_batches_short() -> None:
+    scheduler = Scheduler(POLICY, most_queued=10_000, most_batched=8192)
+    scheduler.note_batch(Speed(per_token=1e-4, per_batch=1e-3), padded_tokens=1, now_s=0.0)
+
+    def largest(*origins: str) -> int:
+        for origin in origins:
+            submitted(scheduler, works(*[1] * 2000), caller("", origin))
+        return len(scheduler.take(0.0).tasks)
+
+    assert (largest("here"), largest("here"), largest("there")) == (990, 990, 240)
+
+
 def test_a_batch_is_the_only_one_when_nothing_else_waits_or_is_computed() -> None:
     scheduler = scheduler_of(most_batched=10)
     submitted(scheduler, works(10, 10))

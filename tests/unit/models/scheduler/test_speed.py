@@ -34,8 +34,8 @@ def without_limit() -> Scheduler:
     return scheduler
 
 
-def own(speed: Speed) -> int:
-    return speed.limits(POLICY, most=8192).own
+def own(speed: Speed, *, longest_s: float = POLICY.longest_s) -> int:
+    return speed.limits(POLICY, longest_s=longest_s, most=8192).own
 
 
 def test_nothing_is_predicted_before_anything_was_learned() -> None:
@@ -115,10 +115,11 @@ def test_many_tokens_take_as_many_batches_as_they_fill() -> None:
 def test_batches_grow_with_what_a_batch_costs_besides_its_tokens_and_are_short_unless_that_would_waste_much() -> None:
     tiny, small, large = (Speed(per_token=1e-4, per_batch=batch_s) for batch_s in (2e-4, 1e-3, 2e-2))
 
-    assert own(tiny) == 100, "2 % in overhead"
-    assert own(small) == 240, "25 ms"
-    assert own(large) == 2000, "a tenth in overhead"
-    assert large.limits(POLICY, most=8192).fill == 2000
+    assert own(tiny) == 200, "1 % in overhead"
+    assert own(small) == 990, "0.1 s"
+    assert own(small, longest_s=POLICY.longest_contended_s) == 240, "25 ms"
+    assert own(large, longest_s=POLICY.longest_contended_s) == 2000, "a tenth in overhead"
+    assert large.limits(POLICY, longest_s=0.1, most=8192).fill == 2000
 
 
 def test_batches_that_became_small_grow_again_when_larger_ones_are_faster() -> None:
@@ -132,7 +133,7 @@ def test_batches_that_became_small_grow_again_when_larger_ones_are_faster() -> N
         model.observe(tokens=tokens, items=tokens // 64, seconds=tokens * 1e-4 + 5e-3)
 
     assert before == 64
-    assert own(model.speed) > 200
+    assert own(model.speed) > 500
 
 
 def test_a_limit_that_memory_has_set_grows_back() -> None:
