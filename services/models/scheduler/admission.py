@@ -120,7 +120,7 @@ class Admission:
     def _overloaded(
         self, reason: str, why: str, caller: Caller, cost: int, earliest_s: float, now_s: float, or_else: str = ""
     ) -> Refusal:
-        # By how much the queue grows with it: 10 tokens beside 90 take a tenth of a batch of 100, and none of their own.
+        # By how much the queue grows with it: 10 tokens beside 90 take a tenth of a batch of 100, none of their own.
         work_s = self._seconds(self._lines.cost + cost) - self._seconds(self._lines.cost)
         delay_s = self._refusals.retry_after_s(
             (caller.origin, caller.client), earliest_s=earliest_s, work_s=work_s, now_s=now_s
