@@ -104,8 +104,8 @@ class SpeedModel:
         self._observations += 1
         if is_settled and len(self._new) < self._policy.solve_every:
             return None
-        for *row, target in self._new:
-            self._add(np.array(row), target)
+        for *row, taken_s in self._new:
+            self._add(np.array(row), taken_s)
         self._solution = self._solve(is_first=self._observations == len(self._new))
         self._new.clear()
         per_token, per_item, per_batch = self._solution.tolist()
@@ -114,10 +114,13 @@ class SpeedModel:
         )
         return self.speed
 
-    def _add(self, row: npt.NDArray[np.float64], target: float) -> None:
+    def _add(self, row: npt.NDArray[np.float64], seconds: float) -> None:
         keep = self._policy.forget
-        self._products = keep * self._products + np.outer(row, row)
-        self._targets = keep * self._targets + row * target
+        # What counts is the error for each token: else one batch of 8,192 tokens would weigh as much as 16,384 of 64, and
+        # a model that was slow when it was warmed up would be taken for slow as long as batches are small.
+        scaled, target = row / row[0], seconds / row[0]
+        self._products = keep * self._products + np.outer(scaled, scaled)
+        self._targets = keep * self._targets + scaled * target
         mean = float(row[0] / row[1])
         # The mean of about as many batches: 0.98 x 40 + 0.02 x 90 = 41 tokens.
         self._tokens_per_item = keep * self._tokens_per_item + (1 - keep) * mean if self._tokens_per_item else mean

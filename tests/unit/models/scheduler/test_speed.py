@@ -64,6 +64,17 @@ def test_a_change_of_speed_is_followed() -> None:
     assert model.speed.seconds(tokens=500, items=5) == pytest.approx(0.301, rel=0.05)
 
 
+def test_small_batches_teach_a_model_that_was_slow_while_large_ones_warmed_it_up() -> None:
+    model = SpeedModel(POLICY)
+    for tokens in (64, 512, 8192) * 4:
+        model.observe(tokens=tokens, items=8, seconds=8e-4 * tokens)
+
+    for _ in range(100):
+        model.observe(tokens=64, items=1, seconds=8e-5 * 64)
+
+    assert model.speed.seconds(tokens=64, items=1) == pytest.approx(8e-5 * 64, rel=0.2)
+
+
 def test_a_machine_that_stood_still_teaches_nothing_of_the_model() -> None:
     model = model_of(token=2e-4, item=1e-4, batch=2e-3)
     before_s = model.speed.seconds(tokens=500, items=5)
