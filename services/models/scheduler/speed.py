@@ -116,8 +116,8 @@ class SpeedModel:
 
     def _add(self, row: npt.NDArray[np.float64], seconds: float) -> None:
         keep = self._policy.forget
-        # What counts is the error for each token: else one batch of 8,192 tokens would weigh as much as 16,384 of 64, and
-        # a model that was slow when it was warmed up would be taken for slow as long as batches are small.
+        # What counts is the error for each token: else one batch of 8,192 tokens would weigh as much as 16,384 of 64,
+        # and a model that was slow when it was warmed up would be taken for slow as long as batches are small.
         scaled, target = row / row[0], seconds / row[0]
         self._products = keep * self._products + np.outer(scaled, scaled)
         self._targets = keep * self._targets + scaled * target
