@@ -91,9 +91,8 @@ class RpcClient(Generic[StubT]):
         self._attempt_timeout_s = float("inf") if attempt_timeout_s is None else attempt_timeout_s
         self._fair_s = min(fair_s, self._attempt_timeout_s)
         self._budget = RetryBudget()
-        self._refusal_budget = RetryBudget(ratio=1.0)
-        """Of its own: the refusals of one client must not take the second attempt from another's failure. As many as
-        there are calls: when all instances refuse the like nobody is asked, and where one has room it is free."""
+        self._refusal_budget = RetryBudget()
+        """Of its own: the refusals of one client must not take the second attempt from another's failure."""
         self._refusals = Refusals()
         self._in_flight = metrics.rpc_client_in_flight().labels(pool.service)
 

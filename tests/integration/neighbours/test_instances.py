@@ -123,5 +123,5 @@ async def test_an_instance_that_refuses_one_client_is_still_asked_for_the_others
             instance.answers["greedy"] = lambda: Overloaded("full", retry_after_s=30.0)
         for _ in range(4):
             await ask(port, ["a"], client="greedy")
-        full.answers["alice"] = lambda: Overloaded("full", retry_after_s=0.001)
+        full.answers["alice"] = lambda: Overloaded("full", retry_after_s=1.0)
         await assert_served(port, 12)
