@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import signal
@@ -56,6 +57,15 @@ class Stack:
     def log_lines(self, name: str) -> list[dict[str, Any]]:
         """The lines of a part's log; all of them are JSON."""
         return [json.loads(line) for line in (self.state / "logs" / f"{name}.log").read_text().splitlines()]
+
+    def line_of(self, name: str, request_id: str, *, within_s: float = 10.0) -> dict[str, Any]:
+        """A request's line in a part's log, which may be written a little after the answer."""
+        ends_s = time.monotonic() + within_s
+        while time.monotonic() < ends_s:
+            with contextlib.suppress(StopIteration):
+                return next(line for line in self.log_lines(name) if line.get("request_id") == request_id)
+            time.sleep(0.05)
+        raise AssertionError(f"{name} wrote no line of {request_id} within {within_s:g} s")
 
     def pid(self, name: str) -> int:
         """The process of a part."""
@@ -156,8 +166,7 @@ def test_one_request_id_and_one_trace_id_in_answer_and_both_logs(stack: Stack) -
     for part in ("reranking", "documents", "gpu"):
         assert any(line["event"] == "serving" for line in stack.log_lines(part))
     for part in ("gateway", "embedding"):
-        line = next(line for line in stack.log_lines(part) if line.get("request_id") == mine)
-        assert line["trace_id"] == trace
+        assert stack.line_of(part, mine)["trace_id"] == trace
 
 
 def test_killed_service_gives_a_clear_503_at_once_and_heals(stack: Stack) -> None:
