@@ -73,7 +73,6 @@ class Batcher:
         )
         self._lock = self._workers.lock
         self._is_closed = False
-        self._is_over = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Future[None]
         """When `run` has to end."""
@@ -150,10 +149,6 @@ class Batcher:
             compute_us=round(call.compute_s * 1e6),
         )
 
-    def largest(self, caller: Caller) -> int:
-        """Tokens of the largest request of a caller that is ever taken."""
-        return self._scheduler.largest(caller)
-
     def backlog(self) -> Backlog:
         """Work that is waiting now."""
         with self._lock:
@@ -206,7 +201,7 @@ class Batcher:
 
     def _stop(self) -> None:
         """Begin no more batches, and tell those who wait."""
-        self._is_closed = self._is_over = True
+        self._is_closed = True
         self._workers.stop()
         with self._lock:
             waiting = self._scheduler.drop_all()

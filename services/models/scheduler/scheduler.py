@@ -65,10 +65,6 @@ class Scheduler:
         """Count tokens as waiting that are about to be submitted; as many fewer with a negative number."""
         self._lines.expect(caller, cost)
 
-    def largest(self, caller: Caller) -> int:
-        """Tokens of the largest request of a caller that is ever taken."""
-        return self._admission.largest(caller)
-
     def submit(self, request: Request, works: Sequence[tuple[int, Work]], now_s: float) -> list[int] | Refusal:
         """Queue what is not on its way already, or nothing.
 

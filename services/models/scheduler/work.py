@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,8 +103,3 @@ class Refusal:
     reason: str
     """`full`, `too_large`, `late` or `too_long`."""
     error: RequestError
-
-
-def total(works: Sequence[Work]) -> int:
-    """Tokens of several items."""
-    return sum(work.cost for work in works)
