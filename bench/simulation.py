@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -32,10 +32,16 @@ class Engine:
     stalls_per_s: float = 0.0
     """How often something else takes the cores."""
     stall_s: float = 0.05
+    floor_s: float = 0.0
+    """What a batch takes at least."""
+    memory_tokens: int = _MOST_BATCHED
+    memory_until_s: float = 0.0
+    """Until then the device has memory for so many tokens."""
 
     def seconds(self, padded_tokens: int, chance: random.Random) -> float:
         """Time of a batch."""
-        took_s = (self.per_token * padded_tokens + self.per_batch) * chance.lognormvariate(0.0, self.noise)
+        exact_s = max(self.floor_s, self.per_token * padded_tokens + self.per_batch)
+        took_s = exact_s * chance.lognormvariate(0.0, self.noise)
         return took_s + self.stall_s * (chance.random() < self.stalls_per_s * took_s)
 
 
@@ -108,10 +114,8 @@ class World:
         """Let the arrivals come and the engine compute until the end."""
         for arrival in arrivals:
             self.at(arrival.at_s, partial(self.come, arrival))
-        while self._events:
+        while self._events and self._events[0][0] <= until_s:
             self.now_s, _, what = heapq.heappop(self._events)
-            if self.now_s > until_s:
-                break
             what()
         return self
 
@@ -156,13 +160,22 @@ class World:
         if not batch.tasks:
             return
         self._scheduler.begin(batch, self.now_s)
-        padded = len(batch.tasks) * max(task.cost for task in batch.tasks)
-        took_s = self._engine.seconds(padded, self._chance)
+        lengths = [task.cost for task in batch.tasks]
+        padded, took_s = _padded(lengths), self._attempt(lengths)
         self._is_busy = True
         self.computed += batch.cost
         self.padded += padded
         self.batches_s.append(took_s)
         self.at(self.now_s + took_s, partial(self._end, batch, padded, took_s))
+
+    def _attempt(self, lengths: Sequence[int]) -> float:
+        """Time of a batch, which is halved where there is no memory for it."""
+        engine, padded = self._engine, _padded(lengths)
+        if len(lengths) == 1 or self.now_s >= engine.memory_until_s or padded <= engine.memory_tokens:
+            return engine.seconds(padded, self._chance)
+        self._scheduler.note_memory_full(padded)
+        half = len(lengths) // 2
+        return engine.per_batch + self._attempt(lengths[:half]) + self._attempt(lengths[half:])
 
     def _end(self, batch: Batch, padded: int, took_s: float) -> None:
         self._is_busy = False
@@ -184,3 +197,7 @@ class World:
             took_s = engine.per_token * length * items + engine.per_batch
             speed = self._model.observe(tokens=length * items, items=items, seconds=took_s)
             self._scheduler.note_batch(speed, padded_tokens=length * items, now_s=0.0)
+
+
+def _padded(lengths: Sequence[int]) -> int:
+    return len(lengths) * max(lengths)

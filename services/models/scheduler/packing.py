@@ -45,9 +45,7 @@ class Limits:
     fill: int
     """With tasks of others, who wait for theirs anyway but must not make this one wait for long."""
     padding: float
-    """Padding that is always accepted."""
-    padding_share: float
-    """The same, as a part of the batch's own tokens."""
+    """More of it is not accepted."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,9 +93,9 @@ class Packing:
     def _takes(self, length: int, limit: int) -> bool:
         """Whether a task of that length fits, and pads no more than is accepted.
 
-        Beside 50 + 48 tokens one of 40 makes 3 x 50 = 150 with padding, 12 of it padding: 9 % of its 138 tokens, which
-        is more than 2 % and is taken only where the fixed cost of a batch is worth 2 x 12 = 24 tokens.
+        Beside 50 + 48 tokens one of 40 makes 3 x 50 = 150 with padding, 12 of it padding, which is accepted where the
+        fixed cost of a batch is worth 2 x 12 = 24 tokens.
         """
         padded = max(self.longest, length) * (len(self.tasks) + 1)
         tokens = self.tokens + length
-        return padded <= limit and padded - tokens <= max(self.limits.padding, self.limits.padding_share * tokens)
+        return padded <= limit and padded - tokens <= self.limits.padding

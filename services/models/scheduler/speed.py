@@ -65,7 +65,6 @@ class Speed:
             own=round(min(most, own)),
             fill=round(min(most, least)),
             padding=policy.padding_overhead * self.overhead_tokens,
-            padding_share=policy.padding_share,
         )
 
 
@@ -98,11 +97,15 @@ class SpeedModel:
             What is known now; None where that is not worked out yet.
         """
         is_settled = self._observations >= self._policy.settled
+        most_s = self._policy.most_surprise * self.speed.seconds(tokens=tokens, items=items)
+        is_surprise = seconds > most_s
         if is_settled:
-            seconds = min(seconds, self._policy.most_surprise * self.speed.seconds(tokens=tokens, items=items))
+            seconds = min(seconds, most_s)
         self._new.append((tokens, items, 1.0, seconds))
         self._observations += 1
-        if is_settled and len(self._new) < self._policy.solve_every:
+        # A surprise is learned from at once: after a night of short texts only their noise tells how long a large batch
+        # takes, and the next seven would be as much too long.
+        if is_settled and not is_surprise and len(self._new) < self._policy.solve_every:
             return None
         for *row, taken_s in self._new:
             self._add(np.array(row), taken_s)

@@ -33,6 +33,8 @@ from services.models.batching.cache import ResultCache
 from services.models.batching.call import Batched
 from services.models.batching.workers import WorkerDied
 from services.models.models import Tokens
+from services.models.scheduler.packing import Limits
+from services.models.scheduler.speed import Speed
 from services.models.scheduler.work import Work
 from services.models.testing import DoublingModel, Observed, work
 
@@ -142,7 +144,9 @@ async def test_any_mix_of_callers_gets_its_own_results_within_the_budget(
     assert batcher._scheduler._running_cost == 0
 
 
-async def test_items_of_nearly_the_same_length_share_a_batch() -> None:
+async def test_items_of_nearly_the_same_length_share_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = Limits(own=1000, fill=1000, padding=1.5)
+    monkeypatch.setattr(Speed, "limits", lambda *_args, **_options: limits)
     model = DoublingModel()
     batcher = batcher_of(model, max_batch_tokens=1000)
 

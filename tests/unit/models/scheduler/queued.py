@@ -10,7 +10,7 @@ from services.models.scheduler.packing import Limits
 from services.models.scheduler.policy import Policy
 from services.models.scheduler.work import Request, Task, Work
 
-ONE = Limits(own=1, fill=1, padding=0, padding_share=0)
+ONE = Limits(own=1, fill=1, padding=0)
 """One task a batch."""
 
 

@@ -95,9 +95,9 @@ def test_what_others_take_of_a_batch_is_charged_to_them() -> None:
     lines = lines_of(0)
     wait(lines, caller("a"), *[10] * 4, 77)
     wait(lines, caller("b"), *[10] * 40)
-    first = lines.take(Limits(own=100, fill=100, padding=0, padding_share=0))
+    first = lines.take(Limits(own=100, fill=100, padding=0))
 
-    second = taken(lines, 3, Limits(own=20, fill=1, padding=0, padding_share=0))
+    second = taken(lines, 3, Limits(own=20, fill=1, padding=0))
 
     assert Counter(clients([first])) == {"a": 4, "b": 6}
     assert clients(second) == ["a", "b", "b", "b", "b"], "b had 60 and a 40"
@@ -171,7 +171,7 @@ def test_interactive_work_goes_first_and_bulk_work_has_its_floor() -> None:
 
 
 def test_bulk_work_has_its_floor_beside_interactive_work_that_leaves_the_queue_empty_each_time() -> None:
-    limits = Limits(own=100, fill=100, padding=0, padding_share=0)
+    limits = Limits(own=100, fill=100, padding=0)
     lines, served = lines_of(1000), Counter[Priority]()
     wait(lines, caller("a", priority=BULK), *[10] * 1000)
 
@@ -229,7 +229,7 @@ def test_what_is_expected_counts_as_its_clients() -> None:
 
 
 def test_the_oldest_of_a_client_is_in_the_batch_of_its_turn_whatever_its_length() -> None:
-    lines, limits = lines_of(10_000), Limits(own=100, fill=100, padding=0, padding_share=0.04)
+    lines, limits = lines_of(10_000), Limits(own=100, fill=100, padding=0)
     wait(lines, caller("a"), *[10] * 10)
     (old,) = wait(lines, caller("a"), 77)
     wait(lines, caller("a"), *[10] * 100)
@@ -379,7 +379,7 @@ def test_everything_is_dropped_at_the_end() -> None:
 def test_everything_that_waits_comes_out_once_and_nothing_else(
     asked: list[tuple[str, str, int, Priority, bool]], own: int, padding: int
 ) -> None:
-    lines, limits = lines_of(50), Limits(own=own, fill=own // 2, padding_share=0.04, padding=padding)
+    lines, limits = lines_of(50), Limits(own=own, fill=own // 2, padding=padding)
     tasks = [
         (wait(lines, caller(client, origin, priority=priority), length)[0], gone)
         for client, origin, length, priority, gone in asked

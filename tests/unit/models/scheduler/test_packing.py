@@ -48,7 +48,7 @@ def test_a_task_that_was_added_twice_is_there_until_it_is_discarded_twice() -> N
 def test_the_nearest_lengths_are_taken_first() -> None:
     index, _ = indexed(30, 52, 49, 50, 90)
 
-    lengths = packed(50, index, Limits(own=210, fill=0, padding=100, padding_share=0))
+    lengths = packed(50, index, Limits(own=210, fill=0, padding=100))
 
     assert lengths == [50, 50, 49, 52]
 
@@ -56,20 +56,20 @@ def test_the_nearest_lengths_are_taken_first() -> None:
 def test_a_batch_grows_to_its_limit_padding_included_and_no_further() -> None:
     index, _ = indexed(*[10] * 20)
 
-    assert len(packed(10, index, Limits(own=59, fill=0, padding=0, padding_share=0))) == 5
+    assert len(packed(10, index, Limits(own=59, fill=0, padding=0))) == 5
 
 
 def test_padding_counts_against_the_limit() -> None:
-    padding = Limits(own=99, fill=0, padding=100, padding_share=0)
+    padding = Limits(own=99, fill=0, padding=100)
 
     assert packed(50, indexed(48)[0], padding) == [50]
 
 
-def test_padding_is_accepted_up_to_a_part_of_the_batch_or_what_its_fixed_cost_is_worth() -> None:
-    few = Limits(own=1000, fill=0, padding=0, padding_share=0.04)
-    many = Limits(own=1000, fill=0, padding=12, padding_share=0.04)
+def test_padding_is_accepted_up_to_what_the_fixed_cost_of_a_batch_is_worth() -> None:
+    few = Limits(own=1000, fill=0, padding=11)
+    many = Limits(own=1000, fill=0, padding=12)
 
-    # 50 + 48 + 40 are padded by 2 + 10 = 12, which is 9 % of 138.
+    # 50 + 48 + 40 are padded by 2 + 10 = 12.
     assert packed(50, indexed(48, 40)[0], few) == [50, 48]
     assert packed(50, indexed(48, 40)[0], many) == [50, 48, 40]
 
@@ -79,16 +79,15 @@ def test_padding_is_accepted_up_to_a_part_of_the_batch_or_what_its_fixed_cost_is
     st.lists(st.integers(1, 60), max_size=40),
     st.integers(0, 300),
     st.floats(0, 50),
-    st.floats(0, 0.3),
 )
 def test_no_batch_is_larger_or_padded_more_than_it_may_be_and_none_of_what_fits_exactly_is_left(
-    first: int, lengths: list[int], own: int, padding: float, share: float
+    first: int, lengths: list[int], own: int, padding: float
 ) -> None:
     index, _ = indexed(*lengths)
 
-    taken = packed(first, index, Limits(own=own, fill=0, padding=padding, padding_share=share))
+    taken = packed(first, index, Limits(own=own, fill=0, padding=padding))
 
     padded, tokens = len(taken) * max(taken), sum(taken)
     assert len(taken) == 1 or padded <= own
-    assert len(taken) == 1 or padded - tokens <= max(padding, share * tokens)
+    assert len(taken) == 1 or padded - tokens <= padding
     assert index.at(max(taken)) is None or padded + max(taken) > own

@@ -40,7 +40,7 @@ WAIT = (QUANTUM + LARGEST) / Policy().newcomer_pace + QUANTUM + 2 * LARGEST
 
 def limits_of(chance: random.Random, *, fill: bool) -> Limits:
     padding = chance.choice((0.0, 4.0, 12.0))
-    return Limits(own=LARGEST, fill=chance.randint(2, LARGEST) if fill else 1, padding=padding, padding_share=0.04)
+    return Limits(own=LARGEST, fill=chance.randint(2, LARGEST) if fill else 1, padding=padding)
 
 
 def keep_waiting(lines: Lines, of: Caller, costs: list[int], chance: random.Random) -> None:

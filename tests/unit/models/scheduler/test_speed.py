@@ -95,6 +95,21 @@ def test_once_settled_the_line_is_solved_for_only_now_and_then() -> None:
     assert solved == [True] * POLICY.settled + ([False] * (POLICY.solve_every - 1) + [True]) * 2
 
 
+def test_a_batch_that_took_far_longer_than_expected_is_learned_from_at_once() -> None:
+    model = model_of(token=2e-4, item=1e-4, batch=2e-3)
+    expected_s = model.speed.seconds(tokens=500, items=5)
+
+    while model.observe(tokens=500, items=5, seconds=expected_s) is None:
+        pass
+
+    as_expected = model.observe(tokens=500, items=5, seconds=expected_s)
+    too_long = model.observe(tokens=500, items=5, seconds=POLICY.most_surprise * expected_s + 0.001)
+
+    assert as_expected is None
+    assert too_long is not None
+    assert too_long.seconds(tokens=500, items=5) > 1.05 * expected_s
+
+
 def test_noise_gives_no_negative_coefficient() -> None:
     model = SpeedModel(POLICY)
 
