@@ -10,6 +10,7 @@ from isolane.reranking.v1 import reranking_service_pb2 as pb
 from isolane.reranking.v1 import reranking_service_pb2_grpc as pb_grpc
 
 from services.common import call, caller
+from services.common.server.joint import split_at_the_edge
 from services.common.server.server import Registration
 from services.models import replies
 from services.reranking.engine import Query, RerankingEngine
@@ -41,6 +42,8 @@ class RerankingServicer(pb_grpc.RerankingServiceServicer):
             results=[pb.Result(index=result.index, score=result.score) for result in reranked.results],
             **replies.fields(reranked, started_s, self._engine.backlog()),
         )
+
+    RerankMany = split_at_the_edge
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
         """See the proto."""

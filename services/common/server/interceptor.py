@@ -17,6 +17,7 @@ from services.common import call, caller, status
 from services.common.deadline import ANSWER_S, TIME_LEFT_KEY, Deadline, is_task_cancelled, read_microseconds
 from services.common.errors import BackendFailed, Cancelled, DeadlineExceeded, RequestError, Unavailable
 from services.common.reply import Backlog
+from services.common.server import joint
 from services.common.telemetry import request_id, tracing
 from services.common.telemetry.logs import get_logger
 from services.common.telemetry.metrics import labelled, rpc_server_seconds
@@ -31,17 +32,26 @@ log = get_logger()
 
 
 class EdgeInterceptor(aio.ServerInterceptor):
-    """Wraps every unary method of our own services; health and reflection pass through.
+    """Wraps every unary method of our own services and takes joint calls apart; health and reflection pass through.
 
     Args:
         service: name of the service.
         max_deadline_s: longest time for a call, and the time of a call that brings no deadline.
+        most_bytes: largest message that is sent.
         load: says how much work waits; None where nothing is queued.
     """
 
-    def __init__(self, service: str, *, max_deadline_s: float, load: Callable[[], Backlog] | None = None) -> None:
+    def __init__(
+        self,
+        service: str,
+        *,
+        max_deadline_s: float,
+        most_bytes: int,
+        load: Callable[[], Backlog] | None = None,
+    ) -> None:
         self._service = service
         self._max_deadline_s = max_deadline_s
+        self._most_bytes = most_bytes
         self._load = load
         self._instance = secrets.token_hex(8)
         """Tells this process from the service's others, which may stand behind the same proxy."""
@@ -66,16 +76,25 @@ class EdgeInterceptor(aio.ServerInterceptor):
         name: str = handler_call_details.method
         if handler is None or name.startswith("/grpc."):
             return handler
+        if handler.stream_stream is not None and name.endswith(joint.SUFFIX):
+            # gRPC finds handlers only by details of its own class.
+            details = type(handler_call_details)(name.removesuffix(joint.SUFFIX), ())  # type: ignore[call-arg]
+            one = cast(Handler, await self.intercept_service(continuation, details))
+            wrapped = joint.joint_handler(one, most_bytes=self._most_bytes)
+        else:
+            wrapped = self._wrap_handler(name, handler)
+        self._wrapped[name] = wrapped
+        return wrapped
+
+    def _wrap_handler(self, name: str, handler: Handler) -> Handler:
         behaviour = cast(Unary | None, handler.unary_unary)  # the stubs know only the synchronous form
         if behaviour is None:
             raise NotImplementedError(f"{name}: only unary methods have an edge yet; write the streaming one first")
-        wrapped = grpc.unary_unary_rpc_method_handler(
+        return grpc.unary_unary_rpc_method_handler(
             self._wrap(name.rsplit("/", 1)[1], behaviour),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
-        self._wrapped[name] = wrapped
-        return wrapped
 
     def _wrap(self, method: str, behaviour: Unary) -> Unary:
         async def answer(request: Any, context: Context) -> Any:
@@ -99,7 +118,7 @@ class EdgeInterceptor(aio.ServerInterceptor):
             keys = (caller.CLIENT_KEY, caller.PRIORITY_KEY, caller.ORIGIN_KEY)
             call.identify(caller.accept(*map(headers.get, keys)))
             reply = await self._run(method, behaviour, request, context, deadline)
-            if trailers := self._trailers(reply):
+            if not _has_load(reply) and (trailers := self._trailers()):
                 context.set_trailing_metadata(trailers)
             return reply
         except RequestError as exc:
@@ -114,12 +133,10 @@ class EdgeInterceptor(aio.ServerInterceptor):
         finally:
             self._record(method, error, time.monotonic() - started_s, fields)
 
-    def _trailers(self, reply: Any = None) -> tuple[tuple[str, str], ...]:
-        """The load, which every answer and refusal carries; before the start there is no engine that could be asked."""
+    def _trailers(self) -> tuple[tuple[str, str], ...]:
+        """The load, for what has it not in itself; before the start there is no engine that could be asked."""
         if self._load is None or not self._is_started:
             return ()
-        if (told := getattr(reply, "load", None)) is not None and reply.HasField("load"):
-            return status.encode_load(told.queued_cost, told.predicted_wait_us / 1e6)  # asked already
         backlog = self._load()
         return status.encode_load(backlog.queued_cost, backlog.predicted_wait_s)
 
@@ -158,6 +175,11 @@ class EdgeInterceptor(aio.ServerInterceptor):
             fields = {**fields, "error": error.message}
         write = log.warning if isinstance(error, (BackendFailed, DeadlineExceeded)) else log.info
         write("rpc", method=method, code=code, duration_ms=round(seconds * 1000, 3), **fields)
+
+
+def _has_load(reply: Any) -> bool:
+    """Whether the reply says itself how much work waits."""
+    return getattr(reply, "load", None) is not None and reply.HasField("load")
 
 
 def _given_s(told_s: float | None, remaining_s: float | None) -> float:

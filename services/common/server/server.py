@@ -47,7 +47,9 @@ class GrpcServer:
     ) -> None:
         self._settings = settings
         self._names = [registration.name for registration in registrations]
-        self._edge = EdgeInterceptor(settings.service, max_deadline_s=settings.max_deadline_s, load=load)
+        self._edge = EdgeInterceptor(
+            settings.service, max_deadline_s=settings.max_deadline_s, most_bytes=settings.max_message_bytes, load=load
+        )
         self._health = DrainingHealth()
         self._has_served = False
         self._is_stopped = False

@@ -16,6 +16,7 @@ from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
 from services.common import caller
 from services.common.errors import DeadlineTooShort, Overloaded, RequestError
 from services.common.lifecycle import ServiceApp
+from services.common.server.joint import split_at_the_edge
 from services.common.server.server import Registration
 from services.common.testing.servers import running
 from services.embedding.settings import EmbeddingSettings
@@ -46,6 +47,8 @@ class Scripted(pb_grpc.EmbeddingServiceServicer):
         reply = pb.EmbedResponse(vectors=vectors)
         reply.items.add(outcome=1)
         return reply
+
+    EmbedMany = split_at_the_edge
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:
         raise NotImplementedError

@@ -84,8 +84,8 @@ Global___Timings: _TypeAlias = Timings  # noqa: Y015
 
 @_typing.final
 class Load(_message.Message):
-    """Load is the server's state when it replied. Callers that pick among instances use it. It also stands in the trailing
-    metadata of every call, answered or refused: x-isolane-queued-cost and x-isolane-predicted-wait-us.
+    """Load is the server's state when it replied. Callers that pick among instances use it. It stands in a reply that has a
+    field for it, else, as with a refusal, in the trailing metadata: x-isolane-queued-cost and x-isolane-predicted-wait-us.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -23,39 +23,40 @@ _sym_db = _symbol_database.Default()
 
 
 from isolane.common.v1 import item_pb2 as isolane_dot_common_dot_v1_dot_item__pb2
+from isolane.common.v1 import joint_pb2 as isolane_dot_common_dot_v1_dot_joint__pb2
 from isolane.common.v1 import model_pb2 as isolane_dot_common_dot_v1_dot_model__pb2
 from isolane.common.v1 import reply_pb2 as isolane_dot_common_dot_v1_dot_reply__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,isolane/embedding/v1/embedding_service.proto\x12\x14isolane.embedding.v1\x1a\x1cisolane/common/v1/item.proto\x1a\x1disolane/common/v1/model.proto\x1a\x1disolane/common/v1/reply.proto\"W\n\x05Input\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x33\n\ttoken_ids\x18\x02 \x01(\x0b\x32\x1e.isolane.embedding.v1.TokenIdsH\x00\x42\t\n\x07\x63ontent\"\x17\n\x08TokenIds\x12\x0b\n\x03ids\x18\x01 \x03(\r\"\xca\x01\n\x0c\x45mbedRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12+\n\x06inputs\x18\x02 \x03(\x0b\x32\x1b.isolane.embedding.v1.Input\x12\x12\n\ndimensions\x18\x03 \x01(\r\x12\x35\n\x0bvector_type\x18\x04 \x01(\x0e\x32 .isolane.embedding.v1.VectorType\x12\x33\n\ninput_type\x18\x05 \x01(\x0e\x32\x1f.isolane.embedding.v1.InputType\"\x80\x01\n\x07Vectors\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x35\n\x0bvector_type\x18\x02 \x01(\x0e\x32 .isolane.embedding.v1.VectorType\x12\x0c\n\x04rows\x18\x03 \x01(\r\x12\x12\n\ndimensions\x18\x04 \x01(\r\x12\x0e\n\x06scales\x18\x05 \x03(\x02\"\x93\x02\n\rEmbedResponse\x12\'\n\x05model\x18\x01 \x01(\x0b\x32\x18.isolane.common.v1.Model\x12.\n\x07vectors\x18\x02 \x01(\x0b\x32\x1d.isolane.embedding.v1.Vectors\x12,\n\x05items\x18\x03 \x03(\x0b\x32\x1d.isolane.common.v1.ItemStatus\x12\'\n\x05usage\x18\x04 \x01(\x0b\x32\x18.isolane.common.v1.Usage\x12+\n\x07timings\x18\x05 \x01(\x0b\x32\x1a.isolane.common.v1.Timings\x12%\n\x04load\x18\x06 \x01(\x0b\x32\x17.isolane.common.v1.Load\"\x82\x01\n\x0fTokenizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12+\n\x06inputs\x18\x02 \x03(\x0b\x32\x1b.isolane.embedding.v1.Input\x12\x33\n\ninput_type\x18\x03 \x01(\x0e\x32\x1f.isolane.embedding.v1.InputType\"p\n\x10TokenizeResponse\x12.\n\x06inputs\x18\x01 \x03(\x0b\x32\x1e.isolane.embedding.v1.TokenIds\x12,\n\x05items\x18\x02 \x03(\x0b\x32\x1d.isolane.common.v1.ItemStatus\"\x13\n\x11ListModelsRequest\">\n\x12ListModelsResponse\x12(\n\x06models\x18\x01 \x03(\x0b\x32\x18.isolane.common.v1.Model*\x89\x01\n\nVectorType\x12\x1b\n\x17VECTOR_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13VECTOR_TYPE_FLOAT32\x10\x01\x12\x17\n\x13VECTOR_TYPE_FLOAT16\x10\x02\x12\x14\n\x10VECTOR_TYPE_INT8\x10\x03\x12\x16\n\x12VECTOR_TYPE_BINARY\x10\x04*V\n\tInputType\x12\x1a\n\x16INPUT_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10INPUT_TYPE_QUERY\x10\x01\x12\x17\n\x13INPUT_TYPE_DOCUMENT\x10\x02\x32\xa0\x02\n\x10\x45mbeddingService\x12P\n\x05\x45mbed\x12\".isolane.embedding.v1.EmbedRequest\x1a#.isolane.embedding.v1.EmbedResponse\x12Y\n\x08Tokenize\x12%.isolane.embedding.v1.TokenizeRequest\x1a&.isolane.embedding.v1.TokenizeResponse\x12_\n\nListModels\x12\'.isolane.embedding.v1.ListModelsRequest\x1a(.isolane.embedding.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,isolane/embedding/v1/embedding_service.proto\x12\x14isolane.embedding.v1\x1a\x1cisolane/common/v1/item.proto\x1a\x1disolane/common/v1/joint.proto\x1a\x1disolane/common/v1/model.proto\x1a\x1disolane/common/v1/reply.proto\"W\n\x05Input\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x33\n\ttoken_ids\x18\x02 \x01(\x0b\x32\x1e.isolane.embedding.v1.TokenIdsH\x00\x42\t\n\x07\x63ontent\"\x17\n\x08TokenIds\x12\x0b\n\x03ids\x18\x01 \x03(\r\"\xca\x01\n\x0c\x45mbedRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12+\n\x06inputs\x18\x02 \x03(\x0b\x32\x1b.isolane.embedding.v1.Input\x12\x12\n\ndimensions\x18\x03 \x01(\r\x12\x35\n\x0bvector_type\x18\x04 \x01(\x0e\x32 .isolane.embedding.v1.VectorType\x12\x33\n\ninput_type\x18\x05 \x01(\x0e\x32\x1f.isolane.embedding.v1.InputType\"\x80\x01\n\x07Vectors\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x35\n\x0bvector_type\x18\x02 \x01(\x0e\x32 .isolane.embedding.v1.VectorType\x12\x0c\n\x04rows\x18\x03 \x01(\r\x12\x12\n\ndimensions\x18\x04 \x01(\r\x12\x0e\n\x06scales\x18\x05 \x03(\x02\"\x93\x02\n\rEmbedResponse\x12\'\n\x05model\x18\x01 \x01(\x0b\x32\x18.isolane.common.v1.Model\x12.\n\x07vectors\x18\x02 \x01(\x0b\x32\x1d.isolane.embedding.v1.Vectors\x12,\n\x05items\x18\x03 \x03(\x0b\x32\x1d.isolane.common.v1.ItemStatus\x12\'\n\x05usage\x18\x04 \x01(\x0b\x32\x18.isolane.common.v1.Usage\x12+\n\x07timings\x18\x05 \x01(\x0b\x32\x1a.isolane.common.v1.Timings\x12%\n\x04load\x18\x06 \x01(\x0b\x32\x17.isolane.common.v1.Load\"\x82\x01\n\x0fTokenizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12+\n\x06inputs\x18\x02 \x03(\x0b\x32\x1b.isolane.embedding.v1.Input\x12\x33\n\ninput_type\x18\x03 \x01(\x0e\x32\x1f.isolane.embedding.v1.InputType\"p\n\x10TokenizeResponse\x12.\n\x06inputs\x18\x01 \x03(\x0b\x32\x1e.isolane.embedding.v1.TokenIds\x12,\n\x05items\x18\x02 \x03(\x0b\x32\x1d.isolane.common.v1.ItemStatus\"\x13\n\x11ListModelsRequest\">\n\x12ListModelsResponse\x12(\n\x06models\x18\x01 \x03(\x0b\x32\x18.isolane.common.v1.Model*\x89\x01\n\nVectorType\x12\x1b\n\x17VECTOR_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13VECTOR_TYPE_FLOAT32\x10\x01\x12\x17\n\x13VECTOR_TYPE_FLOAT16\x10\x02\x12\x14\n\x10VECTOR_TYPE_INT8\x10\x03\x12\x16\n\x12VECTOR_TYPE_BINARY\x10\x04*V\n\tInputType\x12\x1a\n\x16INPUT_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10INPUT_TYPE_QUERY\x10\x01\x12\x17\n\x13INPUT_TYPE_DOCUMENT\x10\x02\x32\xf4\x02\n\x10\x45mbeddingService\x12P\n\x05\x45mbed\x12\".isolane.embedding.v1.EmbedRequest\x1a#.isolane.embedding.v1.EmbedResponse\x12R\n\tEmbedMany\x12\x1f.isolane.common.v1.JointRequest\x1a .isolane.common.v1.JointResponse(\x01\x30\x01\x12Y\n\x08Tokenize\x12%.isolane.embedding.v1.TokenizeRequest\x1a&.isolane.embedding.v1.TokenizeResponse\x12_\n\nListModels\x12\'.isolane.embedding.v1.ListModelsRequest\x1a(.isolane.embedding.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'isolane.embedding.v1.embedding_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VECTORTYPE']._serialized_start=1223
-  _globals['_VECTORTYPE']._serialized_end=1360
-  _globals['_INPUTTYPE']._serialized_start=1362
-  _globals['_INPUTTYPE']._serialized_end=1448
-  _globals['_INPUT']._serialized_start=162
-  _globals['_INPUT']._serialized_end=249
-  _globals['_TOKENIDS']._serialized_start=251
-  _globals['_TOKENIDS']._serialized_end=274
-  _globals['_EMBEDREQUEST']._serialized_start=277
-  _globals['_EMBEDREQUEST']._serialized_end=479
-  _globals['_VECTORS']._serialized_start=482
-  _globals['_VECTORS']._serialized_end=610
-  _globals['_EMBEDRESPONSE']._serialized_start=613
-  _globals['_EMBEDRESPONSE']._serialized_end=888
-  _globals['_TOKENIZEREQUEST']._serialized_start=891
-  _globals['_TOKENIZEREQUEST']._serialized_end=1021
-  _globals['_TOKENIZERESPONSE']._serialized_start=1023
-  _globals['_TOKENIZERESPONSE']._serialized_end=1135
-  _globals['_LISTMODELSREQUEST']._serialized_start=1137
-  _globals['_LISTMODELSREQUEST']._serialized_end=1156
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1158
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1220
-  _globals['_EMBEDDINGSERVICE']._serialized_start=1451
-  _globals['_EMBEDDINGSERVICE']._serialized_end=1739
+  _globals['_VECTORTYPE']._serialized_start=1254
+  _globals['_VECTORTYPE']._serialized_end=1391
+  _globals['_INPUTTYPE']._serialized_start=1393
+  _globals['_INPUTTYPE']._serialized_end=1479
+  _globals['_INPUT']._serialized_start=193
+  _globals['_INPUT']._serialized_end=280
+  _globals['_TOKENIDS']._serialized_start=282
+  _globals['_TOKENIDS']._serialized_end=305
+  _globals['_EMBEDREQUEST']._serialized_start=308
+  _globals['_EMBEDREQUEST']._serialized_end=510
+  _globals['_VECTORS']._serialized_start=513
+  _globals['_VECTORS']._serialized_end=641
+  _globals['_EMBEDRESPONSE']._serialized_start=644
+  _globals['_EMBEDRESPONSE']._serialized_end=919
+  _globals['_TOKENIZEREQUEST']._serialized_start=922
+  _globals['_TOKENIZEREQUEST']._serialized_end=1052
+  _globals['_TOKENIZERESPONSE']._serialized_start=1054
+  _globals['_TOKENIZERESPONSE']._serialized_end=1166
+  _globals['_LISTMODELSREQUEST']._serialized_start=1168
+  _globals['_LISTMODELSREQUEST']._serialized_end=1187
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1189
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1251
+  _globals['_EMBEDDINGSERVICE']._serialized_start=1482
+  _globals['_EMBEDDINGSERVICE']._serialized_end=1854
 # @@protoc_insertion_point(module_scope)

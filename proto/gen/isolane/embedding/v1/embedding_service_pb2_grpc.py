@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from isolane.common.v1 import joint_pb2 as isolane_dot_common_dot_v1_dot_joint__pb2
 from isolane.embedding.v1 import embedding_service_pb2 as isolane_dot_embedding_dot_v1_dot_embedding__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -44,6 +45,11 @@ class EmbeddingServiceStub:
                 request_serializer=isolane_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedRequest.SerializeToString,
                 response_deserializer=isolane_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedResponse.FromString,
                 _registered_method=True)
+        self.EmbedMany = channel.stream_stream(
+                '/isolane.embedding.v1.EmbeddingService/EmbedMany',
+                request_serializer=isolane_dot_common_dot_v1_dot_joint__pb2.JointRequest.SerializeToString,
+                response_deserializer=isolane_dot_common_dot_v1_dot_joint__pb2.JointResponse.FromString,
+                _registered_method=True)
         self.Tokenize = channel.unary_unary(
                 '/isolane.embedding.v1.EmbeddingService/Tokenize',
                 request_serializer=isolane_dot_embedding_dot_v1_dot_embedding__service__pb2.TokenizeRequest.SerializeToString,
@@ -71,6 +77,15 @@ class EmbeddingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EmbedMany(self, request_iterator, context):
+        """Several calls of Embed in one; each has its own deadline, outcome and end. Idempotent.
+        buf:lint:ignore RPC_REQUEST_STANDARD_NAME
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Tokenize(self, request, context):
         """Counts the tokens of each input and computes nothing. Idempotent.
         """
@@ -92,6 +107,11 @@ def add_EmbeddingServiceServicer_to_server(servicer, server):
                     servicer.Embed,
                     request_deserializer=isolane_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedRequest.FromString,
                     response_serializer=isolane_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedResponse.SerializeToString,
+            ),
+            'EmbedMany': grpc.stream_stream_rpc_method_handler(
+                    servicer.EmbedMany,
+                    request_deserializer=isolane_dot_common_dot_v1_dot_joint__pb2.JointRequest.FromString,
+                    response_serializer=isolane_dot_common_dot_v1_dot_joint__pb2.JointResponse.SerializeToString,
             ),
             'Tokenize': grpc.unary_unary_rpc_method_handler(
                     servicer.Tokenize,
@@ -136,6 +156,33 @@ class EmbeddingService:
             '/isolane.embedding.v1.EmbeddingService/Embed',
             isolane_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedRequest.SerializeToString,
             isolane_dot_embedding_dot_v1_dot_embedding__service__pb2.EmbedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EmbedMany(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/isolane.embedding.v1.EmbeddingService/EmbedMany',
+            isolane_dot_common_dot_v1_dot_joint__pb2.JointRequest.SerializeToString,
+            isolane_dot_common_dot_v1_dot_joint__pb2.JointResponse.FromString,
             options,
             channel_credentials,
             insecure,

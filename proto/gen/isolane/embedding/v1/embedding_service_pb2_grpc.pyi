@@ -5,6 +5,7 @@ Texts to vectors."""
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from isolane.common.v1 import joint_pb2 as _joint_pb2
 from isolane.embedding.v1 import embedding_service_pb2 as _embedding_service_pb2
 import abc as _abc_1
 
@@ -23,6 +24,11 @@ class EmbeddingServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     Embed: _aio.UnaryUnaryMultiCallable[_embedding_service_pb2.EmbedRequest, _embedding_service_pb2.EmbedResponse]
     """Computes one vector per input. Idempotent."""
+    EmbedMany: _aio.StreamStreamMultiCallable[_joint_pb2.JointRequest, _joint_pb2.JointResponse]
+    """Several calls of Embed in one; each has its own deadline, outcome and end. Idempotent.
+    buf:lint:ignore RPC_REQUEST_STANDARD_NAME
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    """
     Tokenize: _aio.UnaryUnaryMultiCallable[_embedding_service_pb2.TokenizeRequest, _embedding_service_pb2.TokenizeResponse]
     """Counts the tokens of each input and computes nothing. Idempotent."""
     ListModels: _aio.UnaryUnaryMultiCallable[_embedding_service_pb2.ListModelsRequest, _embedding_service_pb2.ListModelsResponse]
@@ -43,6 +49,17 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_embedding_service_pb2.EmbedRequest, _abc.Awaitable[_embedding_service_pb2.EmbedResponse]],
     ) -> _abc.Awaitable[_embedding_service_pb2.EmbedResponse]:
         """Computes one vector per input. Idempotent."""
+
+    @_abc_1.abstractmethod
+    def EmbedMany(
+        self,
+        request_iterator: _abc.AsyncIterator[_joint_pb2.JointRequest],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_joint_pb2.JointRequest], _abc.AsyncIterator[_joint_pb2.JointResponse]],
+    ) -> _abc.AsyncIterator[_joint_pb2.JointResponse]:
+        """Several calls of Embed in one; each has its own deadline, outcome and end. Idempotent.
+        buf:lint:ignore RPC_REQUEST_STANDARD_NAME
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
 
     @_abc_1.abstractmethod
     def Tokenize(

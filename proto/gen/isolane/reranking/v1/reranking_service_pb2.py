@@ -23,27 +23,28 @@ _sym_db = _symbol_database.Default()
 
 
 from isolane.common.v1 import item_pb2 as isolane_dot_common_dot_v1_dot_item__pb2
+from isolane.common.v1 import joint_pb2 as isolane_dot_common_dot_v1_dot_joint__pb2
 from isolane.common.v1 import model_pb2 as isolane_dot_common_dot_v1_dot_model__pb2
 from isolane.common.v1 import reply_pb2 as isolane_dot_common_dot_v1_dot_reply__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,isolane/reranking/v1/reranking_service.proto\x12\x14isolane.reranking.v1\x1a\x1cisolane/common/v1/item.proto\x1a\x1disolane/common/v1/model.proto\x1a\x1disolane/common/v1/reply.proto\"\x96\x01\n\rRerankRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x11\n\tdocuments\x18\x03 \x03(\t\x12\r\n\x05top_n\x18\x04 \x01(\r\x12\x12\n\nraw_scores\x18\x05 \x01(\x08\x12\x1b\n\x13max_document_tokens\x18\x06 \x01(\r\x12\x14\n\x0cmax_passages\x18\x07 \x01(\r\"&\n\x06Result\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05score\x18\x02 \x01(\x01\"\x93\x02\n\x0eRerankResponse\x12\'\n\x05model\x18\x01 \x01(\x0b\x32\x18.isolane.common.v1.Model\x12-\n\x07results\x18\x02 \x03(\x0b\x32\x1c.isolane.reranking.v1.Result\x12,\n\x05items\x18\x03 \x03(\x0b\x32\x1d.isolane.common.v1.ItemStatus\x12\'\n\x05usage\x18\x04 \x01(\x0b\x32\x18.isolane.common.v1.Usage\x12+\n\x07timings\x18\x05 \x01(\x0b\x32\x1a.isolane.common.v1.Timings\x12%\n\x04load\x18\x06 \x01(\x0b\x32\x17.isolane.common.v1.Load\"\x13\n\x11ListModelsRequest\">\n\x12ListModelsResponse\x12(\n\x06models\x18\x01 \x03(\x0b\x32\x18.isolane.common.v1.Model2\xc8\x01\n\x10RerankingService\x12S\n\x06Rerank\x12#.isolane.reranking.v1.RerankRequest\x1a$.isolane.reranking.v1.RerankResponse\x12_\n\nListModels\x12\'.isolane.reranking.v1.ListModelsRequest\x1a(.isolane.reranking.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,isolane/reranking/v1/reranking_service.proto\x12\x14isolane.reranking.v1\x1a\x1cisolane/common/v1/item.proto\x1a\x1disolane/common/v1/joint.proto\x1a\x1disolane/common/v1/model.proto\x1a\x1disolane/common/v1/reply.proto\"\x96\x01\n\rRerankRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x11\n\tdocuments\x18\x03 \x03(\t\x12\r\n\x05top_n\x18\x04 \x01(\r\x12\x12\n\nraw_scores\x18\x05 \x01(\x08\x12\x1b\n\x13max_document_tokens\x18\x06 \x01(\r\x12\x14\n\x0cmax_passages\x18\x07 \x01(\r\"&\n\x06Result\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05score\x18\x02 \x01(\x01\"\x93\x02\n\x0eRerankResponse\x12\'\n\x05model\x18\x01 \x01(\x0b\x32\x18.isolane.common.v1.Model\x12-\n\x07results\x18\x02 \x03(\x0b\x32\x1c.isolane.reranking.v1.Result\x12,\n\x05items\x18\x03 \x03(\x0b\x32\x1d.isolane.common.v1.ItemStatus\x12\'\n\x05usage\x18\x04 \x01(\x0b\x32\x18.isolane.common.v1.Usage\x12+\n\x07timings\x18\x05 \x01(\x0b\x32\x1a.isolane.common.v1.Timings\x12%\n\x04load\x18\x06 \x01(\x0b\x32\x17.isolane.common.v1.Load\"\x13\n\x11ListModelsRequest\">\n\x12ListModelsResponse\x12(\n\x06models\x18\x01 \x03(\x0b\x32\x18.isolane.common.v1.Model2\x9d\x02\n\x10RerankingService\x12S\n\x06Rerank\x12#.isolane.reranking.v1.RerankRequest\x1a$.isolane.reranking.v1.RerankResponse\x12S\n\nRerankMany\x12\x1f.isolane.common.v1.JointRequest\x1a .isolane.common.v1.JointResponse(\x01\x30\x01\x12_\n\nListModels\x12\'.isolane.reranking.v1.ListModelsRequest\x1a(.isolane.reranking.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'isolane.reranking.v1.reranking_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RERANKREQUEST']._serialized_start=163
-  _globals['_RERANKREQUEST']._serialized_end=313
-  _globals['_RESULT']._serialized_start=315
-  _globals['_RESULT']._serialized_end=353
-  _globals['_RERANKRESPONSE']._serialized_start=356
-  _globals['_RERANKRESPONSE']._serialized_end=631
-  _globals['_LISTMODELSREQUEST']._serialized_start=633
-  _globals['_LISTMODELSREQUEST']._serialized_end=652
-  _globals['_LISTMODELSRESPONSE']._serialized_start=654
-  _globals['_LISTMODELSRESPONSE']._serialized_end=716
-  _globals['_RERANKINGSERVICE']._serialized_start=719
-  _globals['_RERANKINGSERVICE']._serialized_end=919
+  _globals['_RERANKREQUEST']._serialized_start=194
+  _globals['_RERANKREQUEST']._serialized_end=344
+  _globals['_RESULT']._serialized_start=346
+  _globals['_RESULT']._serialized_end=384
+  _globals['_RERANKRESPONSE']._serialized_start=387
+  _globals['_RERANKRESPONSE']._serialized_end=662
+  _globals['_LISTMODELSREQUEST']._serialized_start=664
+  _globals['_LISTMODELSREQUEST']._serialized_end=683
+  _globals['_LISTMODELSRESPONSE']._serialized_start=685
+  _globals['_LISTMODELSRESPONSE']._serialized_end=747
+  _globals['_RERANKINGSERVICE']._serialized_start=750
+  _globals['_RERANKINGSERVICE']._serialized_end=1035
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from isolane.common.v1 import joint_pb2 as isolane_dot_common_dot_v1_dot_joint__pb2
 from isolane.reranking.v1 import reranking_service_pb2 as isolane_dot_reranking_dot_v1_dot_reranking__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -42,6 +43,11 @@ class RerankingServiceStub:
                 request_serializer=isolane_dot_reranking_dot_v1_dot_reranking__service__pb2.RerankRequest.SerializeToString,
                 response_deserializer=isolane_dot_reranking_dot_v1_dot_reranking__service__pb2.RerankResponse.FromString,
                 _registered_method=True)
+        self.RerankMany = channel.stream_stream(
+                '/isolane.reranking.v1.RerankingService/RerankMany',
+                request_serializer=isolane_dot_common_dot_v1_dot_joint__pb2.JointRequest.SerializeToString,
+                response_deserializer=isolane_dot_common_dot_v1_dot_joint__pb2.JointResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/isolane.reranking.v1.RerankingService/ListModels',
                 request_serializer=isolane_dot_reranking_dot_v1_dot_reranking__service__pb2.ListModelsRequest.SerializeToString,
@@ -62,6 +68,15 @@ class RerankingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RerankMany(self, request_iterator, context):
+        """Several calls of Rerank in one; each has its own deadline, outcome and end. Idempotent.
+        buf:lint:ignore RPC_REQUEST_STANDARD_NAME
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListModels(self, request, context):
         """Lists the models that this instance serves. Idempotent.
         """
@@ -76,6 +91,11 @@ def add_RerankingServiceServicer_to_server(servicer, server):
                     servicer.Rerank,
                     request_deserializer=isolane_dot_reranking_dot_v1_dot_reranking__service__pb2.RerankRequest.FromString,
                     response_serializer=isolane_dot_reranking_dot_v1_dot_reranking__service__pb2.RerankResponse.SerializeToString,
+            ),
+            'RerankMany': grpc.stream_stream_rpc_method_handler(
+                    servicer.RerankMany,
+                    request_deserializer=isolane_dot_common_dot_v1_dot_joint__pb2.JointRequest.FromString,
+                    response_serializer=isolane_dot_common_dot_v1_dot_joint__pb2.JointResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -113,6 +133,33 @@ class RerankingService:
             '/isolane.reranking.v1.RerankingService/Rerank',
             isolane_dot_reranking_dot_v1_dot_reranking__service__pb2.RerankRequest.SerializeToString,
             isolane_dot_reranking_dot_v1_dot_reranking__service__pb2.RerankResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RerankMany(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/isolane.reranking.v1.RerankingService/RerankMany',
+            isolane_dot_common_dot_v1_dot_joint__pb2.JointRequest.SerializeToString,
+            isolane_dot_common_dot_v1_dot_joint__pb2.JointResponse.FromString,
             options,
             channel_credentials,
             insecure,

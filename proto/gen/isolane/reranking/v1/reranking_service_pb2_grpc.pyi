@@ -5,6 +5,7 @@ A query and documents to relevance scores."""
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from isolane.common.v1 import joint_pb2 as _joint_pb2
 from isolane.reranking.v1 import reranking_service_pb2 as _reranking_service_pb2
 import abc as _abc_1
 
@@ -21,6 +22,11 @@ class RerankingServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     Rerank: _aio.UnaryUnaryMultiCallable[_reranking_service_pb2.RerankRequest, _reranking_service_pb2.RerankResponse]
     """Scores every document. Idempotent."""
+    RerankMany: _aio.StreamStreamMultiCallable[_joint_pb2.JointRequest, _joint_pb2.JointResponse]
+    """Several calls of Rerank in one; each has its own deadline, outcome and end. Idempotent.
+    buf:lint:ignore RPC_REQUEST_STANDARD_NAME
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    """
     ListModels: _aio.UnaryUnaryMultiCallable[_reranking_service_pb2.ListModelsRequest, _reranking_service_pb2.ListModelsResponse]
     """Lists the models that this instance serves. Idempotent."""
 
@@ -37,6 +43,17 @@ class RerankingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_reranking_service_pb2.RerankRequest, _abc.Awaitable[_reranking_service_pb2.RerankResponse]],
     ) -> _abc.Awaitable[_reranking_service_pb2.RerankResponse]:
         """Scores every document. Idempotent."""
+
+    @_abc_1.abstractmethod
+    def RerankMany(
+        self,
+        request_iterator: _abc.AsyncIterator[_joint_pb2.JointRequest],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_joint_pb2.JointRequest], _abc.AsyncIterator[_joint_pb2.JointResponse]],
+    ) -> _abc.AsyncIterator[_joint_pb2.JointResponse]:
+        """Several calls of Rerank in one; each has its own deadline, outcome and end. Idempotent.
+        buf:lint:ignore RPC_REQUEST_STANDARD_NAME
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        """
 
     @_abc_1.abstractmethod
     def ListModels(
