@@ -1,7 +1,7 @@
 Kind = "service-intentions"
 Name = "embedding"
 
-# The gateway turns texts into vectors and lists the models. Every other caller and every other method is refused (default_intention_policy).
+# The gateway turns texts into vectors, one call alone or many in one, and lists the models. Every other caller and every other method is refused (default_intention_policy).
 Sources = [
   {
     Name = "gateway"
@@ -12,6 +12,14 @@ Sources = [
 
         HTTP = {
           PathExact = "/isolane.embedding.v1.EmbeddingService/Embed"
+          Methods   = ["POST"]
+        }
+      },
+      {
+        Action = "allow"
+
+        HTTP = {
+          PathExact = "/isolane.embedding.v1.EmbeddingService/EmbedMany"
           Methods   = ["POST"]
         }
       },

@@ -18,6 +18,7 @@ from services.common import call
 from services.common.deadline import Clock, Deadline
 from services.common.errors import BackendFailed
 from services.common.rpc.client import RpcClient
+from services.common.rpc.coalescing import Joint
 from services.common.rpc.pool import Pools
 
 SERVICE = "embedding"
@@ -29,6 +30,9 @@ Text = str | list[int]
 InputType = Literal["query", "document"]
 """What a text is for."""
 
+_JOINT: Joint[EmbeddingServiceStub, pb.EmbedResponse] = Joint(
+    method=lambda stub: stub.EmbedMany, reply=pb.EmbedResponse.FromString
+)
 _INPUT_TYPES: Mapping[InputType | None, pb.InputType.ValueType] = MappingProxyType(
     {None: pb.INPUT_TYPE_UNSPECIFIED, "query": pb.INPUT_TYPE_QUERY, "document": pb.INPUT_TYPE_DOCUMENT}
 )
@@ -101,7 +105,9 @@ class EmbeddingClient:
             vector_type=_VECTOR_TYPES[dtype],
             input_type=_INPUT_TYPES[input_type],
         )
-        reply = await self.rpc.call(EMBED, lambda stub: stub.Embed, request, deadline=deadline, queue=model)
+        reply = await self.rpc.call(
+            EMBED, lambda stub: stub.Embed, request, deadline=deadline, queue=model, joint=_JOINT
+        )
         self.variants.note(reply.model)
         outcomes = read_items(reply.items, "input", expected=len(inputs), keeps_failures=keeps_failures)
         embedded = Embedded(

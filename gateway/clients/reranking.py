@@ -16,11 +16,16 @@ from services.common import call
 from services.common.deadline import Clock, Deadline
 from services.common.errors import BackendFailed
 from services.common.rpc.client import RpcClient
+from services.common.rpc.coalescing import Joint
 from services.common.rpc.pool import Pools
 
 SERVICE = "reranking"
 HEALTH_SERVICE = pb.DESCRIPTOR.services_by_name["RerankingService"].full_name
 RERANK = "Rerank"
+
+_JOINT: Joint[RerankingServiceStub, pb.RerankResponse] = Joint(
+    method=lambda stub: stub.RerankMany, reply=pb.RerankResponse.FromString
+)
 
 
 class Ranked(Struct, frozen=True, kw_only=True):
@@ -89,7 +94,9 @@ class RerankingClient:
             max_document_tokens=max_document_tokens,
             max_passages=max_passages,
         )
-        reply = await self.rpc.call(RERANK, lambda stub: stub.Rerank, request, deadline=deadline, queue=model)
+        reply = await self.rpc.call(
+            RERANK, lambda stub: stub.Rerank, request, deadline=deadline, queue=model, joint=_JOINT
+        )
         self.variants.note(reply.model)
         ranked = Ranked(
             model=reply.model.id,

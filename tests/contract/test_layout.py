@@ -48,6 +48,7 @@ KIT_METRICS = {
     "isolane_resolver_failures_total",
     "isolane_rpc_client_refused_early_total",
     "isolane_rpc_client_in_flight",
+    "isolane_rpc_client_members",
     "isolane_rpc_client_retries_total",
     "isolane_rpc_client_seconds",
     "isolane_rpc_server_seconds",

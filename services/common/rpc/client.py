@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
@@ -24,10 +24,13 @@ from services.common.errors import (
 )
 from services.common.refusals import Asked, Refusals, Refused
 from services.common.rpc.breaker import Outcome, Permit
+from services.common.rpc.coalescing import Coalescer, Joint
+from services.common.rpc.joint_call import JointCallFailed
+from services.common.rpc.metadata import SentMetadata, outgoing
 from services.common.rpc.pool import Pool
 from services.common.rpc.retry import RetryBudget, backoff_s
 from services.common.rpc.target import Target
-from services.common.telemetry import metrics, request_id, tracing
+from services.common.telemetry import metrics, tracing
 from services.common.telemetry.logs import get_logger
 
 StubT = TypeVar("StubT")
@@ -60,6 +63,7 @@ class _Call(Struct, Generic[StubT, Request, Reply], frozen=True, kw_only=True):
     request: Request
     deadline: Deadline
     queue: str
+    joint: Joint[StubT, Reply] | None
 
     def asked(self) -> Asked:
         """What decides whether it is refused now."""
@@ -97,7 +101,14 @@ class RpcClient(Generic[StubT]):
         self._in_flight = metrics.rpc_client_in_flight().labels(pool.service)
 
     async def call(
-        self, name: str, method: Method[StubT, Request, Reply], request: Request, *, deadline: Deadline, queue: str = ""
+        self,
+        name: str,
+        method: Method[StubT, Request, Reply],
+        request: Request,
+        *,
+        deadline: Deadline,
+        queue: str = "",
+        joint: Joint[StubT, Reply] | None = None,
     ) -> Reply:
         """Call an idempotent method; a failure or a refusal that another instance may not have is retried there once.
 
@@ -107,13 +118,14 @@ class RpcClient(Generic[StubT]):
             request: the message.
             deadline: for all attempts together.
             queue: where the request waits at an instance that has several queues.
+            joint: how it travels with others; None: always alone.
 
         Raises:
             RequestError: what the service answered, that no instance could answer, that every instance has just
                 refused the like, or that the deadline is over.
         """
         deadline.check(f"{self.pool.service}: {name}")
-        call = _Call(name=name, method=method, request=request, deadline=deadline, queue=queue)
+        call = _Call(name=name, method=method, request=request, deadline=deadline, queue=queue, joint=joint)
         first, permit = self._pick(call)
         self._budget.record_call()
         self._refusal_budget.record_call()
@@ -181,7 +193,9 @@ class RpcClient(Generic[StubT]):
     def _may_try(self, second: Target[StubT], first: Target[StubT], failure: RequestError) -> bool:
         """Whether the budget has a second attempt, and whether that could end better."""
         if not isinstance(failure, _REFUSALS):
-            return self._budget.try_spend(first.held + 1)
+            cause = failure.__cause__
+            together = cause.members if isinstance(cause, JointCallFailed) else 1
+            return self._budget.try_spend(max(first.held + 1, together))
         # A proxy might pick the same instance again.
         return second is not first and self._refusal_budget.try_spend(0)
 
@@ -211,14 +225,14 @@ class RpcClient(Generic[StubT]):
         target.in_flight += 1
         self._in_flight.inc()
         try:
-            reply = await call.method(target.stub)(call.request, timeout=listened_s, metadata=_metadata(given_s))
+            reply = await self._exchange(call, target, given_s, listened_s)
             outcome, code = Outcome.SUCCESS, "OK"
             target.observe_latency(self._clock() - started_s)
             _observe_reply(target, reply)
             return reply
         except aio.AioRpcError as exc:
             error, is_ours = status.read(exc, self.pool.service)
-            outcome, code = self._judge(exc.code(), timeout_s, is_ours=is_ours), exc.code().name
+            outcome, code = self._judge(exc, timeout_s, is_ours=is_ours), exc.code().name
             if outcome is Outcome.FAILURE:
                 log.warning(
                     "attempt_failed",
@@ -239,6 +253,21 @@ class RpcClient(Generic[StubT]):
             target.in_flight -= 1
             self._in_flight.dec()
             _calls(self.pool.service, call.name, code).observe(self._clock() - started_s)
+
+    async def _exchange(
+        self, call: _Call[StubT, Request, Reply], target: Target[StubT], given_s: float, listened_s: float
+    ) -> Reply:
+        """Request and reply, in company where that is possible."""
+        pairs, method = outgoing(), call.method(target.stub)
+        if call.joint is None:
+            metadata = SentMetadata([*pairs, time_left(given_s)])
+            return await method(call.request, timeout=listened_s, metadata=metadata)
+        coalescer: Coalescer[Request, Reply] | None = target.coalescers.get(call.name)
+        if coalescer is None:
+            labels, many = (self.pool.service, call.name), call.joint.method(target.stub)
+            coalescer = Coalescer(labels, method, many, call.joint.reply)
+            target.coalescers[call.name] = coalescer
+        return await coalescer.call(call.request, pairs, given_s=given_s, listened_s=listened_s)
 
     def _observe(
         self, error: RequestError, call: _Call[StubT, Request, Reply], target: Target[StubT], took_s: float
@@ -261,8 +290,11 @@ class RpcClient(Generic[StubT]):
             return timeout_s, timeout_s + ANSWER_S
         return max(timeout_s / 2, timeout_s - ANSWER_S), timeout_s
 
-    def _judge(self, code: StatusCode, timeout_s: float, *, is_ours: bool) -> Outcome:
+    def _judge(self, failure: aio.AioRpcError, timeout_s: float, *, is_ours: bool) -> Outcome:
         """What a failed attempt says of its instance."""
+        if isinstance(failure, JointCallFailed) and not failure.is_counted:
+            return Outcome.IGNORED
+        code = failure.code()
         if is_ours:
             # It lives. Were this not counted, one client's refused calls could hold an open breaker's probe for ever.
             return Outcome.IGNORED if code is StatusCode.UNAVAILABLE else Outcome.SUCCESS
@@ -290,25 +322,3 @@ def _observe_reply(target: Target[StubT], reply: Message) -> None:
 def _observe_load(target: Target[StubT], trailers: status.Trailers | None) -> None:
     if (wait_s := status.decode_wait_s(trailers)) is not None:
         target.observe_load(wait_s)
-
-
-def _metadata(timeout_s: float) -> aio.Metadata:
-    """Ids that tie the call to its request, whom it is for, and how much time it has."""
-    pairs = [*tracing.inject().items(), *caller.current.get().metadata(), time_left(timeout_s)]
-    if current := request_id.current.get():
-        pairs.append((request_id.METADATA_KEY, current))
-    return _Pairs(pairs)
-
-
-class _Pairs(aio.Metadata):
-    """Metadata that is only sent: gRPC goes through it once, for which its own class would sort it by key first."""
-
-    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
-        super().__init__()
-        self._pairs = pairs
-
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self._pairs)

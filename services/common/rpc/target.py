@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from grpc import aio
 
 from services.common.errors import Overloaded
 from services.common.rpc.breaker import Breaker
+from services.common.rpc.coalescing import Coalescer
 
 StubT = TypeVar("StubT")
 
@@ -42,6 +43,8 @@ class Target(Generic[StubT]):
         self.stub = stub_type(channel)
         self.breaker = breaker
         self.in_flight = 0
+        self.coalescers: dict[str, Coalescer[Any, Any]] = {}
+        """By method."""
         self._channel = channel
 
     @property

@@ -60,6 +60,17 @@ def rpc_client_refused_early() -> Counter:
 
 
 @cache
+def rpc_client_members() -> Histogram:
+    """Calls that travelled together."""
+    return Histogram(
+        "isolane_rpc_client_members",
+        "Calls that travelled in one joint call, by upstream service; those that travelled alone are not in it.",
+        ["service", "method"],
+        buckets=(2, 4, 8, 16, 32, 64),
+    )
+
+
+@cache
 def rpc_client_in_flight() -> Gauge:
     """Calls that wait."""
     return Gauge("isolane_rpc_client_in_flight", "Calls waiting for an answer, by upstream service.", ["service"])
