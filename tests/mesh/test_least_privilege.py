@@ -23,6 +23,7 @@ from tests.mesh.kit import Mesh, steady
 SERVICES = ["embedding", "reranking", "documents", "gpu"]
 PORTS = {"embedding": 50051, "reranking": 50052, "documents": 50053, "gpu": 50054}
 EMBED = "/isolane.embedding.v1.EmbeddingService/Embed"
+EMBED_MANY = f"{EMBED}Many"
 TOKENIZE = "/isolane.embedding.v1.EmbeddingService/Tokenize"
 DIAL = """
 import socket, sys
@@ -109,10 +110,13 @@ def test_sidecar_refuses_another_service_and_admits_the_gateway(mesh: Mesh, tmp_
 
     refused = call(Leaf(mesh, "reranking", tmp_path).context, address, EMBED)
     admitted = call(Leaf(mesh, "gateway", tmp_path).context, address, EMBED)
+    joint = call(Leaf(mesh, "gateway", tmp_path).context, address, EMBED_MANY)
 
     assert (refused.headers["grpc-status"], refused.headers["grpc-message"]) == ("7", "RBAC: access denied")
     assert admitted.headers.get("grpc-status") != "7"  # the service itself answers: an empty request is not valid
     assert admitted.status_code == 200
+    assert joint.headers.get("grpc-status") != "7"
+    assert joint.status_code == 200
 
 
 def test_method_that_no_intention_names_is_refused_to_the_gateway_too(mesh: Mesh, tmp_path: Path) -> None:

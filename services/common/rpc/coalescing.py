@@ -37,11 +37,13 @@ log = get_logger()
 class CoalescingPolicy:
     """When calls travel together, and how many."""
 
+    company: int = 4
+    """Where fewer are on their way to the target, a call goes alone and at once: it would wait in vain."""
     gap_s: float = 0.002
-    """While calls are in flight one more is sent every so often; who comes meanwhile travels in it. More spares calls,
+    """While more are on their way a call is sent every so often; who comes meanwhile travels in it. More spares calls,
     less spares waiting. Unit: seconds."""
     most_members: int = 64
-    """A joint call is sent at once when it has so many. More would spare little: of a call in 64 one 64th is left."""
+    """A joint call is sent at once when it has so many. More would spare little: each bears a 64th of the call."""
     most_bytes: int = 256 * 1024
     """The same for its requests, which are copied in one turn of the event loop, 0.1 ms: 16 of the largest, or 64 of
     4 KiB. Unit: bytes."""
@@ -65,7 +67,8 @@ class Joint(Generic[StubT, Reply]):
 class Coalescer(Generic[Request, Reply]):
     """The calls of one method to one target.
 
-    One that finds none in flight, or the last sent long enough ago, travels alone and at once.
+    One that finds few on their way travels alone and at once; another when the last was sent a gap ago, with whom else
+    there is then.
 
     Args:
         labels: names of the service and of the method, for metrics and logs.
@@ -92,7 +95,7 @@ class Coalescer(Generic[Request, Reply]):
         self._reply = reply
         self._policy = policy or CoalescingPolicy()
         self._clock = clock
-        self._in_flight = 0
+        self._outstanding = 0
         self._sent_s = self._alone_until_s = float("-inf")
         self._waiting: list[Member] = []
         self._waiting_bytes = 0
@@ -112,8 +115,23 @@ class Coalescer(Generic[Request, Reply]):
             AioRpcError: as of a call; JointCallFailed where others failed with it.
         """
         member = Member(request, pairs, given_s=given_s, listened_s=listened_s, clock=self._clock)
-        if self._goes_alone(size := request.ByteSize()):
-            return await self._call_alone(request, member)
+        goes_alone = self._goes_alone(size := request.ByteSize())
+        self._outstanding += 1
+        try:
+            return await (
+                self._call_alone(request, member) if goes_alone else self._call_in_company(request, member, size)
+            )
+        finally:
+            self._outstanding -= 1
+            if self._waiting and self._on_their_way < self._policy.company:
+                self._send_waiting()
+
+    @property
+    def _on_their_way(self) -> int:
+        """Calls that are sent and not answered."""
+        return self._outstanding - len(self._waiting)
+
+    async def _call_in_company(self, request: Request, member: Member, size: int) -> Reply:
         ending = await self._travel(member, size)
         if ending is None:
             return await self._call_alone(request, member)
@@ -124,18 +142,13 @@ class Coalescer(Generic[Request, Reply]):
         return self._reply(ending.reply)
 
     def _goes_alone(self, size: int) -> bool:
-        now_s = self._clock()
-        if size > self._policy.largest_bytes or now_s < self._alone_until_s:
+        if size > self._policy.largest_bytes or self._clock() < self._alone_until_s:
             return True
-        return not self._waiting and (not self._in_flight or now_s - self._sent_s >= self._policy.gap_s)
+        return not self._waiting and self._on_their_way < self._policy.company
 
     async def _call_alone(self, request: Request, member: Member) -> Reply:
-        self._sent()
-        try:
-            metadata = SentMetadata(member.metadata())
-            return await self._one(request, timeout=member.listened_s, metadata=metadata)
-        finally:
-            self._landed()
+        self._sent_s = self._clock()
+        return await self._one(request, timeout=member.listened_s, metadata=SentMetadata(member.metadata()))
 
     async def _travel(self, member: Member, size: int) -> Ending:
         """Wait for company, then for what becomes of it."""
@@ -166,7 +179,7 @@ class Coalescer(Generic[Request, Reply]):
             members[0].end(None)
         elif members:
             _members(*self._labels).observe(len(members))
-            self._sent()
+            self._sent_s = self._clock()
             # The first who waits started the timer; what happens to all is not of his request.
             task = asyncio.create_task(self._run(members), context=Context())
             self._tasks.add(task)
@@ -186,8 +199,6 @@ class Coalescer(Generic[Request, Reply]):
         except Exception:
             log.exception("joint_call_crashed")
             self._end(joint.waiting, _LOST)
-        finally:
-            self._landed()
         await joint.close()
 
     def _end(self, members: list[Member], failure: aio.AioRpcError) -> None:
@@ -202,12 +213,3 @@ class Coalescer(Generic[Request, Reply]):
             is_counted = member is members[-1]
             own = None if is_unknown else JointCallFailed(failure, members=len(members), is_counted=is_counted)
             member.end(own)
-
-    def _sent(self) -> None:
-        self._in_flight += 1
-        self._sent_s = self._clock()
-
-    def _landed(self) -> None:
-        self._in_flight -= 1
-        if not self._in_flight and self._waiting:
-            self._send_waiting()

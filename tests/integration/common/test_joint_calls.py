@@ -324,6 +324,7 @@ async def test_a_call_that_is_cancelled_ends_its_members(server: Server, logs: C
     stream.cancel()
 
     await eventually(lambda: len(logs.lines("rpc")) == 2)
+    assert [line["code"] for line in logs.lines("rpc")] == ["cancelled", "cancelled"]
     assert server.scripted.cancelled == ["wait", "wait"]
 
 

@@ -28,6 +28,7 @@ from isolane.reranking.v1 import reranking_service_pb2_grpc as rerank_pb_grpc
 
 from services.common import status
 from services.common.errors import Overloaded, RequestError
+from services.common.server.joint import split_at_the_edge
 
 pytestmark = pytest.mark.integration
 
@@ -64,6 +65,7 @@ class Scripted:
             context.abort(code, message)
 
     Embed = Rerank = Tokenize = ListModels = call
+    EmbedMany = RerankMany = split_at_the_edge
 
 
 class Embedding(Scripted):

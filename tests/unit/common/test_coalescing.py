@@ -117,7 +117,7 @@ class Tryout:
         self.target = Target()
         one: Any = self.target.one
         many: Any = self.target.many
-        numbers = CoalescingPolicy(**{"gap_s": LONG_S, **policy})
+        numbers = CoalescingPolicy(**{"company": 1, "gap_s": LONG_S, **policy})
         self.coalescer: Coalescer[StringValue, StringValue] = Coalescer(
             ("tryout", "Say"), one, many, StringValue.FromString, policy=numbers, clock=clock
         )
@@ -158,7 +158,9 @@ async def test_a_call_that_finds_none_in_flight_travels_alone_and_at_once() -> N
 
     tryout.target.release.set()
     assert await settled(call) == ["a"]
-    assert tryout.target.timeouts_s == [pytest.approx(60, abs=1)]
+    assert await settled(tryout.call("b")) == ["b"]
+    assert tryout.target.alone == ["a", "b"]
+    assert tryout.target.timeouts_s == pytest.approx([60, 60], abs=1)
 
 
 async def test_calls_made_while_one_is_in_flight_travel_together_when_it_has_landed() -> None:
@@ -174,6 +176,53 @@ async def test_calls_made_while_one_is_in_flight_travel_together_when_it_has_lan
     assert joint.requests == ["b", "c"]
     assert await settled(*calls) == ["a", "b", "c"]
     await eventually(lambda: joint.is_closed)
+
+
+async def test_calls_that_find_few_on_their_way_travel_alone_and_at_once() -> None:
+    tryout = Tryout(company=3)
+    calls = tryout.calls("a", "b", "c", "d", "e")
+    await a_moment()
+
+    assert tryout.target.alone == ["a", "b", "c"]
+    assert not tryout.target.streams
+
+    calls[1].cancel()
+    joint = await tryout.target.joint()
+    joint.answer_all()
+    tryout.target.release.set()
+
+    assert joint.requests == ["d", "e"]
+    assert (await settled(*calls))[3:] == ["d", "e"]
+
+
+async def test_a_call_that_comes_a_gap_after_the_last_travels_at_once_whatever_is_on_its_way() -> None:
+    clock = FakeClock()
+    tryout = Tryout(clock)
+    calls = tryout.calls("a")
+    await a_moment()
+    clock.advance(LONG_S)
+    calls += tryout.calls("b")
+    await a_moment()
+
+    assert tryout.target.alone == ["a", "b"]
+    tryout.target.release.set()
+    await settled(*calls)
+
+
+async def test_a_call_does_not_overtake_those_that_wait() -> None:
+    clock = FakeClock()
+    tryout = Tryout(clock)
+    calls = tryout.calls("a", "b")
+    await a_moment()
+    clock.advance(LONG_S)
+    calls += tryout.calls("c")
+    await a_moment()
+    tryout.target.release.set()
+    joint = await tryout.target.joint()
+    joint.answer_all()
+
+    assert joint.requests == ["b", "c"]
+    assert await settled(*calls) == ["a", "b", "c"]
 
 
 async def test_calls_wait_no_longer_than_the_gap_for_those_in_flight() -> None:
