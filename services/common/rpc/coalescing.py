@@ -38,14 +38,15 @@ class CoalescingPolicy:
     """When calls travel together, and how many."""
 
     company: int = 4
-    """Where fewer are on their way to the target, a call goes alone and at once: it would wait in vain."""
+    """Where fewer are on their way to the target, a call goes alone and at once: it would wait in vain. Less
+    spares calls of few callers, more keeps them fast: with 2, four callers had 0.7 of the answers a second."""
     gap_s: float = 0.002
     """While more are on their way a call is sent every so often; who comes meanwhile travels in it. More spares calls,
-    less spares waiting. Unit: seconds."""
+    less spares waiting: 32 callers waited a tenth longer with 4 ms, 6 took a tenth more time with 1. Unit: seconds."""
     most_members: int = 64
     """A joint call is sent at once when it has so many. More would spare little: each bears a 64th of the call."""
     most_bytes: int = 256 * 1024
-    """The same for its requests, which are copied in one turn of the event loop, 0.1 ms: 16 of the largest, or 64 of
+    """The same for its requests, which are copied in one turn of the event loop, 0.3 ms: 16 of the largest, or 64 of
     4 KiB. Unit: bytes."""
     largest_bytes: int = 16 * 1024
     """A larger request travels alone: computing it takes a hundred times as long as a call. Unit: bytes."""
