@@ -1,4 +1,4 @@
-"""What the scheduler is given and gives: requests, their items, batches, refusals."""
+"""What the scheduler is given and gives: requests, their items, batches."""
 
 from __future__ import annotations
 
@@ -83,6 +83,8 @@ class Batch:
     tasks: list[Task]
     late: list[Request] = field(default_factory=list)
     """Requests whose deadline is over or cannot be met, found while the batch was put together; they are forgotten."""
+    since_s: float = 0.0
+    """When it was taken, and from its begin on when that was."""
     has_begun: bool = False
     """It is computed, or was."""
     requests: set[Request] = field(default_factory=set)
@@ -97,7 +99,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class NotTaken:
     """Why a request is not taken."""
 
     reason: str
