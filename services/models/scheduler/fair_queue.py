@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections import Counter
 from typing import Generic, TypeVar
 
 
@@ -44,7 +45,8 @@ class FairQueue(Generic[MemberT]):
         self._pace = pace
         self._time = 0.0
         """The common virtual time."""
-        self._with_cost: dict[MemberT, None] = {}
+        self._expected: Counter[MemberT] = Counter()
+        """What of the cost of each is only known to come."""
         self._waiting: dict[MemberT, None] = {}
         self._heap: list[tuple[float, int, MemberT]] = []
         """By virtual time; an entry whose time is no longer its member's is left over from before."""
@@ -54,13 +56,12 @@ class FairQueue(Generic[MemberT]):
         """How many wait."""
         return len(self._waiting)
 
-    def count(self, member: MemberT, cost: int) -> None:
-        """So many more tokens of one wait, or will."""
-        if not member.cost:
-            self._with_cost[member] = None
+    def expect(self, member: MemberT, cost: int) -> None:
+        """So many more tokens of one will come; as many fewer with a negative number."""
         member.cost += cost
-        if not member.cost:
-            del self._with_cost[member]
+        self._expected[member] += cost
+        if not self._expected[member]:
+            del self._expected[member]
 
     def join(self, member: MemberT, quantum: float) -> None:
         """One waits from now on, if it does not yet.
@@ -99,7 +100,7 @@ class FairQueue(Generic[MemberT]):
         for 50 ends at 950: of one at 1,000 nothing is before it, of one at 920 with 100 waiting 30 are.
         """
         end = self._start(member, quantum) + cost
-        others = (each for each in self._with_cost if each is not member)
+        others = (self._waiting.keys() | self._expected.keys()) - {member}
         return cost + sum(max(0, min(each.cost, int(end - self._start(each, quantum)))) for each in others)
 
     def _start(self, member: MemberT, quantum: float) -> float:

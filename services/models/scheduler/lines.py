@@ -75,13 +75,11 @@ class _Class:
             line = self.lines[caller.identity] = Line(caller, origin)
         return line
 
-    def count_in_line(self, line: Line, cost: int) -> None:
-        """So many more tokens wait in a line, or will.
-
-        A task counts in each line: A queues 500 that B wants too; 500 wait in all, and each of the two has 500.
-        """
-        line.origin.lines.count(line, cost)
-        self.origins.count(line.origin, cost)
+    def expect(self, caller: Caller, cost: int) -> None:
+        """See `Lines.expect`."""
+        line = self.line(caller)
+        line.origin.lines.expect(line, cost)
+        self.origins.expect(line.origin, cost)
 
     def add(self, task: Task, line: Line) -> None:
         """Let a task wait in one more line."""
@@ -94,7 +92,9 @@ class _Class:
         line.tasks[task] = None
         line.lengths.add(task)
         self._lengths.add(task)
-        self.count_in_line(line, task.cost)
+        # In each line: A queues 500 that B wants too; 500 wait in all, and each of the two has 500.
+        line.cost += task.cost
+        line.origin.cost += task.cost
 
     def discard(self, task: Task, line: Line) -> None:
         """Let a task wait no more in a line."""
@@ -102,7 +102,8 @@ class _Class:
         del task.lines[line]
         line.lengths.discard(task)
         self._lengths.discard(task)
-        self.count_in_line(line, -task.cost)
+        line.cost -= task.cost
+        line.origin.cost -= task.cost
         if not line.tasks:
             line.origin.lines.leave(line)
             if not line.origin.lines:
@@ -183,17 +184,18 @@ class Lines:
 
     def expect(self, caller: Caller, cost: int) -> None:
         """Count tokens as waiting before they are queued; as many fewer with a negative number."""
-        its_class = self._classes[caller.priority]
-        its_class.count_in_line(its_class.line(caller), cost)
+        self._classes[caller.priority].expect(caller, cost)
         self._count_once(caller, cost)
 
-    def add(self, task: Task, request: Request) -> None:
-        """Let a task wait, or wait in one more line: it is computed when it is the turn of any who wants it."""
+    def add(self, tasks: Iterable[Task], request: Request) -> None:
+        """Let tasks wait, or wait in one more line: each is computed when it is the turn of any who wants it."""
         its_class = self._classes[request.caller.priority]
-        if not task.lines:
-            task.first = request.caller
-            self._count_once(task.first, task.cost)
-        its_class.add(task, its_class.line(request.caller))
+        line = its_class.line(request.caller)
+        for task in tasks:
+            if not task.lines:
+                task.first = request.caller
+                self._count_once(task.first, task.cost)
+            its_class.add(task, line)
 
     def leave(self, task: Task, request: Request) -> None:
         """A request no longer waits for a task."""
@@ -212,13 +214,14 @@ class Lines:
         both = self._interactive.is_waiting and self._bulk.is_waiting
         is_bulk = self._floor.is_due if both else self._bulk.is_waiting
         its_class = self._bulk if is_bulk else self._interactive
-        batch = []
+        batch, cost = [], 0
         for task, line in its_class.choose(limits):
             its_class.charge(line, task.cost)
             self._discard(task)
             batch.append(task)
+            cost += task.cost
         if both or not is_bulk:
-            self._floor.note(sum(task.cost for task in batch), is_other=is_bulk)
+            self._floor.note(cost, is_other=is_bulk)
         if not both:
             self._floor.forgive()
         return batch

@@ -36,7 +36,7 @@ class Scheduler:
         """The second may be lowered for a while by what fits into memory."""
         self._lines = Lines(policy)
         self._admission = Admission(policy, self._lines, most=most_queued, seconds=self._seconds)
-        self._joinable: dict[bytes | None, Task] = {}
+        self._joinable: dict[bytes, Task] = {}
         """Queued and taken tasks by key."""
         self._taken: set[Batch] = set()
         """Batches that are computed, or prepared for it."""
@@ -78,12 +78,12 @@ class Scheduler:
         Returns:
             Positions whose result comes with an equal item's, ascending; or why the request is not taken.
         """
-        fresh: dict[bytes | None, Task] = {}
+        fresh: dict[bytes, Task] = {}
         places: list[tuple[int, Task]] = []
         joined: list[int] = []
         cost = 0
         for position, work in works:
-            task = self._joinable.get(work.key) or fresh.get(work.key)
+            task = None if work.key is None else self._joinable.get(work.key) or fresh.get(work.key)
             if task is not None:
                 joined.append(position)
             else:
@@ -98,6 +98,7 @@ class Scheduler:
         self._joinable.update(fresh)
         for position, task in places:
             self._wait(request, task, position, now_s)
+        self._lines.add([task for task in request.tasks if task.batch is None], request)
         return joined
 
     def take(self, now_s: float) -> Batch:
@@ -107,7 +108,7 @@ class Scheduler:
         if longest_s != self._longest_s:
             self._longest_s = longest_s
             self._use(self._speed)
-        batch = Batch(tasks=[], since_s=now_s)
+        batch = Batch(since_s=now_s)
         while self._lines.is_waiting and not batch.tasks:
             batch.tasks = self._lines.take(self._limits)
             for task in batch.tasks:
@@ -137,8 +138,8 @@ class Scheduler:
         self._taken.discard(batch)
         for request in batch.requests:
             request.end(now_s)
+        self._taken_cost -= batch.cost
         for task in batch.tasks:
-            self._taken_cost -= task.cost
             self._forget_key(task)
             for request, positions in task.waiters.items():
                 request.missing -= len(positions)
@@ -210,7 +211,7 @@ class Scheduler:
         return {request for task in tasks for request in task.waiters}
 
     def _wait(self, request: Request, task: Task, position: int, now_s: float) -> None:
-        """Let a request wait for a task: in its own client's line too, where the task is queued."""
+        """Let a request wait for a task."""
         request.missing += 1
         if (positions := task.waiters.get(request)) is not None:
             positions.append(position)
@@ -218,10 +219,8 @@ class Scheduler:
         task.waiters[request] = [position]
         request.tasks.append(task)
         request.missing_cost += task.cost
-        if task.batch is None:
-            self._lines.add(task, request)
-        elif task.batch.has_begun and request not in task.batch.requests:
-            task.batch.requests.add(request)
+        if (batch := task.batch) is not None and batch.has_begun and request not in batch.requests:
+            batch.requests.add(request)
             request.begin(now_s)
 
     def _drop_late(self, batch: Batch, now_s: float) -> None:
@@ -234,6 +233,7 @@ class Scheduler:
             if not task.waiters:
                 self._forget_key(task)
         batch.tasks = [task for task in batch.tasks if task.waiters]
+        batch.cost = sum(task.cost for task in batch.tasks)
 
     def _cannot_be_in_time(self, request: Request, now_s: float) -> bool:
         left_s = request.deadline_s - now_s

@@ -80,7 +80,9 @@ class Task:
 class Batch:
     """Tasks that are computed together."""
 
-    tasks: list[Task]
+    tasks: list[Task] = field(default_factory=list)
+    cost: int = 0
+    """Tokens of these, without padding."""
     late: list[Request] = field(default_factory=list)
     """Requests whose deadline is over or cannot be met, found while the batch was put together; they are forgotten."""
     since_s: float = 0.0
@@ -91,11 +93,6 @@ class Batch:
     """Of its tasks since its begin, those that joined later included."""
     is_only: bool = False
     """Nothing else waits or is computed."""
-
-    @property
-    def cost(self) -> int:
-        """Tokens, without padding."""
-        return sum(task.cost for task in self.tasks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
