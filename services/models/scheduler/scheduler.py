@@ -240,9 +240,9 @@ class Scheduler:
         return left_s <= 0 or self._seconds(request.missing_cost) > self._doubt_factor(now_s) * left_s
 
     def _note_client(self, caller: Caller, now_s: float) -> None:
-        if self._last_client not in {None, caller.identity}:
+        last, self._last_client = self._last_client, caller.identity
+        if last is not None and last != self._last_client:
             self._contended_until_s = now_s + self._policy.contended_s
-        self._last_client = caller.identity
 
     def _forget_key(self, task: Task) -> None:
         """Nobody may join the task any more."""
