@@ -47,6 +47,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "bulk work alone, 0.4 of the queue": overload.large_alone(0.4, Priority.BULK),
     "quiet beside 1 flood": sharing.beside_floods(1),
     "quiet beside 5 floods": sharing.beside_floods(5),
+    "beside one that comes and goes": sharing.beside_comers_and_goers,
     "beside newcomers": sharing.beside_newcomers,
     "beside 200 names": sharing.many_names,
     "bulk beside interactive 2 x": sharing.with_bulk,
@@ -63,6 +64,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "after short texts": batches.after_small(batches.FLOORED_CPU, 100.0),
     "after short texts, GPU": batches.after_small(batches.FLOORED_GPU, 100.0),
     "memory full for 1 s": batches.memory_full,
+    "memory scarce": batches.memory_scarce,
 }
 
 _LESS_IS_BETTER = ("ms", "computed for nothing", "padding")
@@ -144,6 +146,10 @@ TABLE: Mapping[str, Row] = {
     "room of bulk work": numbers(
         ("beside bulk work of 20 clients", "bulk work alone, 0.4 of the queue"), bulk_room=(0.25, 1.0)
     ),
+    "clients remembered": numbers(
+        ("beside one that comes and goes", "quiet beside 5 floods", "beside newcomers"),
+        most_idle=(0, 16, 256, 65_536),
+    ),
     "overhead": numbers((*_SIZES, "32 x 4, noise", "2 x"), overhead=(0.0025, 0.005, 0.02, 0.05)),
     "longest batch of one client": numbers(
         ("1 x 32", "32 x 4", "32 x 4, GPU", "2 x", "2 x, CPU", "rare visits"), longest_s=(0.025, 0.05, 0.2, _OFF)
@@ -164,7 +170,9 @@ TABLE: Mapping[str, Row] = {
     "padding": numbers(
         ("1 x 32", "32 x 4", "32 clients", "32 x 4, GPU", "32 clients, GPU"), padding_overhead=(0.0, 0.25, 1.0)
     ),
-    "memory": numbers(("memory full for 1 s",), memory_regrowth=(1.0, 1.025, 1.1, 2.0)),
+    "memory": numbers(
+        ("memory full for 1 s", "memory scarce"), memory_near=(0.0, 0.5, 0.95), memory_regrowth=(1.0, 1.025, 1.1, 2.0)
+    ),
     "margin": numbers(
         ("1 x the peak", "2 x", "10 x", "2 x, CPU", "bursts of 0.4 s", *_STALLS), margin=(1.0, 1.1, 1.5, 3.0, 4.0)
     ),

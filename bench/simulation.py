@@ -16,7 +16,7 @@ from services.common.caller import Caller
 from services.models.scheduler.policy import Policy
 from services.models.scheduler.scheduler import Scheduler
 from services.models.scheduler.speed import SpeedModel
-from services.models.scheduler.work import Batch, Refusal, Request, Work
+from services.models.scheduler.work import Batch, NotTaken, Request, Work
 
 _MOST_BATCHED = 8192
 
@@ -129,14 +129,14 @@ class World:
         request = Request(caller=arrival.caller, deadline_s=deadline_s, submitted_s=self.now_s)
         works = [(place, Work(payload=None, cost=cost)) for place, cost in enumerate(arrival.lengths)]
         outcome = self._scheduler.submit(request, works, self.now_s)
-        if isinstance(outcome, Refusal):
+        if isinstance(outcome, NotTaken):
             self._refuse(arrival, outcome)
         else:
             self._open[request] = arrival
             self.at(deadline_s, partial(self._give_up, request))
         self._compute()
 
-    def _refuse(self, arrival: Arrival, refusal: Refusal) -> None:
+    def _refuse(self, arrival: Arrival, refusal: NotTaken) -> None:
         retry_after_s = refusal.error.retry_after_s
         if arrival.number >= arrival.tries or retry_after_s is None:
             self._note(arrival, "refused")

@@ -19,6 +19,7 @@ from litestar.types import ASGIApp
 from gateway.dependencies import Clients, Readiness, providers
 from gateway.errors.failure import failure_of
 from gateway.errors.families import answer
+from gateway.large_work import LargeWork
 from gateway.middleware.early import EarlyRefusals
 from gateway.middleware.edge import EdgeMiddleware
 from gateway.routes import convert, health, openai, rerank
@@ -27,7 +28,6 @@ from gateway.routes.hot import HotRoute, HotRoutes
 from gateway.schemas.openai import EmbeddingsRequest
 from gateway.schemas.rerank import RerankRequest
 from gateway.settings import GatewaySettings
-from gateway.turns import LoopTurns
 from services.common import call
 from services.common.deadline import Clock
 from services.common.discovery.base import Resolver
@@ -64,10 +64,10 @@ def build(settings: GatewaySettings, *, resolver: Resolver | None = None, clock:
     """
     resolver = resolver or _resolver(settings)
     clients = Clients.using(_pools(settings, resolver), settings, clock=clock)
-    readiness, turns = Readiness(clients=clients), LoopTurns()
+    readiness, large_work = Readiness(clients=clients), LargeWork()
     app = _App(
         route_handlers=[openai.router, rerank.router, convert.router, health.router],
-        dependencies=providers(clients, readiness, turns),
+        dependencies=providers(clients, readiness, large_work),
         exception_handlers={Exception: _answer_error},
         openapi_config=_openapi(),
         # The edge bounds bodies by path, before Litestar sees them.
@@ -76,16 +76,18 @@ def build(settings: GatewaySettings, *, resolver: Resolver | None = None, clock:
         logging_config=None,
     )
     return Gateway(
-        asgi=EdgeMiddleware(HotRoutes(app, _hot_routes(clients, turns)), settings, EarlyRefusals(clients), turns),
+        asgi=EdgeMiddleware(
+            HotRoutes(app, _hot_routes(clients, large_work)), settings, EarlyRefusals(clients), large_work
+        ),
         background=clients.background(),
         readiness=readiness,
         resolver=resolver,
     )
 
 
-def _hot_routes(clients: Clients, turns: LoopTurns) -> Mapping[str, HotRoute]:
+def _hot_routes(clients: Clients, large_work: LargeWork) -> Mapping[str, HotRoute]:
     """By path; Litestar has the same routes."""
-    embed = partial(openai.embed, embedding=clients.embedding, turns=turns)
+    embed = partial(openai.embed, embedding=clients.embedding, large_work=large_work)
     reranks = {version: partial(rerank.rerank, reranking=clients.reranking, version=version) for version in "12"}
     return {
         "/v1/embeddings": HotRoute(struct=EmbeddingsRequest, answer=embed),

@@ -14,8 +14,8 @@ from gateway.clients.embedding import EmbeddingClient
 from gateway.clients.gpu import GpuClient
 from gateway.clients.reranking import RerankingClient
 from gateway.clients.variants import Difference
+from gateway.large_work import LargeWork
 from gateway.settings import GatewaySettings
-from gateway.turns import LoopTurns
 from services.common.deadline import Clock
 from services.common.rpc.pool import Pools
 from services.common.rpc.target import InstanceState
@@ -79,14 +79,14 @@ class Readiness:
         }
 
 
-def providers(clients: Clients, readiness: Readiness, turns: LoopTurns) -> dict[str, Provide]:
+def providers(clients: Clients, readiness: Readiness, large_work: LargeWork) -> dict[str, Provide]:
     """Litestar's providers, by the parameter name that routes use."""
     values: dict[str, object] = {
         "embedding": clients.embedding,
         "reranking": clients.reranking,
         "documents": clients.documents,
         "readiness": readiness,
-        "turns": turns,
+        "large_work": large_work,
     }
     return {name: _always(value) for name, value in values.items()}
 

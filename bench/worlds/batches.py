@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import replace
 
 from bench.simulation import Arrival, Engine, World
-from bench.worlds.base import CPU, FLOOD, GPU, QUIET, Scenario, always, mixed, poisson
+from bench.worlds.base import CPU, FLOOD, GPU, QUIET, SHORT_S, Scenario, always, asks, mixed, poisson, took_ms
 from services.common.caller import Caller
 from services.models.scheduler.policy import Policy
 
@@ -61,8 +62,17 @@ def after_small(engine: Engine, night_s: float) -> Scenario:
 
 def memory_full(policy: Policy, seed: int) -> Mapping[str, float]:
     """A GPU on which something else takes the memory for the first second of five, so that 1,024 tokens fit."""
-    engine = Engine(per_token=GPU.per_token, per_batch=GPU.per_batch, memory_tokens=1024, memory_until_s=1.0)
+    engine = replace(GPU, memory_tokens=1024, memory_until_s=1.0)
     return closed(engine, 32, 4)(policy, seed)
+
+
+def memory_scarce(policy: Policy, seed: int) -> Mapping[str, float]:
+    """A GPU with memory for 1,024 tokens, with many requests of a short text and now and then one of 4,096 tokens."""
+    engine = replace(GPU, memory_tokens=1024, memory_until_s=math.inf)
+    small = poisson(100.0, SHORT_S, seed, lambda at_s: Arrival(at_s=at_s, caller=QUIET, lengths=(16,)))
+    large = poisson(5.0, SHORT_S, seed + 99, asks(FLOOD, items=64, deadline_s=10.0))
+    world = World(policy, engine, seed=seed).run([*small, *large], until_s=SHORT_S)
+    return {"4,096 tokens' p50, ms": took_ms(world, FLOOD, 50), "a short text's p99, ms": took_ms(world, QUIET, 99)}
 
 
 NOISY = Engine(per_token=CPU.per_token, per_batch=CPU.per_batch, noise=0.3)

@@ -58,6 +58,20 @@ def beside_newcomers(policy: Policy, seed: int) -> Mapping[str, float]:
     return {"its part of the tokens, %": (1 - answered_tokens(world) / world.computed) * 100}
 
 
+def beside_comers_and_goers(policy: Policy, seed: int) -> Mapping[str, float]:
+    """A client that always waits beside one with a text at a time, and ten a second that come once with a text."""
+    numbers = itertools.count()
+
+    def once(at_s: float) -> Arrival:
+        name = f"once {next(numbers)}"
+        return Arrival(at_s=at_s, caller=Caller(client=name, origin=name), lengths=(TEXT,), deadline_s=1e4)
+
+    old = Arrival(at_s=0.0, caller=Caller(client="old"), lengths=_WAITING, deadline_s=1e4)
+    load = [old, always(FLOOD, lambda: (TEXT,)), *poisson(10.0, LONG_S, seed, once)]
+    world = World(policy, FIXED, seed=seed).run(load, until_s=LONG_S)
+    return {"its part of the tokens, %": (1 - answered_tokens(world) / world.computed) * 100}
+
+
 def many_names(policy: Policy, seed: int) -> Mapping[str, float]:
     """A client beside 200 names of another origin that all always have a text waiting."""
     names = [always(Caller(client=f"name {at}", origin="f"), lambda: (TEXT,)) for at in range(200)]

@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 from litestar.exceptions import HTTPException
 from litestar.types import HTTPReceiveMessage, Receive
 
-from gateway.turns import LARGE_BODY_BYTES
+from gateway.large_work import LARGE_BODY_BYTES
 from services.common.errors import Cancelled, TooLarge
 
 CONNECTION = "isolane.connection"

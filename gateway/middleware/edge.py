@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind
 
 from gateway.errors.failure import failure_of
 from gateway.errors.families import answer
+from gateway.large_work import LargeWork
 from gateway.middleware.body import CONNECTION, Body, Connection
 from gateway.middleware.callers import caller_of
 from gateway.middleware.early import EarlyRefusals
@@ -22,7 +23,6 @@ from gateway.middleware.limits import TIMEOUT_HEADER, Gates
 from gateway.middleware.peers import PeerCheck
 from gateway.middleware.record import CLIENT_GONE, RequestRecord
 from gateway.settings import GatewaySettings
-from gateway.turns import LoopTurns
 from services.common import call, caller
 from services.common.telemetry import request_id, tracing
 
@@ -52,13 +52,13 @@ class EdgeMiddleware:
         app: the application.
         settings: of this process.
         early: refuses what need not be tried.
-        turns: at the event loop.
+        large_work: waits for its turn of the event loop.
     """
 
-    def __init__(self, app: ASGIApp, settings: GatewaySettings, early: EarlyRefusals, turns: LoopTurns) -> None:
+    def __init__(self, app: ASGIApp, settings: GatewaySettings, early: EarlyRefusals, large_work: LargeWork) -> None:
         self._app = app
         self._early = early
-        self._turns = turns
+        self._large_work = large_work
         self._hosts = HostCheck(settings.allowed_hosts)
         self._peers = PeerCheck(settings.allowed_peers)
         self._gates = Gates(settings)
@@ -93,7 +93,7 @@ class EdgeMiddleware:
             connection,
             max_bytes=gate.limits.max_body_bytes,
             timeout_s=self._body_timeout_s,
-            wait_turn=self._turns.wait,
+            wait_turn=self._large_work.wait,
         )
         reply = _Reply(send, record, body, connection)
         try:

@@ -12,6 +12,7 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 from gateway.clients.embedding import Embedded, EmbeddingClient
 from gateway.clients.items import ServedModel
 from gateway.clients.reranking import RerankingClient
+from gateway.large_work import LARGE_ITEMS, LargeWork
 from gateway.routes.headers import result_headers
 from gateway.routes.json_answer import JsonAnswer
 from gateway.routes.json_body import StrictJson, require_json
@@ -26,13 +27,12 @@ from gateway.schemas.openai import (
     ModelList,
     OpenAIError,
 )
-from gateway.turns import LARGE_ITEMS, LoopTurns
 from services.common import call
 from services.common.deadline import Deadline
 from services.common.errors import RequestError, UnknownModel
 
 EmbeddingService = NamedDependency[SkipValidation[EmbeddingClient]]
-Turns = NamedDependency[SkipValidation[LoopTurns]]
+Large = NamedDependency[SkipValidation[LargeWork]]
 RerankingService = NamedDependency[SkipValidation[RerankingClient]]
 
 
@@ -44,14 +44,14 @@ RerankingService = NamedDependency[SkipValidation[RerankingClient]]
     responses=error_responses(OpenAIError, HTTPStatus.NOT_FOUND, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
 )
 async def create_embeddings(
-    data: JSONBody[EmbeddingsRequest], embedding: EmbeddingService, turns: Turns
+    data: JSONBody[EmbeddingsRequest], embedding: EmbeddingService, large_work: Large
 ) -> JsonAnswer[EmbeddingsResponse]:
     """One vector per input; X-Isolane-Truncated names the inputs that were longer than the model takes."""
-    return await embed(data, embedding, turns)
+    return await embed(data, embedding, large_work)
 
 
 async def embed(
-    data: EmbeddingsRequest, embedding: EmbeddingClient, turns: LoopTurns
+    data: EmbeddingsRequest, embedding: EmbeddingClient, large_work: LargeWork
 ) -> JsonAnswer[EmbeddingsResponse]:
     """What /v1/embeddings answers."""
     embedded = await embedding.embed(
@@ -64,7 +64,7 @@ async def embed(
         keeps_failures=data.item_errors == "report",
     )
     if embedded.vectors.rows >= LARGE_ITEMS:
-        await turns.wait()
+        await large_work.wait()
     response = EmbeddingsResponse(
         data=_entries(embedded, as_base64=data.encoding_format == "base64"),
         model=embedded.model,

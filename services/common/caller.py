@@ -38,6 +38,11 @@ class Caller:
     """Where the call came from, as the gateway saw it: clients of one origin share its part, whatever they call
     themselves."""
 
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Origin and client: who it is, however urgently it asks."""
+        return self.origin, self.client
+
     def metadata(self) -> Iterator[tuple[str, str]]:
         """The pairs that carry it to the next process."""
         if self.client:

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from services.common.caller import Caller
+from services.common.dynamic_threshold import most_more
 
 KeyT = TypeVar("KeyT")
 
 _ORIGIN_FACTOR, _CLIENT_FACTOR = 4, 2
-"""An origin may take a place while it has fewer than 4 for each that is free, a client while it has fewer than 2
-(dynamic thresholds, Choudhury and Hahne 1998): of 8 places one client gets 6, all clients of its origin 7, and the
-last is for another origin. A client makes up its id as it likes; where it comes from it cannot."""
+"""An origin may take a place while it has fewer than 4 for each that is free, a client while it has fewer than 2: of 8
+places one client gets 6, all clients of its origin 7, and the last is for another origin. A client makes up its id as
+it likes; where it comes from it cannot."""
 
 
 class Places:
@@ -37,25 +38,28 @@ class Places:
         free = self._number - self.taken
         if free <= 0:
             return f"{self.taken} {self._what} are in progress, which is the limit"
-        if (own := self._by_client[caller.origin, caller.client]) >= _CLIENT_FACTOR * free:
-            return f"{own} {self._what} of this client are in progress, and the {free} places left are for others"
-        if (own := self._by_origin[caller.origin]) >= _ORIGIN_FACTOR * free:
-            return f"{own} {self._what} of this origin are in progress, and the {free} places left are for others"
+        for taken, factor, whose in (
+            (self._by_client[caller.identity], _CLIENT_FACTOR, "client"),
+            (self._by_origin[caller.origin], _ORIGIN_FACTOR, "origin"),
+        ):
+            if most_more(taken, free, factor=factor) <= 0:
+                return (
+                    f"{taken} {self._what} of this {whose} are in progress, and the {free} places left are for others"
+                )
         return ""
 
     @contextlib.contextmanager
     def hold(self, caller: Caller) -> Iterator[None]:
         """Hold a place while the body runs."""
-        client = caller.origin, caller.client
         self.taken += 1
         self._by_origin[caller.origin] += 1
-        self._by_client[client] += 1
+        self._by_client[caller.identity] += 1
         try:
             yield
         finally:
             self.taken -= 1
             _leave(self._by_origin, caller.origin)
-            _leave(self._by_client, client)
+            _leave(self._by_client, caller.identity)
 
 
 def _leave(counts: Counter[KeyT], key: KeyT) -> None:

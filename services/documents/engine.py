@@ -13,9 +13,9 @@ from typing import Self
 from services.common import caller
 from services.common.deadline import Clock, Deadline
 from services.common.errors import InvalidRequest, Overloaded, RequestError, TooLarge
+from services.common.fair_semaphore import FairSemaphore
 from services.common.places import Places
 from services.common.reply import Backlog
-from services.common.turns import FairTurns
 from services.documents import metrics
 from services.documents.backends.base import Document, DocumentBackend, Format, Parsed
 from services.documents.settings import DocumentsSettings
@@ -41,7 +41,7 @@ class DocumentsEngine:
         self._settings = settings
         self._backend = backend
         self._clock = clock
-        self._turns = FairTurns(settings.workers)
+        self._workers = FairSemaphore(settings.workers)
         self._places = Places(settings.workers + settings.max_queued, "files")
         self._mean_s = _FIRST_GUESS_S
         self._shown = metrics.in_flight()
@@ -98,8 +98,7 @@ class DocumentsEngine:
     async def _in_turn(self, document: Document) -> Parsed:
         """Parse once it is the client's turn at a worker, so that nobody waits for all that another has sent."""
         queued_s = self._clock()
-        asking = caller.current.get()
-        async with self._turns.turn(asking.origin, asking.client):
+        async with self._workers.hold(caller.current.get()):
             waited_us = round((self._clock() - queued_s) * 1e6)
             parsed = await self._backend.parse(document)
         return replace(parsed, queue_us=parsed.queue_us + waited_us)

@@ -16,8 +16,8 @@ from services.embedding.backends.base import EmbeddingBackend, InputType, Text
 from services.embedding.settings import EmbeddingModelSettings, EmbeddingSettings
 from services.models.answer import Answer
 from services.models.engine.engine import ModelEngine
+from services.models.engine.inputs import Checked, check_each
 from services.models.engine.loaded_model import LoadedModel
-from services.models.engine.request import Checked, check_each, compute
 from services.models.models import Item, ModelInfo, Tokens
 
 
@@ -68,7 +68,7 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
         loaded = self.loaded(model)
         _check_dimensions(loaded.model, dimensions)
         checked, make = self._tokenizing(loaded, inputs, input_type)
-        computed, timings = await compute(loaded, checked.sizes, make, caller, deadline)
+        computed = await loaded.compute(checked.sizes, make, caller, deadline)
         matrix = np.zeros((len(inputs), loaded.model.dimensions), dtype="<f4")
         for index, outcome in enumerate(computed.outcomes):
             if not isinstance(outcome, RequestError):
@@ -80,7 +80,7 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
             items=computed.items,
             reused=computed.reused,
             reused_tokens=sum(len(item.ids) for item in reused if isinstance(item, Tokens)),
-            timings=timings,
+            timings=computed.timings,
         )
 
     async def tokenize(
@@ -95,8 +95,8 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
         """Each input as the model computes it; an item that is wrong alone is its own error."""
         loaded = self.loaded(model)
         checked, make = self._tokenizing(loaded, inputs, input_type)
-        tokenized = await loaded.tokenize(checked.sizes, make, caller, deadline)
-        return [item if isinstance(item, RequestError) else item.payload for item in tokenized.items]
+        items = await loaded.tokenize(checked.sizes, make, caller, deadline)
+        return [item if isinstance(item, RequestError) else item.payload for item in items]
 
     def _tokenizing(
         self, loaded: LoadedModel[EmbeddingBackend], inputs: Sequence[Text], input_type: InputType

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from services.models.batching.observer import BatchReport
 from services.models.models import ModelInfo, Tokens
 from services.models.scheduler.work import Work
 
@@ -73,24 +72,3 @@ class DoublingModel:
     def computed(self) -> list[int]:
         """All items that were computed, in order."""
         return [value for batch in self.batches for value in batch]
-
-
-class Observed:
-    """Keeps what a batcher reports."""
-
-    def __init__(self) -> None:
-        self.batches: list[BatchReport] = []
-        self.refusals: list[str] = []
-        self.waits_s: list[float] = []
-
-    def batch(self, report: BatchReport) -> None:
-        """A batch was computed."""
-        self.batches.append(report)
-
-    def refused(self, reason: str) -> None:
-        """A request was refused."""
-        self.refusals.append(reason)
-
-    def waited(self, queue_s: float) -> None:
-        """A request was answered."""
-        self.waits_s.append(queue_s)

@@ -13,8 +13,8 @@ from services.common.errors import InvalidRequest, RequestError, TooLarge
 from services.models.answer import Answer
 from services.models.batching.call import Result
 from services.models.engine.engine import ModelEngine
+from services.models.engine.inputs import Checked, byte_size, check_each
 from services.models.engine.loaded_model import LoadedModel
-from services.models.engine.request import Checked, byte_size, check_each, compute
 from services.models.models import Item, Tokens
 from services.reranking.backends.base import RerankingBackend
 from services.reranking.settings import RerankingModelSettings, RerankingSettings
@@ -92,9 +92,8 @@ class RerankingEngine(ModelEngine[RerankingBackend, RerankingModelSettings]):
             return list(chain.from_iterable(pairs))
 
         query_bytes = byte_size(query.text)
-        computed, timings = await compute(
-            loaded, [size + query_bytes for size in checked.sizes], make, caller, deadline
-        )
+        sizes = [size + query_bytes for size in checked.sizes]
+        computed = await loaded.compute(sizes, make, caller, deadline)
         spans = _spans(lengths)
         items = [_whole([computed.items[at] for at in span]) for span in spans]
         good = {index: span for index, span in enumerate(spans) if isinstance(items[index], Tokens)}
@@ -107,7 +106,7 @@ class RerankingEngine(ModelEngine[RerankingBackend, RerankingModelSettings]):
             items=items,
             reused=[index for index, span in good.items() if reused.issuperset(span)],
             reused_tokens=sum(_length(computed.items[at]) for span in good.values() for at in span if at in reused),
-            timings=timings,
+            timings=computed.timings,
         )
 
     def _pairs(

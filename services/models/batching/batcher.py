@@ -1,36 +1,35 @@
-"""The event loop's side: items in, results out."""
+"""The event loop's side: items in, outcomes out."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from services.common.caller import Caller
 from services.common.deadline import Clock, Deadline
 from services.common.errors import RequestError, Unavailable
-from services.common.reply import Backlog
+from services.common.reply import Backlog, Timings
 from services.common.telemetry import request_id
-from services.common.threadsafe import call_in
 from services.models.backend import ModelBackend
 from services.models.batching.bisection import padded_tokens
 from services.models.batching.cache import ResultCache
-from services.models.batching.call import Batched, Call
-from services.models.batching.observer import Observer
-from services.models.batching.workers import WorkerDied, Workers
-from services.models.models import Tokens
+from services.models.batching.call import Call, Computed, Outcome, resolve
+from services.models.batching.metrics import ModelMetrics
+from services.models.batching.workers import Workers
+from services.models.models import Item, Tokens
 from services.models.scheduler.policy import Policy
 from services.models.scheduler.scheduler import Scheduler
 from services.models.scheduler.speed import Speed
-from services.models.scheduler.work import Refusal, Request, Work
+from services.models.scheduler.work import NotTaken, Work
 
 _STALL_CHECK_S = 1.0
 _DRAIN_CHECK_S = 0.02
 
 
 class Batcher:
-    """Owns the scheduler of one model, the lock around it and the threads that compute.
+    """Owns the scheduler of one model and the threads that compute.
 
     Nothing waits for a timer: while batches are computed the queue grows, and so do the batches.
 
@@ -39,7 +38,7 @@ class Batcher:
         max_batch_tokens: no batch is larger, but an item that is larger alone still makes one.
         max_queued_tokens: tokens that may wait; more is refused.
         cache: results from before; other batchers have the same.
-        observer: takes note.
+        metrics: of the model.
         policy: the tuned numbers.
         stall_s: a batch that takes so long never ends.
         clock: monotonic seconds.
@@ -52,14 +51,14 @@ class Batcher:
         max_batch_tokens: int,
         max_queued_tokens: int,
         cache: ResultCache,
-        observer: Observer,
+        metrics: ModelMetrics,
         policy: Policy = Policy(),  # noqa: B008 - frozen
         stall_s: float = 120.0,
         clock: Clock = time.monotonic,
     ) -> None:
         self._max_batch_tokens = max_batch_tokens
         self._cache = cache
-        self._observer = observer
+        self._metrics = metrics
         self._stall_s = stall_s
         self._clock = clock
         self._scheduler = Scheduler(
@@ -68,14 +67,9 @@ class Batcher:
             most_batched=max_batch_tokens,
             replicas=max(1, backend.replicas),
         )
-        self._workers = Workers(
-            self._scheduler, backend, cache, observer, policy, resolve=self._resolve, on_death=self._end, clock=clock
-        )
+        self._workers = Workers(self._scheduler, backend, cache, metrics, policy, clock)
         self._lock = self._workers.lock
         self._is_closed = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ended: asyncio.Future[None]
-        """When `run` has to end."""
 
     @contextlib.contextmanager
     def reserve(self, cost: int, caller: Caller, deadline: Deadline) -> Iterator[None]:
@@ -91,18 +85,18 @@ class Batcher:
         """
         self._check(deadline)
         with self._lock:
-            if (refusal := self._scheduler.refusal(cost, caller, deadline.at_s, self._clock())) is None:
+            if (problem := self._scheduler.problem(cost, caller, deadline.at_s, self._clock())) is None:
                 self._scheduler.reserve(caller, cost)
-        if refusal is not None:
-            raise self._refused(refusal)
+        if problem is not None:
+            raise self._refused(problem)
         try:
             yield
         finally:
             with self._lock:
                 self._scheduler.reserve(caller, -cost)
 
-    async def submit(self, items: Sequence[Work], caller: Caller, deadline: Deadline) -> Batched:
-        """Compute all items; what is kept from before costs nothing and is never refused.
+    async def submit(self, items: Sequence[Work | RequestError], caller: Caller, deadline: Deadline) -> Computed:
+        """Compute the items that are not wrong; what is kept from before costs nothing and is never refused.
 
         Raises:
             Overloaded: they do not fit or would be late; nothing was computed, and the error says when to come back.
@@ -111,43 +105,32 @@ class Batcher:
             DeadlineExceeded: the deadline passed first.
             Unavailable: nothing will be computed any more.
         """
-        results = [None if work.key is None else self._cache.get(work.key) for work in items]
-        missing = [(at, work) for at, work in enumerate(items) if results[at] is None]
-        if not missing:
-            self._observer.waited(0.0)
-            return Batched(results=results, reused=list(range(len(items))))
-        self._check(deadline)
-        call = Call(
-            id=request_id.current.get(),
-            deadline_s=deadline.at_s,
-            caller=caller,
-            done=asyncio.get_running_loop().create_future(),
-            results=results,
-            submitted_s=self._clock(),
+        outcomes = [self._known(item) for item in items]
+        missing = [(at, item) for at, item in enumerate(items) if isinstance(item, Work) and outcomes[at] is None]
+        fresh: set[int] = set()
+        timings = Timings(queue_us=0, compute_us=0)
+        if missing:
+            self._check(deadline)
+            call = Call(
+                id=request_id.current.get(),
+                deadline_s=deadline.at_s,
+                caller=caller,
+                done=asyncio.get_running_loop().create_future(),
+                outcomes=outcomes,
+                submitted_s=self._clock(),
+            )
+            joined = await self._wait(call, missing, deadline)
+            fresh = {at for at, _ in missing}.difference(joined)
+            queue_s = max(0.0, call.finished_s - call.submitted_s - call.compute_s)
+            timings = Timings(queue_us=round(queue_s * 1e6), compute_us=round(call.compute_s * 1e6))
+        computed = Computed(
+            outcomes=outcomes,
+            items=[_item(item, outcome) for item, outcome in zip(items, outcomes, strict=True)],
+            reused=[at for at, item in enumerate(items) if isinstance(item, Work) and at not in fresh],
+            timings=timings,
         )
-        with self._lock:
-            joined = self._scheduler.submit(call, missing, call.submitted_s)
-        if isinstance(joined, Refusal):
-            raise self._refused(joined)
-        self._workers.wake(len(missing))
-        try:
-            async with deadline.enforce("batch"):
-                await call.done
-        finally:
-            if call.missing:
-                with self._lock:
-                    self._scheduler.cancel(call)
-        if call.failure is not None:
-            raise call.failure
-        queue_s = max(0.0, call.finished_s - call.submitted_s - call.compute_s)
-        self._observer.waited(queue_s)
-        fresh = {at for at, _ in missing}.difference(joined)
-        return Batched(
-            results=call.results,
-            reused=[at for at in range(len(items)) if at not in fresh],
-            queue_us=round(queue_s * 1e6),
-            compute_us=round(call.compute_s * 1e6),
-        )
+        self._metrics.answered(computed.items, computed.reused, timings.queue_us / 1e6)
+        return computed
 
     def backlog(self) -> Backlog:
         """Work that is waiting now."""
@@ -176,15 +159,15 @@ class Batcher:
         Raises:
             WorkerDied: a thread ended, or did not end its batch.
         """
-        self._loop = asyncio.get_running_loop()
-        self._ended = self._loop.create_future()
+        ended = asyncio.wrap_future(self._workers.ended)
         self._workers.start()
         try:
-            while not self._ended.done():
-                await asyncio.wait({self._ended}, timeout=_STALL_CHECK_S)
+            while not ended.done():
+                await asyncio.wait({ended}, timeout=_STALL_CHECK_S)
                 self._workers.check(self._stall_s)
-            self._ended.result()
+            ended.result()
         finally:
+            ended.cancel()
             self._stop()
 
     async def drain(self) -> None:
@@ -192,7 +175,7 @@ class Batcher:
         self._is_closed = True
         while not self._is_idle:  # noqa: ASYNC110 - threads change it
             await asyncio.sleep(_DRAIN_CHECK_S)
-        self._end(None)
+        self._workers.end()
 
     @property
     def _is_idle(self) -> bool:
@@ -205,45 +188,45 @@ class Batcher:
         self._workers.stop()
         with self._lock:
             waiting = self._scheduler.drop_all()
-        self._resolve(waiting, _stopped)
+        resolve(waiting, _stopped)
+
+    def _known(self, item: Work | RequestError) -> Outcome | None:
+        """What is known of an item without computing it."""
+        if isinstance(item, RequestError):
+            return item
+        return None if item.key is None else self._cache.get(item.key)
+
+    async def _wait(self, call: Call, missing: Sequence[tuple[int, Work]], deadline: Deadline) -> Sequence[int]:
+        """Wait until a call is complete; returns the positions whose result came with an equal item's."""
+        with self._lock:
+            joined = self._scheduler.submit(call, missing, call.submitted_s)
+            if not isinstance(joined, NotTaken):
+                self._workers.wake(len(missing))
+        if isinstance(joined, NotTaken):
+            raise self._refused(joined)
+        try:
+            async with deadline.enforce("batch"):
+                await call.done
+        finally:
+            if call.missing:
+                with self._lock:
+                    self._scheduler.cancel(call)
+        return joined
 
     def _check(self, deadline: Deadline) -> None:
         if self._is_closed:
             raise _stopped()
         deadline.check("batch")
 
-    def _refused(self, refusal: Refusal) -> RequestError:
-        self._observer.refused(refusal.reason)
-        return refusal.error
-
-    def _resolve(self, requests: Iterable[Request], failure: Callable[[], RequestError] | None) -> None:
-        """Requests are complete, or failed as a whole, each with an error of its own; from any thread."""
-        self._call(lambda: _resolve(requests, failure))
-
-    def _end(self, cause: WorkerDied | None) -> None:
-        """Let `run` end."""
-        self._call(lambda: _end(self._ended, cause))
-
-    def _call(self, function: Callable[[], None]) -> None:
-        """Run a function in the event loop, from any thread; before `run` nobody waits there."""
-        if self._loop is not None:
-            call_in(self._loop, function)
+    def _refused(self, problem: NotTaken) -> RequestError:
+        self._metrics.refused(problem.reason)
+        return problem.error
 
 
-def _resolve(requests: Iterable[Request], failure: Callable[[], RequestError] | None) -> None:
-    for call in requests:
-        if isinstance(call, Call) and not call.done.done():
-            call.failure = failure() if failure else None
-            call.done.set_result(None)
-
-
-def _end(ended: asyncio.Future[None], cause: WorkerDied | None) -> None:
-    if ended.done():
-        return
-    if cause is None:
-        ended.set_result(None)
-    else:
-        ended.set_exception(cause)
+def _item(item: Work | RequestError, outcome: Outcome) -> Item:
+    if isinstance(outcome, RequestError):
+        return outcome
+    return item if isinstance(item, RequestError) else item.payload
 
 
 def _stopped() -> Unavailable:

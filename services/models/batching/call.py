@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from services.common.errors import RequestError
+from services.common.reply import Timings
+from services.common.threadsafe import call_in
+from services.models.models import Item
 from services.models.scheduler.work import Request, Task
 
 Result = Any
@@ -25,25 +28,23 @@ class Call(Request):
     id: str
     """By which logs find it."""
     done: asyncio.Future[None]
-    """Resolved in the event loop, once nothing is missing or the request failed as a whole."""
-    results: list[Outcome]
+    """Resolved in its event loop once nothing is missing, or with why the request failed as a whole."""
+    outcomes: list[Outcome]
     """One per item, in order."""
-    failure: RequestError | None = None
-    """Why it failed as a whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batched:
-    """What came of the items of one `submit`."""
+class Computed:
+    """What came of a request's items."""
 
-    results: Sequence[Outcome]
-    """One per item, in order; an error for an item that failed alone."""
+    outcomes: Sequence[Outcome]
+    """One per item, in order; the error of an item that was wrong before stays its outcome."""
+    items: Sequence[Item]
+    """What each item was, or why it failed."""
     reused: Sequence[int]
-    """Positions whose result was kept from before or came with an equal item, ascending."""
-    queue_us: int = 0
-    """Time in which none of the items was computed. Unit: microseconds."""
-    compute_us: int = 0
-    """Time in which any of the items was. Unit: microseconds."""
+    """Positions that were not computed for this request, as their result was kept or came with an equal item's."""
+    timings: Timings
+    """Queue: time in which none of the items was computed; compute: in which any of them was."""
 
 
 def hand_out(task: Task, outcome: Outcome) -> None:
@@ -53,12 +54,34 @@ def hand_out(task: Task, outcome: Outcome) -> None:
     """
     for call, positions in task.waiters.items():
         for position in positions:
-            call.results[position] = _own(outcome)  # type: ignore[attr-defined]  # the shell's requests are its calls
+            call.outcomes[position] = _copied(outcome)  # type: ignore[attr-defined]  # the shell's requests are its calls
 
 
-def _own(outcome: Outcome) -> Outcome:
+def resolve(requests: Iterable[Request], failure: Callable[[], RequestError] | None = None) -> None:
+    """Tell calls of one event loop that they are complete, or failed as a whole; from any thread.
+
+    Args:
+        requests: the calls.
+        failure: makes an error for each.
+    """
+    calls = [request for request in requests if isinstance(request, Call)]
+    if calls:
+        call_in(calls[0].done.get_loop(), lambda: _resolve(calls, failure))
+
+
+def _resolve(calls: Iterable[Call], failure: Callable[[], RequestError] | None) -> None:
+    for call in calls:
+        if call.done.done():  # nobody waits any more
+            continue
+        if failure is None:
+            call.done.set_result(None)
+        else:
+            call.done.set_exception(failure())
+
+
+def _copied(outcome: Outcome) -> Outcome:
     if not isinstance(outcome, RequestError):
         return outcome
-    own = copy.copy(outcome)
-    own.__cause__ = outcome.__cause__
-    return own
+    copied = copy.copy(outcome)
+    copied.__cause__ = outcome.__cause__
+    return copied

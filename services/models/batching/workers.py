@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, InvalidStateError
 from queue import SimpleQueue
 from typing import Any
 
@@ -14,18 +15,15 @@ from services.common.telemetry.logs import get_logger
 from services.models.backend import ModelBackend
 from services.models.batching.bisection import Bisection, padded_tokens
 from services.models.batching.cache import ResultCache
-from services.models.batching.call import Call, Outcome, hand_out
-from services.models.batching.observer import BatchReport, Observer
+from services.models.batching.call import Call, Outcome, hand_out, resolve
+from services.models.batching.metrics import ModelMetrics
 from services.models.models import Tokens
 from services.models.scheduler.policy import Policy
 from services.models.scheduler.scheduler import Scheduler
 from services.models.scheduler.speed import Speed, SpeedModel
-from services.models.scheduler.work import Batch, Request, Task
+from services.models.scheduler.work import Batch, Task
 
 log = get_logger()
-
-Resolve = Callable[[Iterable[Request], Callable[[], RequestError] | None], None]
-"""Told of requests that are complete, or failed as a whole with an error that is made for each; on any thread."""
 
 
 class WorkerDied(IsolaneError):
@@ -39,10 +37,8 @@ class Workers:
         scheduler: what waits; `lock` guards it.
         backend: the model.
         cache: keeps results.
-        observer: told of batches.
+        metrics: of the model.
         policy: the tuned numbers.
-        resolve: see `Resolve`.
-        on_death: told why when a thread ends otherwise; called on that thread.
         clock: monotonic seconds.
     """
 
@@ -51,28 +47,25 @@ class Workers:
         scheduler: Scheduler,
         backend: ModelBackend,
         cache: ResultCache,
-        observer: Observer,
+        metrics: ModelMetrics,
         policy: Policy,
-        *,
-        resolve: Resolve,
-        on_death: Callable[[WorkerDied], None],
         clock: Clock,
     ) -> None:
         self.lock = threading.Lock()
+        self.ended: Future[None] = Future()
+        """Done when no more is to be computed, with why a thread has ended otherwise."""
         self._scheduler = scheduler
         self._backend = backend
         self._cache = cache
-        self._observer = observer
-        self._resolve = resolve
-        self._on_death = on_death
+        self._metrics = metrics
         self._clock = clock
-        self._replicas = max(1, backend.replicas)
-        self._is_whole_device = self._replicas == 1
+        replicas = max(1, backend.replicas)
+        self._is_whole_device = replicas == 1
         """Every batch has the device for itself."""
-        # What prepares a batch for a GPU meanwhile. On a CPU that takes no time, and what is taken later is fairer.
-        self._ahead = 0 if backend.model.device == "cpu" else 1
-        self._free = threading.Semaphore(self._replicas)
-        """Replicas that compute nothing."""
+        # One more prepares a batch for a GPU meanwhile. On a CPU that takes no time, and what is taken later is fairer.
+        self._number = replicas if backend.model.device == "cpu" else replicas + 1
+        self._replicas = threading.Semaphore(replicas)
+        """Those that compute nothing."""
         self._bisection = Bisection(backend, self._learn_memory_full)
         self._model = SpeedModel(policy)
         self._learning = threading.Lock()
@@ -81,8 +74,6 @@ class Workers:
         """Threads that wait in the queue below and are not woken yet."""
         # One futex: to wake a thread through it and the loop again takes 58 us, through a Condition 76 (measured).
         self._wakes: SimpleQueue[None] = SimpleQueue()
-        self._since_s: dict[int, float] = {}
-        """When the threads that have a batch began to prepare or to compute it."""
         self._is_over = False
 
     @property
@@ -92,7 +83,7 @@ class Workers:
 
     def start(self) -> None:
         """Begin to take batches."""
-        for number in range(self._replicas + self._ahead):
+        for number in range(self._number):
             # Daemons: a batch that never ends must not hold the process.
             threading.Thread(target=self._run, name=f"batches-{number}", daemon=True).start()
 
@@ -100,20 +91,28 @@ class Workers:
         """Begin no more batches."""
         with self.lock:
             self._is_over = True
-        self.wake(self._replicas + self._ahead)
+            self.wake(self._number)
 
     def wake(self, tasks: int) -> None:
-        """So many tasks may have begun to wait."""
-        with self.lock:
-            woken = min(self._idle, tasks)
-            self._idle -= woken
+        """So many tasks may have begun to wait; to be called under the lock."""
+        woken = min(self._idle, tasks)
+        self._idle -= woken
         for _ in range(woken):
             self._wakes.put(None)
 
+    def end(self, cause: WorkerDied | None = None) -> None:
+        """Nothing more is to be computed, or can be; the first to say so counts."""
+        with contextlib.suppress(InvalidStateError):
+            if cause is None:
+                self.ended.set_result(None)
+            else:
+                self.ended.set_exception(cause)
+
     def check(self, stall_s: float) -> None:
         """Raise WorkerDied when a batch has been prepared or computed for so long that it will never end."""
-        oldest_s = min(self._since_s.copy().values(), default=None)
-        if oldest_s is not None and self._clock() - oldest_s > stall_s:
+        with self.lock:
+            oldest_s = self._scheduler.oldest_s
+        if self._clock() - oldest_s > stall_s:
             raise WorkerDied(f"{self._backend.model.id}: a batch has not ended in {stall_s:.0f} s")
 
     def warm_up(self, batches: Iterable[Sequence[Tokens]]) -> None:
@@ -145,15 +144,11 @@ class Workers:
     def _run(self) -> None:
         try:
             while (batch := self._next()) is not None:
-                self._since_s[threading.get_ident()] = self._clock()
-                try:
-                    self._compute(batch)
-                finally:
-                    del self._since_s[threading.get_ident()]
+                self._compute(batch)
         except BaseException as exc:  # noqa: BLE001 - whatever ends a thread ends the process
             died = WorkerDied(f"{self._backend.model.id}: a thread that computes has ended")
             died.__cause__ = exc
-            self._on_death(died)
+            self.end(died)
 
     def _next(self) -> Batch | None:
         """The next batch; waits for it, and gives None at the end."""
@@ -161,11 +156,8 @@ class Workers:
             with self.lock:
                 if self._is_over:
                     return None
-                now_s = self._clock()
-                batch = self._scheduler.take(now_s)
-                if batch.tasks and not self._ahead:
-                    self._scheduler.begin(batch, now_s)
-                elif not batch.tasks:
+                batch = self._scheduler.take(self._clock())
+                if not batch.tasks:
                     self._idle += 1
             self._tell_late(batch)
             if batch.tasks:
@@ -174,33 +166,26 @@ class Workers:
 
     def _compute(self, batch: Batch) -> None:
         """Prepare while others compute, compute, tell those who wait."""
-        tasks = batch.tasks
-        prepared = self._bisection.prepare(_items(tasks))
-        with self._replica(batch):
-            if not batch.tasks:
-                return
-            if len(batch.tasks) != len(tasks):
-                prepared = None
-            alone = self._is_whole_device or batch.is_only
-            started_s = self._clock()
-            outcomes = self._bisection.compute(_items(batch.tasks), prepared, alone=alone)
-            seconds = self._clock() - started_s
-        ids = _failed_ids(batch.tasks, outcomes)
-        self._finish(batch, outcomes)
-        self._report(batch.tasks, outcomes, ids, seconds, alone=alone)
-
-    @contextlib.contextmanager
-    def _replica(self, batch: Batch) -> Iterator[None]:
-        """One of the replicas for the body, in which the batch is computed."""
-        if not self._ahead:
-            yield
-            return
-        with self._free:
+        items = _items(batch.tasks)
+        prepared = self._bisection.prepare(items)
+        with self._replicas:
             with self.lock:
                 self._scheduler.begin(batch, self._clock())
             self._tell_late(batch)
-            self._since_s[threading.get_ident()] = self._clock()
-            yield
+            if not batch.tasks:
+                return
+            if len(batch.tasks) != len(items):
+                items, prepared = _items(batch.tasks), None
+            alone = self._is_whole_device or batch.is_only
+            started_s = self._clock()
+            outcomes = self._bisection.compute(items, prepared, alone=alone)
+            seconds = self._clock() - started_s
+        has_failed = self._log_failed(batch.tasks, outcomes)
+        self._finish(batch, outcomes)
+        padded = padded_tokens(items)
+        if not has_failed and alone is self._is_whole_device:
+            self._learn(padded, len(items), seconds)
+        self._metrics.batch(tokens=batch.cost, padded_tokens=padded, seconds=seconds)
 
     def _finish(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         """Keep the outcomes, and hand them to those who wait."""
@@ -211,41 +196,27 @@ class Workers:
             complete = self._scheduler.finish(batch, self._clock())
             for task, outcome in zip(batch.tasks, outcomes, strict=True):
                 hand_out(task, outcome)
-        if complete:
-            self._resolve(complete, None)
+        resolve(complete)
 
     def _tell_late(self, batch: Batch) -> None:
-        if batch.late:
-            self._resolve(batch.late, _late)
-            batch.late = []
+        resolve(batch.late, _late)
+        batch.late = []
 
-    def _report(
-        self, tasks: Sequence[Task], outcomes: Sequence[Outcome], ids: Sequence[str], seconds: float, *, alone: bool
-    ) -> None:
-        items = _items(tasks)
-        padded = padded_tokens(items)
-        failures = [outcome for outcome in outcomes if isinstance(outcome, RequestError)]
-        if failures:
-            # One line for a batch: with a broken model every item fails for the same reason.
+    def _log_failed(self, tasks: Sequence[Task], outcomes: Sequence[Outcome]) -> bool:
+        """Whether items failed; one line for a batch, as with a broken model every item fails for the same reason."""
+        failed = {task: it for task, it in zip(tasks, outcomes, strict=True) if isinstance(it, RequestError)}
+        if failed:
+            with self.lock:
+                ids = sorted({call.id for task in failed for call in task.waiters if isinstance(call, Call)})
             log.error(
                 "items_failed",
                 model=self._backend.model.id,
-                number=len(failures),
-                of=len(items),
+                number=len(failed),
+                of=len(tasks),
                 request_ids=ids,
-                exc_info=failures[0].__cause__,
+                exc_info=next(iter(failed.values())).__cause__,
             )
-        elif alone is self._is_whole_device:
-            self._learn(padded, len(items), seconds)
-        self._observer.batch(
-            BatchReport(
-                items=len(items),
-                tokens=sum(len(item.ids) for item in items),
-                padded_tokens=padded,
-                seconds=seconds,
-                failed=len(failures),
-            )
-        )
+        return bool(failed)
 
     def _learn(self, padded: int, items: int, seconds: float) -> None:
         with self._learning:
@@ -260,12 +231,6 @@ class Workers:
 
 def _items(tasks: Iterable[Task]) -> list[Tokens]:
     return [task.work.payload for task in tasks]
-
-
-def _failed_ids(tasks: Iterable[Task], outcomes: Iterable[Outcome]) -> list[str]:
-    """The requests whose items failed."""
-    failed = (task for task, outcome in zip(tasks, outcomes, strict=True) if isinstance(outcome, RequestError))
-    return sorted({call.id for task in failed for call in task.waiters if isinstance(call, Call)})
 
 
 def _late() -> DeadlineExceeded:

@@ -24,8 +24,8 @@ from services.common.reply import Backlog
 from services.common.telemetry.logs import get_logger
 from services.models.backend import ModelBackend
 from services.models.batching.cache import ResultCache
+from services.models.batching.metrics import ModelMetrics, engine_metrics
 from services.models.engine.loaded_model import LoadedModel
-from services.models.engine.metrics import engine_metrics
 from services.models.engine.threads import FairThreads
 from services.models.models import ModelInfo, Tokens
 from services.models.settings import ModelServerSettings, ModelSettings
@@ -59,7 +59,8 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
         self._configured = models
         self._load = load
         self._metrics = engine_metrics(settings.service)
-        self._cache = self._metrics.cache.cache = ResultCache(settings.cache_bytes)
+        self._cache = ResultCache(settings.cache_bytes)
+        self._metrics.follow(self._cache)
         self._models: dict[str, LoadedModel[BackendT]] = {}
         self._running: asyncio.TaskGroup | None = None
         self._changing = asyncio.Lock()
@@ -239,7 +240,7 @@ class ModelEngine(ABC, Generic[BackendT, ModelT]):
 
     def _warm(self, backend: BackendT) -> LoadedModel[BackendT]:
         """A loaded model that has computed already."""
-        metrics = self._metrics.of(backend.model.id)
+        metrics = ModelMetrics(self._metrics, backend.model.id)
         try:
             loaded = LoadedModel(backend, self._common, cache=self._cache, metrics=metrics, threads=self._threads)
             loaded.warm_up(partial(self._example, backend))

@@ -7,7 +7,7 @@ import hashlib
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import pairwise, product
 from typing import Generic, TypeVar
 
@@ -18,8 +18,8 @@ from services.common.reply import Backlog
 from services.models.backend import ModelBackend
 from services.models.batching.batcher import Batcher
 from services.models.batching.cache import ResultCache
-from services.models.batching.call import Result
-from services.models.engine.metrics import ModelMetrics
+from services.models.batching.call import Computed
+from services.models.batching.metrics import ModelMetrics
 from services.models.engine.threads import FairThreads
 from services.models.models import Item, ModelInfo, Tokens
 from services.models.scheduler.work import Work
@@ -46,28 +46,6 @@ _WARM_UP_WORDS = (6, 30, 120)
 _WARM_UP_ITEMS = (1, 4, 16, 64)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tokenized:
-    """A request's items, and how long it took to make them."""
-
-    items: list[Ready]
-    tokenize_us: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Computed:
-    """What came of a request's items."""
-
-    outcomes: Sequence[Result | RequestError]
-    """One per item, in order; the error of an item that was wrong before stays its outcome."""
-    items: Sequence[Item]
-    """What each item was, or why it failed."""
-    reused: Sequence[int]
-    """Positions that were not computed for this request, ascending."""
-    queue_us: int
-    compute_us: int
-
-
 class LoadedModel(Generic[BackendT]):
     """A loaded model behind its batcher; `run` it supervised.
 
@@ -89,7 +67,7 @@ class LoadedModel(Generic[BackendT]):
         threads: FairThreads,
     ) -> None:
         self.backend = backend
-        self.metrics = metrics
+        self._metrics = metrics
         self._cache = cache
         self._threads = threads
         self._is_per_client = settings.cache_scope == "client"
@@ -100,7 +78,7 @@ class LoadedModel(Generic[BackendT]):
             max_batch_tokens=settings.max_batch_tokens,
             max_queued_tokens=settings.max_queued_tokens,
             cache=cache,
-            observer=metrics,
+            metrics=metrics,
         )
         metrics.follow(lambda: self._batcher.backlog().queued_cost)
 
@@ -118,9 +96,19 @@ class LoadedModel(Generic[BackendT]):
         """Predicted time of one batch of 1,000 tokens in eight items. Unit: seconds."""
         return self._batcher.speed.seconds(tokens=1000, items=8)
 
+    async def compute(
+        self, sizes: Sequence[int], make: Callable[[], list[Item]], caller: Caller, deadline: Deadline
+    ) -> Computed:
+        """Tokenise texts and compute the items that can be; see `tokenize` and `Batcher.submit`."""
+        started_s = time.monotonic()
+        items = await self.tokenize(sizes, make, caller, deadline)
+        tokenize_us = round((time.monotonic() - started_s) * 1e6)
+        computed = await self._batcher.submit(items, caller, deadline)
+        return replace(computed, timings=replace(computed.timings, tokenize_us=tokenize_us))
+
     async def tokenize(
         self, sizes: Sequence[int], make: Callable[[], list[Item]], caller: Caller, deadline: Deadline
-    ) -> Tokenized:
+    ) -> list[Ready]:
         """Turn texts into work on a thread, unless they would be refused anyway.
 
         Args:
@@ -132,32 +120,13 @@ class LoadedModel(Generic[BackendT]):
         Raises:
             Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `Batcher.reserve`.
         """
-        started_s = time.monotonic()
         size = sum(sizes)
         least = self._least_cost(sizes) if size > _COUNTED_BYTES else 0
         with self._batcher.reserve(least, caller, deadline) if least else contextlib.nullcontext():
             work_bytes = size + _PER_TEXT_BYTES * len(sizes)
             items = await self._threads.run(lambda: self._work(make, caller), caller=caller, size=work_bytes)
         self._learn(size, items)
-        return Tokenized(items=items, tokenize_us=round((time.monotonic() - started_s) * 1e6))
-
-    async def compute(self, ready: Sequence[Ready], caller: Caller, deadline: Deadline) -> Computed:
-        """Compute the items that can be; raises as `Batcher.submit` does."""
-        places = [place for place, item in enumerate(ready) if isinstance(item, Work)]
-        batched = await self._batcher.submit([w for w in ready if isinstance(w, Work)], caller, deadline)
-        outcomes: list[Result | RequestError] = list(ready)
-        for place, result in zip(places, batched.results, strict=True):
-            outcomes[place] = result
-        items = [_item(work, outcome) for work, outcome in zip(ready, outcomes, strict=True)]
-        reused = [places[at] for at in batched.reused]
-        self.metrics.count(items, reused)
-        return Computed(
-            outcomes=outcomes,
-            items=items,
-            reused=reused,
-            queue_us=batched.queue_us,
-            compute_us=batched.compute_us,
-        )
+        return items
 
     def warm_up(self, example: Callable[[int], Tokens]) -> None:
         """Compute batches of several shapes, so that the first request is as fast as the second; blocking.
@@ -174,7 +143,7 @@ class LoadedModel(Generic[BackendT]):
     async def unload(self) -> None:
         """Finish what is there, and free the model."""
         await self._batcher.drain()
-        self.metrics.forget()
+        self._metrics.forget()
         self._cache.drop_prefix(self._salt)
         self.backend.close()
 
@@ -195,12 +164,6 @@ class LoadedModel(Generic[BackendT]):
         if tokens := sum(item.cost + item.payload.dropped for item in items if isinstance(item, Work)):
             ratio = min(_MOST_BYTES_PER_TOKEN, max(_LEAST_BYTES_PER_TOKEN, size / tokens))
             self._bytes_per_token += _DECAY * (ratio - self._bytes_per_token)
-
-
-def _item(work: Ready, outcome: Result | RequestError) -> Item:
-    if isinstance(work, RequestError):
-        return work
-    return outcome if isinstance(outcome, RequestError) else work.payload
 
 
 def _digest(data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Threads for short blocking work, whose turns callers take one after the other."""
+"""Threads for short blocking work, which callers take in turn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from services.common.caller import Caller
-from services.common.turns import FairTurns
+from services.common.fair_semaphore import FairSemaphore
 
 ResultT = TypeVar("ResultT")
 
@@ -28,8 +28,8 @@ class FairThreads:
     """
 
     def __init__(self, number: int, name: str) -> None:
-        self._usual = FairTurns(number), ThreadPoolExecutor(number, thread_name_prefix=name)
-        self._long = FairTurns(1), ThreadPoolExecutor(1, thread_name_prefix=f"{name}-long")
+        self._usual = FairSemaphore(number), ThreadPoolExecutor(number, thread_name_prefix=name)
+        self._long = FairSemaphore(1), ThreadPoolExecutor(1, thread_name_prefix=f"{name}-long")
 
     async def run(self, function: Callable[[], ResultT], *, caller: Caller, size: int) -> ResultT:
         """Call a function on a thread, or at once when it is short and nobody waits.
@@ -41,8 +41,8 @@ class FairThreads:
         """
         if size <= _SHORT_BYTES and not self._usual[0].is_waiting:
             return function()
-        turns, pool = self._long if size > _LONG_BYTES else self._usual
-        async with turns.turn(caller.origin, caller.client):
+        semaphore, pool = self._long if size > _LONG_BYTES else self._usual
+        async with semaphore.hold(caller):
             return await asyncio.get_running_loop().run_in_executor(pool, function)
 
     def close(self) -> None:

@@ -34,6 +34,10 @@ class Policy:
     bulk_room: float = 0.5
     """Part of the queue that bulk work may fill; the rest is for interactive work alone. At 1.0 that gets 9 % of its
     requests of an eighth of the queue."""
+    most_idle: int = 4096
+    """Clients without work, of each class, whose virtual time is remembered, of some 1 KB each: who is forgotten owes
+    nothing. With 0 a client beside one that comes and goes among names that come once gets 37 % in place of 41, with
+    256 as much as with 65,536."""
 
     # Batches
     overhead: float = 0.01
@@ -56,9 +60,13 @@ class Policy:
     padding_overhead: float = 0.5
     """Part of a batch's fixed cost that may go into padding to save that batch; not all, as the estimate is rough. On a
     GPU 32 x 4 get 45 % of its tokens, without padding 8 %; 32 clients 32 %, at 1.0 29."""
+    memory_near: float = 0.8
+    """Part of a limit that the device's memory set which a batch must have for it to grow: small ones say nothing. On a
+    GPU whose memory stays short a short text's p99 is 15 ms, at 0 27; at 0.95 requests of 4,096 tokens have a median of
+    36 ms in place of 29, as the limit stays low."""
     memory_regrowth: float = 1.05
-    """A limit that the device's memory set grows by 5 % with each batch that nearly reaches it, and is twice as large
-    after 15: who took the memory may have gone. After 1 s of 5 a GPU gives 41 % of its tokens, 31 % if none grew."""
+    """Such a limit grows by 5 % with each batch that nearly reaches it, and is twice as large after 15: who took the
+    memory may have gone. After 1 s of 5 a GPU gives 41 % of its tokens, 31 % if none grew."""
 
     # Time
     margin: float = 2.0

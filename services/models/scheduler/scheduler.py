@@ -11,7 +11,7 @@ from services.models.scheduler.admission import Admission
 from services.models.scheduler.lines import Lines
 from services.models.scheduler.policy import Policy
 from services.models.scheduler.speed import Speed
-from services.models.scheduler.work import Batch, Refusal, Request, Task, Work
+from services.models.scheduler.work import Batch, NotTaken, Request, Task, Work
 
 
 class Scheduler:
@@ -37,27 +37,29 @@ class Scheduler:
         self._lines = Lines(policy)
         self._admission = Admission(policy, self._lines, most=most_queued, seconds=self._seconds)
         self._joinable: dict[bytes, Task] = {}
-        """Queued and running tasks by key."""
-        self._running: set[Batch] = set()
-        self._running_cost = 0
+        """Queued and taken tasks by key."""
+        self._taken: set[Batch] = set()
+        """Batches that are computed, or prepared for it."""
+        self._taken_cost = 0
         self._learned_s = -math.inf
         self._last_client: tuple[str, str] | None = None
-        """By origin and client."""
+        """By its identity."""
         self._contended_until_s = -math.inf
-        self._is_contended = False
-        """Several clients send work."""
+        """Several clients send work until then."""
+        self._longest_s = policy.longest_s
+        """Of a batch, as long as its fixed cost allows."""
         self._use(self._speed)
 
-    def refusal(self, cost: int, caller: Caller, deadline_s: float, now_s: float) -> Refusal | None:
+    def problem(self, cost: int, caller: Caller, deadline_s: float, now_s: float) -> NotTaken | None:
         """Why `cost` more tokens of a caller would not be taken; None when they would, and when there are none."""
         if not cost:
             return None
-        return self._admission.refusal(
+        return self._admission.problem(
             cost,
             caller,
             left_s=deadline_s - now_s,
             now_s=now_s,
-            running=self._running_cost,
+            taken=self._taken_cost,
             idle_doubt=self._doubt_factor(now_s),
         )
 
@@ -65,7 +67,7 @@ class Scheduler:
         """Count tokens as waiting that are about to be submitted; as many fewer with a negative number."""
         self._lines.expect(caller, cost)
 
-    def submit(self, request: Request, works: Sequence[tuple[int, Work]], now_s: float) -> list[int] | Refusal:
+    def submit(self, request: Request, works: Sequence[tuple[int, Work]], now_s: float) -> list[int] | NotTaken:
         """Queue what is not on its way already, or nothing.
 
         Args:
@@ -78,63 +80,66 @@ class Scheduler:
         """
         fresh: dict[bytes, Task] = {}
         places: list[tuple[int, Task]] = []
-        queued: list[Task] = []
         joined: list[int] = []
+        cost = 0
         for position, work in works:
             task = None if work.key is None else self._joinable.get(work.key) or fresh.get(work.key)
-            if task is None:
+            if task is not None:
+                joined.append(position)
+            else:
                 task = Task(work=work)
-                queued.append(task)
+                cost += work.cost
                 if work.key is not None:
                     fresh[work.key] = task
-            else:
-                joined.append(position)
             places.append((position, task))
-        cost = sum(task.cost for task in queued)
-        if (refusal := self.refusal(cost, request.caller, request.deadline_s, now_s)) is not None:
-            return refusal
+        if (problem := self.problem(cost, request.caller, request.deadline_s, now_s)) is not None:
+            return problem
         self._note_client(request.caller, now_s)
         self._joinable.update(fresh)
         for position, task in places:
             self._wait(request, task, position, now_s)
+        self._lines.add([task for task in request.tasks if task.batch is None], request)
         return joined
 
     def take(self, now_s: float) -> Batch:
         """The next batch; without tasks when nothing waits that anybody could still use."""
-        self._is_contended = now_s < self._contended_until_s
-        self._limits = self._contended if self._is_contended else self._alone
-        batch = Batch(tasks=[])
+        policy, is_contended = self._policy, now_s < self._contended_until_s
+        longest_s = policy.longest_contended_s if is_contended else policy.longest_s
+        if longest_s != self._longest_s:
+            self._longest_s = longest_s
+            self._use(self._speed)
+        batch = Batch(since_s=now_s)
         while self._lines.is_waiting and not batch.tasks:
             batch.tasks = self._lines.take(self._limits)
             for task in batch.tasks:
                 task.batch = batch
             self._drop_late(batch, now_s)
         if batch.tasks:
-            self._running.add(batch)
-            self._running_cost += batch.cost
+            self._taken.add(batch)
+            self._taken_cost += batch.cost
         return batch
 
     def begin(self, batch: Batch, now_s: float) -> None:
         """A batch is computed from now on: what nobody wants any more leaves it before."""
-        before = batch.cost
+        self._taken_cost -= batch.cost
         self._drop_late(batch, now_s)
-        self._running_cost -= before - batch.cost
-        batch.has_begun = True
+        self._taken_cost += batch.cost
+        batch.has_begun, batch.since_s = True, now_s
         batch.requests = {request for task in batch.tasks for request in task.waiters}
         for request in batch.requests:
             request.begin(now_s)
         if not batch.tasks:
-            self._running.discard(batch)
-        batch.is_only = len(self._running) == 1 and not self._lines.is_waiting
+            self._taken.discard(batch)
+        batch.is_only = len(self._taken) == 1 and not self._lines.is_waiting
 
     def finish(self, batch: Batch, now_s: float) -> list[Request]:
         """A batch is computed; returns the requests of which nothing is missing now."""
         complete = []
-        self._running.discard(batch)
+        self._taken.discard(batch)
         for request in batch.requests:
             request.end(now_s)
+        self._taken_cost -= batch.cost
         for task in batch.tasks:
-            self._running_cost -= task.cost
             self._forget_key(task)
             for request, positions in task.waiters.items():
                 request.missing -= len(positions)
@@ -167,7 +172,7 @@ class Scheduler:
         """
         if speed is not None:
             self._learned_s = now_s
-        if self._most_batched < self._most_ever and padded_tokens > 0.8 * self._most_batched:
+        if self._most_batched < self._most_ever and padded_tokens > self._policy.memory_near * self._most_batched:
             grown = math.ceil(self._most_batched * self._policy.memory_regrowth)
             self._most_batched, speed = min(self._most_ever, grown), speed or self._speed
         if speed is not None:
@@ -181,8 +186,13 @@ class Scheduler:
 
     def backlog(self) -> Backlog:
         """Work that waits, and how long it and the work in progress will take."""
-        cost = self._lines.cost + self._running_cost
+        cost = self._lines.cost + self._taken_cost
         return Backlog(queued_cost=self._lines.cost, predicted_wait_s=self._seconds(cost) if cost else 0.0)
+
+    @property
+    def oldest_s(self) -> float:
+        """When the batch that has taken longest was taken, or begun; infinite when there is none."""
+        return min((batch.since_s for batch in self._taken), default=math.inf)
 
     @property
     def is_waiting(self) -> bool:
@@ -191,17 +201,17 @@ class Scheduler:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing waits, is expected or is computed."""
-        return not (self._lines.is_waiting or self._lines.cost or self._running)
+        """Whether nothing waits, is expected or is taken."""
+        return not (self._lines.is_waiting or self._lines.cost or self._taken)
 
     def drop_all(self) -> set[Request]:
         """Forget everything; returns the requests that waited."""
-        tasks = [*self._lines.drop_all(), *(task for batch in self._running for task in batch.tasks)]
+        tasks = [*self._lines.drop_all(), *(task for batch in self._taken for task in batch.tasks)]
         self._joinable.clear()
         return {request for task in tasks for request in task.waiters}
 
     def _wait(self, request: Request, task: Task, position: int, now_s: float) -> None:
-        """Let a request wait for a task: in its own client's line too, where the task is queued."""
+        """Let a request wait for a task."""
         request.missing += 1
         if (positions := task.waiters.get(request)) is not None:
             positions.append(position)
@@ -209,10 +219,8 @@ class Scheduler:
         task.waiters[request] = [position]
         request.tasks.append(task)
         request.missing_cost += task.cost
-        if task.batch is None:
-            self._lines.add(task, request)
-        elif task.batch.has_begun and request not in task.batch.requests:
-            task.batch.requests.add(request)
+        if (batch := task.batch) is not None and batch.has_begun and request not in batch.requests:
+            batch.requests.add(request)
             request.begin(now_s)
 
     def _drop_late(self, batch: Batch, now_s: float) -> None:
@@ -225,16 +233,16 @@ class Scheduler:
             if not task.waiters:
                 self._forget_key(task)
         batch.tasks = [task for task in batch.tasks if task.waiters]
+        batch.cost = sum(task.cost for task in batch.tasks)
 
     def _cannot_be_in_time(self, request: Request, now_s: float) -> bool:
         left_s = request.deadline_s - now_s
         return left_s <= 0 or self._seconds(request.missing_cost) > self._doubt_factor(now_s) * left_s
 
     def _note_client(self, caller: Caller, now_s: float) -> None:
-        client = (caller.origin, caller.client)
-        if self._last_client not in {None, client}:
+        last, self._last_client = self._last_client, caller.identity
+        if last is not None and last != self._last_client:
             self._contended_until_s = now_s + self._policy.contended_s
-        self._last_client = client
 
     def _forget_key(self, task: Task) -> None:
         """Nobody may join the task any more."""
@@ -251,10 +259,8 @@ class Scheduler:
         return self._speed.seconds_of(tokens, batch=self._limits.own) / self._replicas
 
     def _use(self, speed: Speed) -> None:
+        """Make batches as large as this speed, and what fits into memory, let them be."""
         self._speed = speed
-        policy, most = self._policy, self._most_batched
-        self._alone = speed.limits(policy, longest_s=policy.longest_s, most=most)
-        self._contended = speed.limits(policy, longest_s=policy.longest_contended_s, most=most)
-        self._limits = self._contended if self._is_contended else self._alone
+        self._limits = speed.limits(self._policy, longest_s=self._longest_s, most=self._most_batched)
         quantum = max(self._limits.fill, self._replicas * speed.tokens_in(self._policy.quantum_s))
         self._lines.set_quantum(min(self._most_batched, quantum))

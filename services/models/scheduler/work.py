@@ -1,4 +1,4 @@
-"""What the scheduler is given and gives: requests, their items, batches, refusals."""
+"""What the scheduler is given and gives: requests, their items, batches."""
 
 from __future__ import annotations
 
@@ -80,9 +80,13 @@ class Task:
 class Batch:
     """Tasks that are computed together."""
 
-    tasks: list[Task]
+    tasks: list[Task] = field(default_factory=list)
+    cost: int = 0
+    """Tokens of these, without padding."""
     late: list[Request] = field(default_factory=list)
     """Requests whose deadline is over or cannot be met, found while the batch was put together; they are forgotten."""
+    since_s: float = 0.0
+    """When it was taken, and from its begin on when that was."""
     has_begun: bool = False
     """It is computed, or was."""
     requests: set[Request] = field(default_factory=set)
@@ -90,14 +94,9 @@ class Batch:
     is_only: bool = False
     """Nothing else waits or is computed."""
 
-    @property
-    def cost(self) -> int:
-        """Tokens, without padding."""
-        return sum(task.cost for task in self.tasks)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class NotTaken:
     """Why a request is not taken."""
 
     reason: str

@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - gRPC names the methods of a servicer
 """Upstreams that die, clients that leave or dawdle, and the end of the process."""
 
 from __future__ import annotations
@@ -13,29 +12,21 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import TracebackType
 from typing import Any
 
 import httpx
 import pytest
-from isolane.embedding.v1 import embedding_service_pb2 as pb
-from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
 
 from services.common import call
-from services.common.lifecycle import ServiceApp
-from services.common.server.joint import split_at_the_edge
-from services.common.server.server import Registration
-from services.common.testing.servers import running
-from services.embedding.settings import EmbeddingSettings
+from tests.integration.scripted_embedding import Context, ScriptedEmbedding, serving
 
 pytestmark = pytest.mark.integration
 
 MODEL = "all-MiniLM-L6-v2"
 BODY = {"model": MODEL, "input": "a"}
-NAME = pb.DESCRIPTOR.services_by_name["EmbeddingService"].full_name
 
 
-class Slow(pb_grpc.EmbeddingServiceServicer):
+class Slow(ScriptedEmbedding):
     """Answers only when a test says so, and remembers what became of its calls."""
 
     def __init__(self) -> None:
@@ -44,7 +35,7 @@ class Slow(pb_grpc.EmbeddingServiceServicer):
         self.cancelled = asyncio.Event()
         self.deadlines_s: list[float] = []
 
-    async def Embed(self, request: pb.EmbedRequest, context: Any) -> pb.EmbedResponse:
+    async def before_answer(self, context: Context) -> None:
         self.deadlines_s.append(call.deadline().remaining_s())
         self.begun.set()
         try:
@@ -52,25 +43,8 @@ class Slow(pb_grpc.EmbeddingServiceServicer):
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
-        vectors = pb.Vectors(data=b"\x00" * 4, vector_type=pb.VECTOR_TYPE_FLOAT32, rows=1, dimensions=1)
-        reply = pb.EmbedResponse(vectors=vectors)
-        reply.items.add(outcome=1)
-        return reply
 
-    EmbedMany = split_at_the_edge
-
-    async def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:
-        raise NotImplementedError
-
-    async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
-        raise NotImplementedError
-
-    async def __aenter__(self) -> Slow:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.release.set()
 
 
@@ -78,9 +52,7 @@ class Slow(pb_grpc.EmbeddingServiceServicer):
 async def slow_gateway(launch: Any, **settings: str) -> AsyncIterator[tuple[Slow, Any]]:
     """A gateway in front of a slow embedding service."""
     slow = Slow()
-    registration = Registration(name=NAME, servicer=slow, add=pb_grpc.add_EmbeddingServiceServicer_to_server)
-    own = EmbeddingSettings(port=0, metrics_port=0, drain_s=1.0)
-    async with running(ServiceApp(registrations=[registration], engine=slow), own) as port:
+    async with serving(slow, drain_s=1.0) as port:
         upstream = {"ISOLANE_GATEWAY_UPSTREAMS__EMBEDDING": f"127.0.0.1:{port}"}
         gateway = await asyncio.to_thread(launch, "gateway", ISOLANE_GATEWAY_PORT="0", **upstream, **settings)
         async with httpx.AsyncClient() as client:

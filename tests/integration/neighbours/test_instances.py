@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - gRPC names the methods of a servicer
 """What the gateway remembers of instances, with a neighbour who makes it remember the wrong things."""
 
 from __future__ import annotations
@@ -6,76 +5,44 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Self
 
 import pytest
-from grpc import StatusCode, aio
-from isolane.embedding.v1 import embedding_service_pb2 as pb
-from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
+from grpc import StatusCode
 
 from services.common import caller
 from services.common.errors import DeadlineTooShort, Overloaded, RequestError
-from services.common.lifecycle import ServiceApp
-from services.common.server.joint import split_at_the_edge
-from services.common.server.server import Registration
-from services.common.testing.servers import running
-from services.embedding.settings import EmbeddingSettings
 from tests.integration.launching import Running
 from tests.integration.neighbours.kit import ask, assert_served, until_served
+from tests.integration.scripted_embedding import Context, ScriptedEmbedding, serving
 
 pytestmark = pytest.mark.integration
 
-NAME = pb.DESCRIPTOR.services_by_name["EmbeddingService"].full_name
 Answer = Callable[[], RequestError | StatusCode | None]
 
 
-class Scripted(pb_grpc.EmbeddingServiceServicer):
-    """An instance that answers each client as a test says: in our words, with a bare status, or with a vector."""
+class Scripted(ScriptedEmbedding):
+    """Answers each client as a test says: in our words, with a bare status, or with a vector."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
         self.delay_s = 0.0
 
-    async def Embed(self, request: pb.EmbedRequest, context: aio.ServicerContext[Any, Any]) -> pb.EmbedResponse:
+    async def before_answer(self, context: Context) -> None:
         await asyncio.sleep(self.delay_s)
         answer = self.answers.get(caller.current.get().client, lambda: None)()
         if isinstance(answer, RequestError):
             raise answer
         if answer is not None:
             await context.abort(answer, "bare")
-        vectors = pb.Vectors(data=b"\x00" * 4, vector_type=pb.VECTOR_TYPE_FLOAT32, rows=1, dimensions=1)
-        reply = pb.EmbedResponse(vectors=vectors)
-        reply.items.add(outcome=1)
-        return reply
-
-    EmbedMany = split_at_the_edge
-
-    async def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:
-        raise NotImplementedError
-
-    async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
-        raise NotImplementedError
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Nothing to free."""
 
 
 @asynccontextmanager
 async def gateway_before(before: Callable[..., Running], *instances: Scripted) -> AsyncIterator[int]:
     """Port of a gateway that knows these instances."""
     async with AsyncExitStack() as stack:
-        addresses = []
-        for instance in instances:
-            registration = Registration(
-                name=NAME, servicer=instance, add=pb_grpc.add_EmbeddingServiceServicer_to_server
-            )
-            app = ServiceApp(registrations=[registration], engine=instance)
-            settings = EmbeddingSettings(port=0, metrics_port=0, drain_s=0.1)
-            addresses.append(f"127.0.0.1:{await stack.enter_async_context(running(app, settings))}")
-        gateway = await asyncio.to_thread(before, {}, upstreams__embedding=",".join(addresses))
+        ports = [await stack.enter_async_context(serving(instance, drain_s=0.1)) for instance in instances]
+        upstreams = ",".join(f"127.0.0.1:{port}" for port in ports)
+        gateway = await asyncio.to_thread(before, {}, upstreams__embedding=upstreams)
         await until_served(gateway.port)
         yield gateway.port
 

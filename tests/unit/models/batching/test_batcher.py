@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import random
 import threading
 import time
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
 from services.common.caller import ANYONE, Caller, Priority
 from services.common.deadline import Deadline
@@ -30,16 +32,30 @@ from services.common.testing.logs import captured_logs
 from services.common.testing.waiting import eventually
 from services.models.batching.batcher import Batcher
 from services.models.batching.cache import ResultCache
-from services.models.batching.call import Batched
+from services.models.batching.call import Computed
+from services.models.batching.metrics import ModelMetrics, engine_metrics
 from services.models.batching.workers import WorkerDied
 from services.models.models import Tokens
 from services.models.scheduler.packing import Limits
 from services.models.scheduler.speed import Speed
 from services.models.scheduler.work import Work
-from services.models.testing import DoublingModel, Observed, work
+from services.models.testing import DoublingModel, work
 
 ALICE, BOB = Caller(client="alice"), Caller(client="bob")
 BULK = Caller(client="alice", priority=Priority.BULK)
+
+
+class Counted:
+    """A model's metrics, and what they say."""
+
+    numbers = itertools.count()
+
+    def __init__(self) -> None:
+        self.model = f"doubling {next(self.numbers)}"
+        self.metrics = ModelMetrics(engine_metrics("batcher"), self.model)
+
+    def value(self, name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(f"isolane_batcher_{name}", {"model": self.model, **labels}) or 0.0
 
 
 def batcher_of(
@@ -48,7 +64,7 @@ def batcher_of(
     max_batch_tokens: int = 10,
     max_queued_tokens: int = 1000,
     cache_bytes: int = 0,
-    observed: Observed | None = None,
+    metrics: ModelMetrics | None = None,
     clock: FakeClock | None = None,
     stall_s: float = 120.0,
 ) -> Batcher:
@@ -57,7 +73,7 @@ def batcher_of(
         max_batch_tokens=max_batch_tokens,
         max_queued_tokens=max_queued_tokens,
         cache=ResultCache(cache_bytes),
-        observer=observed or Observed(),
+        metrics=metrics or Counted().metrics,
         stall_s=stall_s,
         clock=clock or FakeClock(),
     )
@@ -81,7 +97,7 @@ async def busy(model: DoublingModel, batcher: Batcher) -> AsyncIterator[None]:
     first = []
     for value in (900, 901)[: model.replicas + 1]:
         first.append(await queued(batcher, work(value), caller=Caller(client="first")))
-        await eventually(lambda: len(batcher._scheduler._running) == len(first))
+        await eventually(lambda: len(batcher._scheduler._taken) == len(first))
     try:
         yield
     finally:
@@ -91,7 +107,7 @@ async def busy(model: DoublingModel, batcher: Batcher) -> AsyncIterator[None]:
 
 async def queued(
     batcher: Batcher, *items: Work, caller: Caller = ANYONE, deadline: Deadline | None = None
-) -> asyncio.Task[Batched]:
+) -> asyncio.Task[Computed]:
     """A submit that is waiting."""
     task = asyncio.create_task(batcher.submit(items, caller, deadline or soon()))
     await asyncio.sleep(0)
@@ -111,9 +127,9 @@ async def test_results_come_in_the_order_of_the_items() -> None:
     batcher = batcher_of(DoublingModel())
 
     async with running(batcher):
-        batched = await batcher.submit([work(3, 5), work(1, 9), work(2, 2)], ANYONE, soon())
+        computed = await batcher.submit([work(3, 5), work(1, 9), work(2, 2)], ANYONE, soon())
 
-    assert list(batched.results) == [6, 2, 4]
+    assert list(computed.outcomes) == [6, 2, 4]
 
 
 @settings(max_examples=50, deadline=None)
@@ -136,12 +152,12 @@ async def test_any_mix_of_callers_gets_its_own_results_within_the_budget(
             *(batcher.submit([work(length, length) for length in lengths], caller, soon()) for caller, lengths in calls)
         )
 
-    assert [list(reply.results) for reply in replies] == [[2 * length for length in lengths] for _, lengths in calls]
+    assert [list(reply.outcomes) for reply in replies] == [[2 * length for length in lengths] for _, lengths in calls]
     assert sorted(model.computed) == sorted(length for _, lengths in calls for length in lengths)
     assert all(padded <= 10 or len(batch) == 1 for padded, batch in zip(model.padded, model.batches, strict=True))
     assert batcher.backlog().queued_cost == 0
-    assert not batcher._scheduler._running
-    assert batcher._scheduler._running_cost == 0
+    assert not batcher._scheduler._taken
+    assert batcher._scheduler._taken_cost == 0
 
 
 async def test_items_of_nearly_the_same_length_share_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,8 +176,8 @@ async def test_items_of_nearly_the_same_length_share_a_batch(monkeypatch: pytest
 
 async def test_padding_stays_small_on_a_log_normal_mix() -> None:
     model = DoublingModel()
-    observed = Observed()
-    batcher = batcher_of(model, max_batch_tokens=8192, max_queued_tokens=10**6, observed=observed)
+    counted = Counted()
+    batcher = batcher_of(model, max_batch_tokens=8192, max_queued_tokens=10**6, metrics=counted.metrics)
     chance = random.Random(1)
     lengths = [max(4, min(300, round(chance.lognormvariate(3.9, 0.9)))) for _ in range(500)]
 
@@ -171,12 +187,10 @@ async def test_padding_stays_small_on_a_log_normal_mix() -> None:
                 await queued(batcher, *(work(1, each) for each in lengths[at : at + 32])) for at in range(0, 500, 32)
             ]
         await asyncio.gather(*waiting)
-        await eventually(lambda: sum(report.tokens for report in observed.batches) == sum(lengths) + 2)
+        await eventually(lambda: counted.value("tokens_total") == sum(lengths) + 2)
 
-    padded = sum(report.padded_tokens for report in observed.batches)
-    tokens = sum(report.tokens for report in observed.batches)
-    assert 1 - tokens / padded < 0.05
-    assert len(observed.batches) < 420
+    assert 1 - counted.value("tokens_total") / counted.value("padded_tokens_total") < 0.05
+    assert counted.value("compute_seconds_count") < 420
 
 
 async def test_an_item_over_the_budget_makes_a_batch_alone() -> None:
@@ -191,9 +205,9 @@ async def test_an_item_over_the_budget_makes_a_batch_alone() -> None:
 
 async def test_nothing_to_compute_is_answered_at_once() -> None:
     async with running(batcher := batcher_of(DoublingModel())):
-        batched = await batcher.submit([], ANYONE, soon())
+        computed = await batcher.submit([], ANYONE, soon())
 
-    assert list(batched.results) == []
+    assert list(computed.outcomes) == []
 
 
 async def test_as_many_batches_are_computed_at_once_as_there_are_replicas() -> None:
@@ -203,7 +217,7 @@ async def test_as_many_batches_are_computed_at_once_as_there_are_replicas() -> N
 
     async with running(batcher):
         waiting = [await queued(batcher, work(value)) for value in range(6)]
-        await eventually(lambda: model.at_once == 2 and len(batcher._scheduler._running) == 3)
+        await eventually(lambda: model.at_once == 2 and len(batcher._scheduler._taken) == 3)
         model.gate.set()
         await asyncio.gather(*waiting)
 
@@ -223,8 +237,8 @@ async def test_a_batch_has_the_device_for_itself_only_when_nothing_else_is_there
 
 
 async def test_a_full_queue_refuses_with_a_delay_and_queues_nothing() -> None:
-    model, observed = DoublingModel(), Observed()
-    batcher = batcher_of(model, max_queued_tokens=10, observed=observed)
+    model, counted = DoublingModel(), Counted()
+    batcher = batcher_of(model, max_queued_tokens=10, metrics=counted.metrics)
 
     async with running(batcher):
         async with busy(model, batcher):
@@ -235,7 +249,7 @@ async def test_a_full_queue_refuses_with_a_delay_and_queues_nothing() -> None:
         await waiting
 
     assert refused.value.retry_after_s
-    assert observed.refusals == ["full"]
+    assert counted.value("refused_total", reason="full") == 1
     assert later(model) == [[1]]
 
 
@@ -267,14 +281,14 @@ async def test_bulk_work_leaves_room_for_interactive_work() -> None:
 
 
 async def test_a_request_larger_than_its_part_of_the_queue_is_refused_for_good() -> None:
-    model, observed = DoublingModel(), Observed()
-    batcher = batcher_of(model, max_queued_tokens=10, observed=observed)
+    model, counted = DoublingModel(), Counted()
+    batcher = batcher_of(model, max_queued_tokens=10, metrics=counted.metrics)
 
     async with running(batcher):
         with pytest.raises(TooLarge, match="9 tokens, and at most 8 of interactive work are taken at once"):
             await batcher.submit([work(9, 3), work(9, 3), work(9, 3)], ANYONE, soon())
 
-    assert observed.refusals == ["too_large"]
+    assert counted.value("refused_total", reason="too_large") == 1
     assert model.batches == []
 
 
@@ -300,8 +314,8 @@ async def learned(model: DoublingModel, batcher: Batcher) -> None:
 
 async def test_what_would_be_late_is_refused_at_once_and_told_when_to_come_back() -> None:
     clock = FakeClock()
-    model, observed = DoublingModel(on_compute=clock.advance), Observed()
-    batcher = batcher_of(model, max_batch_tokens=1000, clock=clock, observed=observed)
+    model, counted = DoublingModel(on_compute=clock.advance), Counted()
+    batcher = batcher_of(model, max_batch_tokens=1000, clock=clock, metrics=counted.metrics)
     await learned(model, batcher)
 
     async with running(batcher):
@@ -316,7 +330,7 @@ async def test_what_would_be_late_is_refused_at_once_and_told_when_to_come_back(
     # Alice goes before what waits: 10 of hers take 10 s, and 2 in progress twice 2 s.
     assert refused.value.retry_after_s == pytest.approx(10 + 2 * 2 - 12, abs=0.5)
     assert second.value.retry_after_s == pytest.approx(10 + 2 * 2 - 12 + 10, abs=1.5)
-    assert observed.refusals == ["late", "late"]
+    assert counted.value("refused_total", reason="late") == 2
     assert later(model) == [[1]]
 
 
@@ -369,12 +383,12 @@ async def test_what_is_abandoned_after_it_was_prepared_is_not_computed() -> None
         first = await queued(batcher, work(1))
         await asyncio.to_thread(model.started.wait, 10)
         prepared = await queued(batcher, work(2, 3))
-        await eventually(lambda: len(batcher._scheduler._running) == 2)
+        await eventually(lambda: len(batcher._scheduler._taken) == 2)
         prepared.cancel()
         await asyncio.gather(prepared, return_exceptions=True)
         model.gate.set()
         await first
-        await eventually(lambda: not batcher._scheduler._running)
+        await eventually(lambda: not batcher._scheduler._taken)
 
     assert model.computed == [1]
 
@@ -398,7 +412,7 @@ async def test_thousands_of_abandoned_requests_leave_nothing_behind() -> None:
                 0,
                 0,
             )
-        await eventually(lambda: not batcher._scheduler._running)
+        await eventually(lambda: not batcher._scheduler._taken)
 
     assert later(model) == []
 
@@ -450,9 +464,9 @@ async def test_a_poisoned_item_fails_alone() -> None:
             mine, other = await queued(batcher, work(3), work(4), work(5)), await queued(batcher, work(6))
         mixed, whole = await mine, await other
 
-    assert [isinstance(result, BackendFailed) for result in mixed.results] == [False, True, False]
-    assert [mixed.results[0], mixed.results[2]] == [6, 10]
-    assert list(whole.results) == [12]
+    assert [isinstance(result, BackendFailed) for result in mixed.outcomes] == [False, True, False]
+    assert [mixed.outcomes[0], mixed.outcomes[2]] == [6, 10]
+    assert list(whole.outcomes) == [12]
 
 
 async def test_one_bad_item_in_256_costs_a_handful_of_batches() -> None:
@@ -461,10 +475,10 @@ async def test_one_bad_item_in_256_costs_a_handful_of_batches() -> None:
     batcher = batcher_of(model, max_batch_tokens=1000)
 
     async with running(batcher):
-        batched = await batcher.submit([work(value) for value in range(256)], ANYONE, soon())
+        computed = await batcher.submit([work(value) for value in range(256)], ANYONE, soon())
 
-    assert sum(isinstance(result, BackendFailed) for result in batched.results) == 1
-    assert isinstance(batched.results[77], BackendFailed)
+    assert sum(isinstance(result, BackendFailed) for result in computed.outcomes) == 1
+    assert isinstance(computed.outcomes[77], BackendFailed)
     assert len(model.batches) < 40
 
 
@@ -478,9 +492,9 @@ async def test_a_row_that_is_not_finite_fails_alone() -> None:
     batcher = batcher_of(Broken())
 
     async with running(batcher):
-        batched = await batcher.submit([work(3), work(4), work(5)], ANYONE, soon())
+        computed = await batcher.submit([work(3), work(4), work(5)], ANYONE, soon())
 
-    assert [isinstance(result, BackendFailed) for result in batched.results] == [False, True, False]
+    assert [isinstance(result, BackendFailed) for result in computed.outcomes] == [False, True, False]
 
 
 async def test_the_models_own_words_stay_out_of_the_error() -> None:
@@ -489,9 +503,9 @@ async def test_the_models_own_words_stay_out_of_the_error() -> None:
     batcher = batcher_of(model)
 
     async with running(batcher):
-        batched = await batcher.submit([work(4)], ANYONE, soon())
+        computed = await batcher.submit([work(4)], ANYONE, soon())
 
-    failure = batched.results[0]
+    failure = computed.outcomes[0]
     assert isinstance(failure, BackendFailed)
     assert "must not reach" not in failure.message
     assert isinstance(failure.__cause__, ValueError)
@@ -504,7 +518,7 @@ async def test_a_dead_model_is_one_log_line_a_batch(capsys: pytest.CaptureFixtur
 
     async with running(batcher):
         await batcher.submit([work(value) for value in range(10)], ANYONE, soon())
-        await eventually(lambda: not batcher._scheduler._running)
+        await eventually(lambda: not batcher._scheduler._taken)
         await asyncio.sleep(0.05)
 
     assert capsys.readouterr().out.count("items_failed") <= len(model.batches) // 2
@@ -527,7 +541,7 @@ async def test_a_batch_for_which_there_is_no_memory_is_halved_and_the_next_is_no
         first = await batcher.submit([work(value, 20) for value in range(16)], ANYONE, soon())
         await batcher.submit([work(value, 20) for value in range(16)], ANYONE, soon())
 
-    assert list(first.results) == [2 * value for value in range(16)]
+    assert list(first.outcomes) == [2 * value for value in range(16)]
     assert batcher._scheduler._limits.own <= 5 * 20
 
 
@@ -605,10 +619,10 @@ async def test_a_model_that_returns_the_wrong_number_of_results_fails_items_and_
     batcher = batcher_of(Wrong())
 
     async with running(batcher) as task:
-        batched = await batcher.submit([work(1), work(2), work(3)], ANYONE, soon())
+        computed = await batcher.submit([work(1), work(2), work(3)], ANYONE, soon())
         is_alive = not task.done()
 
-    assert [type(result) for result in batched.results] == [BackendFailed] * 3
+    assert [type(result) for result in computed.outcomes] == [BackendFailed] * 3
     assert is_alive
 
 
@@ -654,7 +668,7 @@ async def test_draining_finishes_what_was_let_in_and_lets_in_no_more() -> None:
             with pytest.raises(Unavailable):
                 await batcher.submit([work(3)], ANYONE, soon())
         await asyncio.gather(draining, task)
-        assert list((await waiting).results) == [4]
+        assert list((await waiting).outcomes) == [4]
 
     await eventually(lambda: threading.active_count() <= before)
 
@@ -702,7 +716,7 @@ async def test_equal_items_are_computed_once_within_and_across_requests() -> Non
             second = await queued(batcher, work(6, key=b"b"), caller=BOB)
         mine, other = await first, await second
 
-    assert (list(mine.results), list(other.results)) == ([10, 10, 12], [12])
+    assert (list(mine.outcomes), list(other.outcomes)) == ([10, 10, 12], [12])
     assert (list(mine.reused), list(other.reused)) == ([1], [0])
     assert sorted(value for batch in later(model) for value in batch) == [5, 6]
 
@@ -717,7 +731,7 @@ async def test_a_result_outlives_the_caller_that_asked_first() -> None:
             second = await queued(batcher, work(5, key=b"a"), caller=BOB)
             first.cancel()
             await asyncio.gather(first, return_exceptions=True)
-        assert list((await second).results) == [10]
+        assert list((await second).outcomes) == [10]
 
     assert later(model) == [[5]]
 
@@ -743,7 +757,7 @@ async def test_results_are_kept_and_nothing_is_computed_for_them_again() -> None
         first = await batcher.submit([work(5, key=b"a")], ANYONE, soon())
         again = await batcher.submit([work(5, key=b"a"), work(6, key=b"b")], ANYONE, soon())
 
-    assert (list(first.results), list(again.results)) == ([10], [10, 12])
+    assert (list(first.outcomes), list(again.outcomes)) == ([10], [10, 12])
     assert (list(first.reused), list(again.reused)) == ([], [0])
     assert model.computed == [5, 6]
 
@@ -758,7 +772,7 @@ async def test_failures_are_not_kept() -> None:
         model.poisoned = set()
         again = await batcher.submit([work(5, key=b"a")], ANYONE, soon())
 
-    assert list(again.results) == [10]
+    assert list(again.outcomes) == [10]
 
 
 async def test_queue_and_compute_times_are_told_apart() -> None:
@@ -770,11 +784,11 @@ async def test_queue_and_compute_times_are_told_apart() -> None:
         async with busy(model, batcher):
             waiting = await queued(batcher, work(2, 2))
             clock.advance(3.0)
-        batched = await waiting
+        computed = await waiting
 
     # Of the two that were taken before, the one that is only prepared may come after it.
-    assert batched.queue_us in {4_000_000, 5_000_000}
-    assert batched.compute_us == 2_000_000
+    assert computed.timings.queue_us in {4_000_000, 5_000_000}
+    assert computed.timings.compute_us == 2_000_000
 
 
 async def test_the_backlog_predicts_the_wait_from_what_batches_took() -> None:
@@ -808,19 +822,21 @@ async def test_a_client_that_floods_makes_another_wait_for_the_batches_in_progre
 
 async def test_work_submitted_from_many_tasks_at_full_speed_is_all_answered() -> None:
     model = DoublingModel(replicas=2, on_compute=lambda _tokens: time.sleep(0.0005))
-    batcher = Batcher(model, max_batch_tokens=64, max_queued_tokens=10**6, cache=ResultCache(0), observer=Observed())
+    batcher = Batcher(
+        model, max_batch_tokens=64, max_queued_tokens=10**6, cache=ResultCache(0), metrics=Counted().metrics
+    )
     chance = random.Random(2)
 
     async def call(number: int) -> bool:
         items = [work(number + at, chance.randint(1, 40), key=b"%d" % (number + at)) for at in range(5)]
-        batched = await batcher.submit(items, Caller(client=f"c{number % 7}"), soon())
-        return list(batched.results) == [2 * (number + at) for at in range(5)]
+        computed = await batcher.submit(items, Caller(client=f"c{number % 7}"), soon())
+        return list(computed.outcomes) == [2 * (number + at) for at in range(5)]
 
     async with running(batcher):
         answers = await asyncio.gather(*(call(number) for number in range(300)))
 
     assert all(answers)
-    assert (len(batcher._scheduler._joinable), len(batcher._scheduler._running), batcher._scheduler._lines.cost) == (
+    assert (len(batcher._scheduler._joinable), len(batcher._scheduler._taken), batcher._scheduler._lines.cost) == (
         0,
         0,
         0,

@@ -47,7 +47,7 @@ def join(lines: Lines, task: Task, of: Caller) -> Request:
     """One more request for a task."""
     asked = request(of)
     task.waiters[asked] = [0]
-    lines.add(task, asked)
+    lines.add([task], asked)
     return asked
 
 

@@ -8,7 +8,7 @@ from services.models.scheduler.admission import Admission
 from services.models.scheduler.lines import Lines
 from services.models.scheduler.policy import Policy
 from services.models.scheduler.speed import Speed
-from services.models.scheduler.work import Refusal
+from services.models.scheduler.work import NotTaken
 from tests.unit.models.scheduler.queued import caller, lines_of
 
 ALICE, BOB = Caller(client="alice"), Caller(client="bob")
@@ -35,13 +35,13 @@ def refused(
     *,
     left_s: float = 1000.0,
     now_s: float = NOW_S,
-    running: int = 100,
+    taken: int = 100,
     doubt: float = 1.0,
-) -> Refusal | None:
-    return admission.refusal(cost, of, left_s=left_s, now_s=now_s, running=running, idle_doubt=doubt)
+) -> NotTaken | None:
+    return admission.problem(cost, of, left_s=left_s, now_s=now_s, taken=taken, idle_doubt=doubt)
 
 
-def overloaded(refusal: Refusal | None) -> Overloaded:
+def overloaded(refusal: NotTaken | None) -> Overloaded:
     assert refusal is not None
     assert isinstance(refusal.error, Overloaded)
     return refusal.error
@@ -163,11 +163,11 @@ def test_bulk_work_of_a_client_counts_when_it_sends_interactive_work(admission: 
     assert largest == (4 * 500 - 500) // 5
 
 
-@pytest.mark.parametrize("running", [0, 100])
+@pytest.mark.parametrize("taken", [0, 100])
 def test_what_needs_more_time_than_its_deadline_leaves_is_the_requests_fault_busy_or_idle(
-    admission: Admission, running: int
+    admission: Admission, taken: int
 ) -> None:
-    refusal = refused(admission, 400, ALICE, left_s=1.5, running=running)
+    refusal = refused(admission, 400, ALICE, left_s=1.5, taken=taken)
 
     assert refusal is not None
     assert type(refusal.error) is DeadlineTooShort
@@ -175,7 +175,7 @@ def test_what_needs_more_time_than_its_deadline_leaves_is_the_requests_fault_bus
 
 
 def test_an_idle_model_whose_speed_nobody_has_seen_for_long_is_tried_within_reason(admission: Admission) -> None:
-    idle = [refused(admission, 400, left_s=left_s, running=0, doubt=3.0) for left_s in (1.4, 1.3)]
+    idle = [refused(admission, 400, left_s=left_s, taken=0, doubt=3.0) for left_s in (1.4, 1.3)]
     busy = refused(admission, 400, left_s=1.4, doubt=3.0)
 
     assert idle[0] is None

@@ -16,7 +16,7 @@ from services.common.caller import Caller, Priority
 from services.models.scheduler.policy import Policy
 from services.models.scheduler.scheduler import Scheduler
 from services.models.scheduler.speed import Speed
-from services.models.scheduler.work import Batch, Refusal, Request, Task, Work
+from services.models.scheduler.work import Batch, NotTaken, Request, Task, Work
 
 HISTORIES = 100_000
 MOST_QUEUED = 200
@@ -66,7 +66,7 @@ class History:
             works.append((at, Work(payload=None, cost=7 if key else chance.randrange(1, 25), key=key)))
         own, origin, bulk, all_ = self.queued(caller)
         outcome = self.scheduler.submit(request, works, self.now_s)
-        if isinstance(outcome, Refusal):
+        if isinstance(outcome, NotTaken):
             assert not request.tasks
             return
         self.waiting[request] = None
@@ -98,7 +98,7 @@ class History:
 
     def reserve(self) -> None:
         caller, cost = self.chance.choice(CALLERS), self.chance.randint(1, 30)
-        if self.scheduler.refusal(cost, caller, self.now_s + 100, self.now_s) is None:
+        if self.scheduler.problem(cost, caller, self.now_s + 100, self.now_s) is None:
             self.scheduler.reserve(caller, cost)
             assert self.scheduler.backlog().queued_cost <= MOST_QUEUED
             self.scheduler.reserve(caller, -cost)
@@ -155,12 +155,12 @@ class History:
 
     def check(self) -> None:
         lines = self.scheduler._lines
-        queued = {task for of in lines._classes.values() for line in of.lines() for task in line.tasks}
+        queued = {task for of in lines._classes.values() for line in of.lines.values() for task in line.tasks}
         assert 0 <= lines.cost <= MOST_QUEUED
         assert lines.cost == sum(task.cost for task in queued)
         assert lines.cost_of_class(Priority.BULK) <= MOST_QUEUED / 2
         assert all(task.waiters and task.batch is None for task in queued)
-        assert self.scheduler._running_cost == sum(batch.cost for batch in (*self.taken, *self.running))
+        assert self.scheduler._taken_cost == sum(batch.cost for batch in (*self.taken, *self.running))
 
     def drain(self) -> None:
         """Compute what is left."""

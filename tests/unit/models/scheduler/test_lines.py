@@ -220,12 +220,12 @@ def test_what_is_expected_counts_as_its_clients() -> None:
     lines.expect(flood, 1000)
     expected = (waiting(flood, lines), lines.cost_of_origin(flood), lines.cost_of_class(flood.priority), lines.cost)
 
-    before = lines.before(light, 10)
+    before = lines.cost_until(light, 10)
     lines.expect(flood, -1000)
 
     assert expected == (1000, 1000, 1000, 1000)
     assert before == 20, "it is shared with the others as what is queued"
-    assert (lines.cost, lines.before(light, 10)) == (0, 10)
+    assert (lines.cost, lines.cost_until(light, 10)) == (0, 10)
 
 
 def test_the_oldest_of_a_client_is_in_the_batch_of_its_turn_whatever_its_length() -> None:
@@ -246,9 +246,9 @@ def test_what_is_before_a_newcomer_are_its_own_tokens_and_the_others_as_far_as_t
 
     new, more = caller("new", "near"), caller("flood", "far")
 
-    assert lines.before(new, 30) == 30, "it goes first for a quantum"
-    assert lines.before(new, 70) == 70 + 20, "and shares from then on"
-    assert lines.before(more, 10) == 1010
+    assert lines.cost_until(new, 30) == 30, "it goes first for a quantum"
+    assert lines.cost_until(new, 70) == 70 + 20, "and shares from then on"
+    assert lines.cost_until(more, 10) == 1010
 
 
 def test_what_is_before_a_client_counts_what_waits_of_its_origin_and_in_the_other_class() -> None:
@@ -258,7 +258,7 @@ def test_what_is_before_a_client_counts_what_waits_of_its_origin_and_in_the_othe
     wait(lines, caller("bulk", "there", priority=BULK), *[10] * 100)
 
     # 90 of its own, 90 of who shares its origin, 180 of the other origin, and a tenth of all is bulk.
-    assert lines.before(caller("new", "here"), 90) == 360 + 40
+    assert lines.cost_until(caller("new", "here"), 90) == 360 + 40
 
 
 def test_a_task_that_many_wait_for_is_before_a_newcomer_once() -> None:
@@ -267,7 +267,7 @@ def test_a_task_that_many_wait_for_is_before_a_newcomer_once() -> None:
         join(lines, task, caller(f"{name}", f"origin {name}"))
 
     assert lines.cost == 50
-    assert lines.before(caller("new", "another"), 500) == 550
+    assert lines.cost_until(caller("new", "another"), 500) == 550
 
 
 @pytest.mark.parametrize("batches", [1, 7, 30])
@@ -277,7 +277,7 @@ def test_what_is_before_a_newcomer_is_what_is_computed_until_it_is_done(batches:
         wait(lines, caller(f"c{number}", f"o{number % 3}"), *[10] * (5 + 3 * number))
     taken(lines, batches)
     new = caller("new", "o1")
-    predicted = lines.before(new, 60)
+    predicted = lines.cost_until(new, 60)
     mine = set(wait(lines, new, *[10] * 6))
 
     done = 0
@@ -349,7 +349,7 @@ def test_clients_that_come_once_are_forgotten_but_not_those_with_work() -> None:
         (once,) = wait(lines, caller(f"once-{number}", f"origin-{number % 2000}"), 1)
         lines.leave(once, next(iter(once.waiters)))
 
-    assert sum(of.number for of in lines._classes.values()) < 5000
+    assert sum(len(of.lines) for of in lines._classes.values()) < 5000
     assert waiting(caller("expected"), lines) == 5
     assert waiting(caller("stays"), lines) == 10_000
 

@@ -12,7 +12,7 @@ from services.common.errors import DeadlineTooShort, Overloaded
 from services.models.scheduler.policy import Policy
 from services.models.scheduler.scheduler import Scheduler
 from services.models.scheduler.speed import Speed
-from services.models.scheduler.work import Batch, Refusal, Request, Work
+from services.models.scheduler.work import Batch, NotTaken, Request, Work
 from tests.unit.models.scheduler.queued import caller, request, works
 
 ALICE, BOB = caller("alice"), caller("bob")
@@ -202,7 +202,7 @@ def test_a_speed_that_no_batch_confirmed_for_long_may_be_too_slow_but_not_by_any
     scheduler = scheduler_of(speed=SLOW)
 
     def taken_at(now_s: float, cost: int) -> bool:
-        return scheduler.refusal(cost, ALICE, now_s + 1.0, now_s) is None
+        return scheduler.problem(cost, ALICE, now_s + 1.0, now_s) is None
 
     assert (taken_at(4.9, 110), taken_at(5.1, 110), taken_at(5.1, 290), taken_at(5.1, 310)) == (
         False,
@@ -217,7 +217,7 @@ def test_what_cannot_meet_its_deadline_is_refused_when_idle_too() -> None:
 
     refusal = scheduler.submit(request(ALICE, deadline_s=1.0), works(*[10] * 11), 0.0)
 
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, NotTaken)
     assert isinstance(refusal.error, DeadlineTooShort)
     assert scheduler.is_idle
 
@@ -229,7 +229,7 @@ def test_a_refused_request_leaves_nothing_behind() -> None:
 
     refusal = scheduler.submit(mine, works(20, key=b"x"), 0.0)
 
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, NotTaken)
     assert isinstance(refusal.error, Overloaded)
     assert (mine.tasks, mine.missing, scheduler.backlog().queued_cost) == ([], 0, 70)
     assert not scheduler._joinable
@@ -243,7 +243,7 @@ def test_what_costs_nothing_is_never_refused() -> None:
     refused = scheduler.submit(request(caller("carol")), works(1), 0.0)
     joins = scheduler.submit(request(caller("carol"), deadline_s=0.1), works(80, key=b"x"), 0.0)
 
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, NotTaken)
     assert joins == [0]
     assert scheduler.backlog().queued_cost == 94
 
@@ -252,11 +252,11 @@ def test_what_is_reserved_counts_as_waiting_until_it_is_given_back() -> None:
     scheduler = scheduler_of(most_queued=100)
     scheduler.reserve(ALICE, 80)
 
-    refusal = scheduler.refusal(50, BOB, 1e6, 0.0)
+    refusal = scheduler.problem(50, BOB, 1e6, 0.0)
     scheduler.reserve(ALICE, -80)
 
     assert refusal is not None
-    assert scheduler.refusal(50, BOB, 1e6, 0.0) is None
+    assert scheduler.problem(50, BOB, 1e6, 0.0) is None
     assert scheduler.is_idle
 
 

@@ -45,7 +45,7 @@ def limits_of(chance: random.Random, *, fill: bool) -> Limits:
 
 def keep_waiting(lines: Lines, of: Caller, costs: list[int], chance: random.Random) -> None:
     """Let a client always have something waiting: more than a batch may have tasks."""
-    line = lines._classes[of.priority].find(of)
+    line = lines._classes[of.priority].lines.get(of.identity)
     for _ in range(LARGEST + 1 - len(line.tasks) if line else LARGEST + 1):
         wait(lines, of, chance.choice(costs))
 
@@ -114,22 +114,22 @@ class Crowd:
         for at in range(self.origins):
             old = caller("old", f"old {at}", priority=self.priority)
             if at % 2 and self.chance.random() < 0.9:
-                while (line := of.find(old)) is None or len(line.tasks) < 3:
+                while (line := of.lines.get(old.identity)) is None or len(line.tasks) < 3:
                     wait(lines, old, self.chance.randint(1, LARGEST))
-        while len(of._turns) < self.origins:
+        while len(of.origins) < self.origins:
             self.number += 1
             new = caller(f"new {self.number}", f"new {self.number}", priority=self.priority)
             wait(lines, new, *[self.chance.randint(1, LARGEST) for _ in range(self.chance.randint(1, 3))])
         for origin in [*of._origins.values()]:
-            while 0 < len(origin.turns) < self.names:
+            while 0 < len(origin.lines) < self.names:
                 self.number += 1
-                name = next(iter(origin.lines.values())).caller.origin
+                name = next(line.caller.origin for line in of.lines.values() if line.origin is origin)
                 wait(lines, caller(f"new {self.number}", name, priority=self.priority), self.chance.randint(1, LARGEST))
 
     def note(self, lines: Lines, batch: list[Task]) -> int:
         """How long one has waited that waits longest. Unit: tokens."""
         tokens = sum(task.cost for task in batch)
-        waiting = {line: line.tasks for line in lines._classes[self.priority].lines() if line.tasks}
+        waiting = {line: line.tasks for line in lines._classes[self.priority].lines.values() if line.tasks}
         turn = batch[0].first
         self.waited = {line: 0 if line.caller == turn else self.waited.get(line, -tokens) + tokens for line in waiting}
         return max(self.waited.values(), default=0)

@@ -1,17 +1,12 @@
-"""What every task does with a request: check each input, tokenise those that are right, compute."""
+"""The inputs of a request, each checked for itself."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from services.common.caller import Caller
-from services.common.deadline import Deadline
 from services.common.errors import InvalidRequest, RequestError, TooLarge
-from services.common.reply import Timings
-from services.models.engine.loaded_model import Computed, LoadedModel
-from services.models.models import Item
 
 InputT = TypeVar("InputT", bound=str | Sequence[int])
 ResultT = TypeVar("ResultT")
@@ -61,13 +56,3 @@ def byte_size(given: str | Sequence[int]) -> int:
     if not isinstance(given, str):
         return 4 * len(given)
     return len(given) if given.isascii() else len(given.encode())
-
-
-async def compute(
-    loaded: LoadedModel[Any], sizes: Sequence[int], make: Callable[[], list[Item]], caller: Caller, deadline: Deadline
-) -> tuple[Computed, Timings]:
-    """Tokenise and compute; see `LoadedModel.tokenize` and `LoadedModel.compute`, whose errors it raises."""
-    tokenized = await loaded.tokenize(sizes, make, caller, deadline)
-    computed = await loaded.compute(tokenized.items, caller, deadline)
-    spent = Timings(tokenize_us=tokenized.tokenize_us, queue_us=computed.queue_us, compute_us=computed.compute_us)
-    return computed, spent

@@ -1,4 +1,4 @@
-"""Turns at something that only so many may have at once, fair between those who wait."""
+"""A semaphore that is fair between those who wait for it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from services.common.caller import Caller
+
 _Line = deque[asyncio.Future[None]]
 
 
-class FairTurns:
-    """Origins take turns, in each of them its clients, and each of these first come, first served.
+class FairSemaphore:
+    """So many may hold it at once. Origins take turns, in each of them its clients, of whom each comes in order.
 
     Args:
-        number: of turns that may be had at once.
+        number: of those who may hold it at once.
     """
 
     def __init__(self, number: int) -> None:
@@ -23,19 +25,14 @@ class FairTurns:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether anybody waits for a turn."""
+        """Whether anybody waits for it."""
         return bool(self._waiting)
 
     @asynccontextmanager
-    async def turn(self, origin: str, client: str) -> AsyncIterator[None]:
-        """Wait for a turn and have it while the body runs.
-
-        Args:
-            origin: where the client comes from; many names of one origin get no more than one.
-            client: its name.
-        """
+    async def hold(self, caller: Caller) -> AsyncIterator[None]:
+        """Wait for it and hold it while the body runs; many names of one origin come no sooner than one."""
         came = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(origin, OrderedDict()).setdefault(client, deque()).append(came)
+        self._waiting.setdefault(caller.origin, OrderedDict()).setdefault(caller.client, deque()).append(came)
         self._give()
         try:
             await came

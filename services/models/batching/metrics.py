@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client import Counter, Gauge, Histogram
 
 from services.common.telemetry.metrics import LATENCY_BUCKETS
 from services.models.batching.cache import ResultCache
-from services.models.batching.observer import BatchReport
 from services.models.models import Item, Tokens
 
 _TOKEN_BUCKETS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
@@ -46,12 +43,17 @@ class EngineMetrics:
             f"{name}_batch_tokens", "Tokens of a batch, padding included.", ["model"], buckets=_TOKEN_BUCKETS
         )
         self.queued_tokens = Gauge(f"{name}_queued_tokens", "Tokens that wait.", ["model"])
-        self.cache = _CacheCollector(name)
-        REGISTRY.register(self.cache)
+        self._cache_bytes = Gauge(f"{name}_cache_bytes", "Memory of the results that are kept.")
+        self._cache_entries = Gauge(f"{name}_cache_entries", "Results that are kept.")
+        self._cache_evictions = Gauge(
+            f"{name}_cache_evictions", "Results that went because the memory was full, since the start."
+        )
 
-    def of(self, model: str) -> ModelMetrics:
-        """The metrics of one model."""
-        return ModelMetrics(self, model)
+    def follow(self, kept: ResultCache) -> None:
+        """Ask this cache, and no longer another, whenever metrics are read."""
+        self._cache_bytes.set_function(lambda: kept.bytes)
+        self._cache_entries.set_function(lambda: len(kept))
+        self._cache_evictions.set_function(lambda: kept.evictions)
 
 
 @cache
@@ -61,7 +63,7 @@ def engine_metrics(service: str) -> EngineMetrics:
 
 
 class ModelMetrics:
-    """One model's metrics; takes the reports of its batcher.
+    """One model's metrics. Safe on several threads.
 
     Args:
         metrics: of the service.
@@ -69,8 +71,6 @@ class ModelMetrics:
     """
 
     def __init__(self, metrics: EngineMetrics, model: str) -> None:
-        self._metrics = metrics
-        self._model = model
         self._items = cache(partial(metrics.items.labels, model))
         self._refused = cache(partial(metrics.refused.labels, model))
         self._tokens = metrics.tokens.labels(model)
@@ -79,24 +79,23 @@ class ModelMetrics:
         self._queue = metrics.queue.labels(model)
         self._compute = metrics.compute.labels(model)
         self._batch_tokens = metrics.batch_tokens.labels(model)
+        self._queued_tokens = metrics.queued_tokens.labels(model)
+        self._forget_queue = partial(metrics.queued_tokens.remove, model)
 
-    def batch(self, report: BatchReport) -> None:
-        """A batch was computed."""
-        self._tokens.inc(report.tokens)
-        self._padded_tokens.inc(report.padded_tokens)
-        self._compute.observe(report.seconds)
-        self._batch_tokens.observe(report.padded_tokens)
+    def batch(self, *, tokens: int, padded_tokens: int, seconds: float) -> None:
+        """A batch was computed; tokens without and with padding."""
+        self._tokens.inc(tokens)
+        self._padded_tokens.inc(padded_tokens)
+        self._compute.observe(seconds)
+        self._batch_tokens.observe(padded_tokens)
 
     def refused(self, reason: str) -> None:
-        """A request was refused."""
+        """A request was refused: `full`, `too_large`, `late` or `too_long`."""
         self._refused(reason).inc()
 
-    def waited(self, queue_s: float) -> None:
-        """A request was answered."""
+    def answered(self, items: Sequence[Item], reused: Sequence[int], queue_s: float) -> None:
+        """A request was answered: its items as they came out, which were not computed for it, how long it waited."""
         self._queue.observe(queue_s)
-
-    def count(self, items: Sequence[Item], reused: Sequence[int]) -> None:
-        """Add a request's items as they came out, and those that were not computed for it."""
         outcomes = ["ok" if isinstance(item, Tokens) else item.code for item in items]
         for outcome in set(outcomes):
             self._items(outcome).inc(outcomes.count(outcome))
@@ -106,34 +105,8 @@ class ModelMetrics:
 
     def follow(self, queued_tokens: Callable[[], float]) -> None:
         """Ask for the tokens that wait whenever metrics are read."""
-        self._metrics.queued_tokens.labels(self._model).set_function(queued_tokens)
+        self._queued_tokens.set_function(queued_tokens)
 
     def forget(self) -> None:
         """The model is unloaded: its queue is gone."""
-        self._metrics.queued_tokens.remove(self._model)
-
-
-class _CacheCollector(Collector):
-    """Reads a cache's state whenever metrics are read.
-
-    Args:
-        name: beginning of the metrics' names.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self.cache: ResultCache | None = None
-
-    def collect(self) -> Sequence[Metric]:
-        """The metrics now."""
-        cache = self.cache
-        values = (
-            ("bytes", "Memory of the results that are kept.", cache.bytes if cache else 0),
-            ("entries", "Results that are kept.", len(cache) if cache else 0),
-            (
-                "evictions",
-                "Results that went because the memory was full, since the start.",
-                cache.evictions if cache else 0,
-            ),
-        )
-        return [GaugeMetricFamily(f"{self._name}_cache_{what}", text, value) for what, text, value in values]
+        self._forget_queue()

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from gateway.turns import LoopTurns
+from gateway.large_work import LargeWork
 from services.common import caller
 from services.common.caller import Caller
 
 
 async def test_between_two_large_pieces_of_work_others_have_a_turn_of_the_loop() -> None:
-    turns, done = LoopTurns(), list[str]()
+    large_work, done = LargeWork(), list[str]()
 
     async def large() -> None:
-        await turns.wait()
+        await large_work.wait()
         done.append("large")
 
     async def small() -> None:
@@ -28,11 +28,11 @@ async def test_between_two_large_pieces_of_work_others_have_a_turn_of_the_loop()
 
 
 async def test_many_names_of_one_origin_wait_behind_another_origin() -> None:
-    turns, done = LoopTurns(), list[str]()
+    large_work, done = LargeWork(), list[str]()
 
     async def large(name: str, origin: str) -> None:
         caller.current.set(Caller(client=name, origin=origin))
-        await turns.wait()
+        await large_work.wait()
         done.append(origin)
 
     await asyncio.gather(*(large(f"made up {number}", "a") for number in range(6)), large("alice", "b"))
