@@ -161,6 +161,12 @@ print(*(family.name for family in REGISTRY.collect() if family.name.startswith("
 """
 
 
+def test_stubs_are_read_where_they_are_generated() -> None:
+    # A copy in the environment would be older than the next change of a contract.
+    found = python("import isolane.common.v1.joint_pb2 as stub; print(stub.__file__)").stdout
+    assert Path(found.strip()).is_relative_to(ROOT / "proto" / "gen")
+
+
 def test_an_import_makes_no_metric() -> None:
     done = python(IMPORT_ALL.format(heavy=HEAVY))
 
