@@ -27,6 +27,8 @@ behind the others. More saves messages, less lets small ones go on sooner. Unit:
 _ROOM_BYTES = 1024
 """More than a message has beside one reply. Unit: bytes."""
 
+_MOST_MEMBERS = 1024
+"""Of one call, as each begins a task at once. Our own callers send 64."""
 _CLOSING_S = 1.0
 """A caller that has its answers closes the call; one that does not is waited for no longer than this."""
 
@@ -110,8 +112,12 @@ def joint_handler(one: Handler, *, most_bytes: int) -> Handler:
 
     async def handle(_messages: object, context: Context) -> None:
         first = await context.read()
-        if first is not aio.EOF:
-            await _JointCall(answer, first.members, context).run()
+        if first is aio.EOF:
+            return
+        if (number := len(first.members)) > _MOST_MEMBERS:
+            problem = f"a joint call of {number} members; at most {_MOST_MEMBERS}; send several"
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, problem)
+        await _JointCall(answer, first.members, context).run()
 
     return grpc.stream_stream_rpc_method_handler(
         handle,

@@ -352,3 +352,12 @@ async def test_a_caller_that_does_not_close_its_call_holds_it_for_no_longer_than
 
 async def test_a_joint_call_of_nobody_ends_at_once(server: Server) -> None:
     assert await server.answers() == []
+
+
+async def test_a_joint_call_of_too_many_is_refused_before_any_of_them_begins(server: Server) -> None:
+    stream = server.stub.EmbedMany(timeout=10)
+    await stream.write(joint_pb2.JointRequest(members=[member()] * 1025))
+    await stream.done_writing()
+    assert await stream.code() is StatusCode.INVALID_ARGUMENT
+    assert "at most 1024; send several" in await stream.details()
+    assert not server.scripted.begun
