@@ -80,6 +80,8 @@ class _Class:
         line = self.line(caller)
         line.origin.lines.expect(line, cost)
         self.origins.expect(line.origin, cost)
+        if len(self.lines) > self._most_lines:
+            self._forget_idle()
 
     def add(self, task: Task, line: Line) -> None:
         """Let a task wait in one more line."""

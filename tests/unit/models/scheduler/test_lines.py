@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from services.common.caller import Caller, Priority
 from services.models.scheduler.lines import Lines
 from services.models.scheduler.packing import Limits
+from services.models.scheduler.policy import Policy
 from services.models.scheduler.work import Task, Work
 from tests.unit.models.scheduler.queued import ONE, caller, clients, join, lines_of, request, taken, wait
 
@@ -338,6 +339,18 @@ def test_a_task_that_one_client_wants_twice_waits_until_both_have_left() -> None
 
     assert after_one == (True, 10, 10)
     assert (lines.is_waiting, lines.cost, waiting(light, lines)) == (False, 0, 0)
+
+
+def test_clients_whose_work_only_was_expected_are_forgotten_too() -> None:
+    lines = lines_of(50)
+    lines.expect(caller("expected"), 5)
+
+    for number in range(10_000):
+        lines.expect(caller(f"name {number}"), 7)
+        lines.expect(caller(f"name {number}"), -7)
+
+    assert len(lines._interactive.lines) <= Policy().most_idle + 3
+    assert waiting(caller("expected"), lines) == lines.cost == 5
 
 
 def test_clients_that_come_once_are_forgotten_but_not_those_with_work() -> None:
