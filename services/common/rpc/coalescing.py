@@ -125,7 +125,23 @@ class Coalescer(Generic[Request, Reply]):
         finally:
             self._outstanding -= 1
             if self._waiting and self._on_their_way < self._policy.company:
-                self._send_waiting()
+                self.send_waiting()
+
+    def send_waiting(self) -> None:
+        """Let those who wait travel; one alone has no need of a joint call."""
+        if self._timer is not None:
+            self._timer.cancel()
+        members = [member for member in self._waiting if not member.ending.done()]
+        self._waiting, self._waiting_bytes = [], 0
+        if len(members) == 1:
+            members[0].end(None)
+        elif members:
+            _members(*self._labels).observe(len(members))
+            self._sent_s = self._clock()
+            # The first who waits started the timer; what happens to all is not of his request.
+            task = asyncio.create_task(self._run(members), context=Context())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     @property
     def _on_their_way(self) -> int:
@@ -164,27 +180,11 @@ class Coalescer(Generic[Request, Reply]):
     def _join(self, member: Member, size: int) -> None:
         if not self._waiting:
             left_s = self._policy.gap_s - (self._clock() - self._sent_s)
-            self._timer = asyncio.get_running_loop().call_later(left_s, self._send_waiting)
+            self._timer = asyncio.get_running_loop().call_later(left_s, self.send_waiting)
         self._waiting.append(member)
         self._waiting_bytes += size
         if len(self._waiting) >= self._policy.most_members or self._waiting_bytes >= self._policy.most_bytes:
-            self._send_waiting()
-
-    def _send_waiting(self) -> None:
-        """Let those who wait travel; one alone has no need of a joint call."""
-        if self._timer is not None:
-            self._timer.cancel()
-        members = [member for member in self._waiting if not member.ending.done()]
-        self._waiting, self._waiting_bytes = [], 0
-        if len(members) == 1:
-            members[0].end(None)
-        elif members:
-            _members(*self._labels).observe(len(members))
-            self._sent_s = self._clock()
-            # The first who waits started the timer; what happens to all is not of his request.
-            task = asyncio.create_task(self._run(members), context=Context())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self.send_waiting()
 
     async def _run(self, members: list[Member]) -> None:
         """See the members through to their ends, which all have when this returns."""
@@ -209,8 +209,9 @@ class Coalescer(Generic[Request, Reply]):
             service, method = self._labels
             log.info("joint_call_unknown", upstream=service, method=method, code=failure.code().name)
             self._alone_until_s = self._clock() + self._policy.alone_s
+        members = [member for member in members if not member.ending.done()]
         for member in members:
-            # A breaker that has opened since the others began listens to the newest alone.
+            # A breaker that has changed its state since the others began listens to the newest alone.
             is_counted = member is members[-1]
             own = None if is_unknown else JointCallFailed(failure, members=len(members), is_counted=is_counted)
             member.end(own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -73,8 +74,11 @@ class Target(Generic[StubT]):
         """Take note that it answered nothing for now: others are better for so long."""
 
     async def aclose(self, grace_s: float) -> None:
-        """Let calls in progress finish for `grace_s`, then close the channel."""
+        """Let calls in progress, and those that wait to travel, finish for `grace_s`, then close the channel."""
+        for coalescer in self.coalescers.values():
+            coalescer.send_waiting()
         try:
+            await asyncio.sleep(0)  # they are sent in this turn of the loop; a channel that closes takes no new calls
             await self._channel.close(grace_s)
         finally:
             await self._channel.close()  # when cancelled in the grace: now

@@ -211,3 +211,24 @@ async def test_members_of_an_upstream_that_is_closed_under_them_end_clearly() ->
 
     assert {type(answer) for answer in answers} == {Unavailable}
     assert len({id(answer) for answer in answers}) == 5
+
+
+@pytest.mark.parametrize("number", [5, 6], ids=["one waits", "two wait"])
+async def test_who_waits_for_company_when_the_upstream_goes_away_has_the_grace_of_who_was_sent(number: int) -> None:
+    echo = Echo()
+    async with client_of(echo) as client:
+        await embed(client, "warm")
+        calls = [asyncio.create_task(embed(client, f"wait-{at}")) for at in range(4)]
+        await eventually(lambda: len(echo.begun) == 5)
+        upstream, permit = client.pool.pick()
+        permit.settle(Outcome.IGNORED)
+        await embed(client, "the gap begins anew")
+        calls += [asyncio.create_task(embed(client, f"wait-{at}")) for at in range(4, number)]
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(upstream.aclose(5))
+        await eventually(lambda: len(echo.begun) == number + 2)
+        echo.release.set()
+        answers = await asyncio.gather(*calls)
+        await closing
+
+    assert answers == [f"wait-{at}" for at in range(number)]

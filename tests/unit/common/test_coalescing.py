@@ -276,7 +276,7 @@ async def joined(tryout: Tryout, *texts: str) -> tuple[Stream, list[asyncio.Task
     """A joint call of these, beside a call alone that is in flight."""
     calls = tryout.calls("first", *texts)
     await a_moment()
-    tryout.coalescer._send_waiting()
+    tryout.coalescer.send_waiting()
     return await tryout.target.joint(), calls[1:]
 
 
@@ -330,6 +330,18 @@ async def test_a_call_that_fails_is_a_failure_of_its_own_for_each_of_which_one_i
         (StatusCode.UNAVAILABLE, "gone", 3, False),
         (StatusCode.UNAVAILABLE, "gone", 3, True),
     ]
+
+
+async def test_a_call_that_fails_is_counted_also_where_the_newest_member_leaves_at_that_moment() -> None:
+    tryout = Tryout()
+    joint, calls = await joined(tryout, "a", "b", "c")
+    joint.end(error(StatusCode.UNAVAILABLE, "gone"))
+    calls[2].cancel()
+
+    failures = await settled(*calls)
+
+    assert [(f.members, f.is_counted) for f in failures[:2]] == [(2, False), (2, True)]
+    assert isinstance(failures[2], asyncio.CancelledError)
 
 
 async def test_members_that_the_instance_forgets_fail_clearly() -> None:
@@ -402,7 +414,7 @@ async def test_one_that_leaves_while_the_call_is_being_sent_is_told_after_it() -
     tryout = Tryout()
     calls = tryout.calls("first", "a", "b")
     await a_moment()
-    tryout.coalescer._send_waiting()
+    tryout.coalescer.send_waiting()
     calls[1].cancel()
     joint = await tryout.target.joint()
     await eventually(lambda: len(joint.written) == 2)
@@ -431,7 +443,7 @@ async def test_one_whose_time_is_over_ends_by_itself_and_has_left() -> None:
     tryout = Tryout()
     calls = [tryout.call("first"), tryout.call("a", listened_s=0.03), tryout.call("b")]
     await a_moment()
-    tryout.coalescer._send_waiting()
+    tryout.coalescer.send_waiting()
     joint = await tryout.target.joint()
 
     [failure] = await settled(calls[1])
@@ -451,7 +463,7 @@ async def test_members_of_a_channel_that_is_closed_end_as_calls_do_whose_channel
     calls = tryout.calls("first", "a", "b")
     await a_moment()
     tryout.target.is_closed = when == "before it is sent"
-    tryout.coalescer._send_waiting()
+    tryout.coalescer.send_waiting()
     if when == "afterwards":
         (await tryout.target.joint()).cancel()
 
