@@ -13,7 +13,7 @@ from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
 
 from services.common import call, caller
 from services.common.errors import InvalidRequest
-from services.common.server.joint import split_at_the_edge
+from services.common.server.joint import answered_at_the_edge
 from services.common.server.server import Registration
 from services.embedding.backends.base import InputType, Text
 from services.embedding.engine import EmbeddingEngine
@@ -86,7 +86,7 @@ class EmbeddingServicer(pb_grpc.EmbeddingServiceServicer):
             **replies.fields(embedded, started_s, self._engine.backlog()),
         )
 
-    EmbedMany = split_at_the_edge
+    EmbedMany = answered_at_the_edge
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
         """See the proto."""

@@ -10,7 +10,7 @@ from isolane.reranking.v1 import reranking_service_pb2 as pb
 from isolane.reranking.v1 import reranking_service_pb2_grpc as pb_grpc
 
 from services.common import call, caller
-from services.common.server.joint import split_at_the_edge
+from services.common.server.joint import answered_at_the_edge
 from services.common.server.server import Registration
 from services.models import replies
 from services.reranking.engine import Query, RerankingEngine
@@ -43,7 +43,7 @@ class RerankingServicer(pb_grpc.RerankingServiceServicer):
             **replies.fields(reranked, started_s, self._engine.backlog()),
         )
 
-    RerankMany = split_at_the_edge
+    RerankMany = answered_at_the_edge
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
         """See the proto."""

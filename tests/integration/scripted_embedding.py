@@ -12,7 +12,7 @@ from isolane.embedding.v1 import embedding_service_pb2 as pb
 from isolane.embedding.v1 import embedding_service_pb2_grpc as pb_grpc
 
 from services.common.lifecycle import ServiceApp
-from services.common.server.joint import split_at_the_edge
+from services.common.server.joint import answered_at_the_edge
 from services.common.server.server import Registration
 from services.common.testing.servers import running
 from services.embedding.settings import EmbeddingSettings
@@ -34,7 +34,7 @@ class ScriptedEmbedding(pb_grpc.EmbeddingServiceServicer):
         reply.items.add(outcome=1)
         return reply
 
-    EmbedMany = split_at_the_edge
+    EmbedMany = answered_at_the_edge
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
         raise NotImplementedError

@@ -101,7 +101,7 @@ class Attempts(Generic[StubT]):
             reply = await self._exchange(call, target, given_s, listened_s)
             outcome, code = Outcome.SUCCESS, "OK"
             target.observe_latency(self._clock() - started_s)
-            _observe_reply(target, reply)
+            _observe_load(target, status.read_wait_s(reply))
             return reply
         except aio.AioRpcError as exc:
             error, is_ours = status.read(exc, self._service)
@@ -114,7 +114,7 @@ class Attempts(Generic[StubT]):
                     code=code,
                     details=exc.details(),
                 )
-            _observe_load(target, exc.trailing_metadata())
+            _observe_load(target, status.decode_wait_s(exc.trailing_metadata()))
             raise self._observe(error, call, target, self._clock() - started_s) from exc
         except (asyncio.CancelledError, aio.UsageError) as exc:
             if is_task_cancelled():
@@ -181,12 +181,6 @@ class Attempts(Generic[StubT]):
             log.warning("breaker_opened", upstream=self._service, address=target.address)
 
 
-def _observe_reply(target: Target[StubT], reply: Message) -> None:
-    """Take note of the load in a reply that has one; trailers, in which a refusal has it, cost four times as much."""
-    if (load := getattr(reply, "load", None)) is not None and reply.HasField("load"):
-        target.observe_load(load.predicted_wait_us / 1e6)
-
-
-def _observe_load(target: Target[StubT], trailers: status.Trailers | None) -> None:
-    if (wait_s := status.decode_wait_s(trailers)) is not None:
+def _observe_load(target: Target[StubT], wait_s: float | None) -> None:
+    if wait_s is not None:
         target.observe_load(wait_s)

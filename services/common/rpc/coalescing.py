@@ -26,7 +26,7 @@ _UNKNOWN = frozenset({StatusCode.UNIMPLEMENTED, StatusCode.PERMISSION_DENIED})
 """How a joint call ends whose method an older instance does not know, or an older intention does not name."""
 
 _LOST = aio.AioRpcError(StatusCode.INTERNAL, aio.Metadata(), aio.Metadata(), "a joint call ended without answers")
-"""How members end whom the instance forgot."""
+"""How members end whom the instance forgot, or a bug of ours."""
 
 _members = metrics.labelled(metrics.rpc_client_members)
 
@@ -38,8 +38,9 @@ class CoalescingPolicy:
     """When calls travel together, and how many."""
 
     company: int = 4
-    """Where fewer are on their way to the target, a call goes alone and at once: it would wait in vain. Less
-    spares calls of few callers, more keeps them fast: with 2, four callers had 0.7 of the answers a second."""
+    """Where fewer are on their way to the target, a call goes alone and at once: it would wait in vain. A
+    smaller number lets few callers travel together too, a larger one keeps more of them fast: with 2, four callers had
+    0.7 of the answers a second."""
     gap_s: float = 0.002
     """While more are on their way a call is sent every so often; who comes meanwhile travels in it. More spares calls,
     less spares waiting: 32 callers waited a tenth longer with 4 ms, 6 took a tenth more time with 1. Unit: seconds."""
@@ -98,8 +99,8 @@ class Coalescer(Generic[Request, Reply]):
         self._clock = clock
         self._outstanding = 0
         self._sent_s = self._alone_until_s = float("-inf")
-        self._waiting: list[Member] = []
-        self._waiting_bytes = 0
+        self._unsent: list[Member] = []
+        self._unsent_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -124,21 +125,21 @@ class Coalescer(Generic[Request, Reply]):
             )
         finally:
             self._outstanding -= 1
-            if self._waiting and self._on_their_way < self._policy.company:
-                self.send_waiting()
+            if self._unsent and self._on_their_way < self._policy.company:
+                self.send_unsent()
 
-    def send_waiting(self) -> None:
+    def send_unsent(self) -> None:
         """Let those who wait travel; one alone has no need of a joint call."""
         if self._timer is not None:
             self._timer.cancel()
-        members = [member for member in self._waiting if not member.ending.done()]
-        self._waiting, self._waiting_bytes = [], 0
+        members = [member for member in self._unsent if not member.ending.done()]
+        self._unsent, self._unsent_bytes = [], 0
         if len(members) == 1:
             members[0].end(None)
         elif members:
             _members(*self._labels).observe(len(members))
             self._sent_s = self._clock()
-            # The first who waits started the timer; what happens to all is not of his request.
+            # The timer carries the context of the first who waited, under whose request the rest is not to be logged.
             task = asyncio.create_task(self._run(members), context=Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -146,10 +147,10 @@ class Coalescer(Generic[Request, Reply]):
     @property
     def _on_their_way(self) -> int:
         """Calls that are sent and not answered."""
-        return self._outstanding - len(self._waiting)
+        return self._outstanding - len(self._unsent)
 
     async def _call_in_company(self, request: Request, member: Member, size: int) -> Reply:
-        ending = await self._travel(member, size)
+        ending = await self._await_ending(member, size)
         if ending is None:
             return await self._call_alone(request, member)
         if isinstance(ending, aio.AioRpcError):
@@ -161,13 +162,13 @@ class Coalescer(Generic[Request, Reply]):
     def _goes_alone(self, size: int) -> bool:
         if size > self._policy.largest_bytes or self._clock() < self._alone_until_s:
             return True
-        return not self._waiting and self._on_their_way < self._policy.company
+        return not self._unsent and self._on_their_way < self._policy.company
 
     async def _call_alone(self, request: Request, member: Member) -> Reply:
         self._sent_s = self._clock()
         return await self._one(request, timeout=member.listened_s, metadata=SentMetadata(member.metadata()))
 
-    async def _travel(self, member: Member, size: int) -> Ending:
+    async def _await_ending(self, member: Member, size: int) -> Ending:
         """Wait for company, then for what becomes of it."""
         expiry = asyncio.get_running_loop().call_later(member.listened_s, member.expire)
         self._join(member, size)
@@ -178,28 +179,28 @@ class Coalescer(Generic[Request, Reply]):
             member.abandon()
 
     def _join(self, member: Member, size: int) -> None:
-        if not self._waiting:
+        if not self._unsent:
             left_s = self._policy.gap_s - (self._clock() - self._sent_s)
-            self._timer = asyncio.get_running_loop().call_later(left_s, self.send_waiting)
-        self._waiting.append(member)
-        self._waiting_bytes += size
-        if len(self._waiting) >= self._policy.most_members or self._waiting_bytes >= self._policy.most_bytes:
-            self.send_waiting()
+            self._timer = asyncio.get_running_loop().call_later(left_s, self.send_unsent)
+        self._unsent.append(member)
+        self._unsent_bytes += size
+        if len(self._unsent) >= self._policy.most_members or self._unsent_bytes >= self._policy.most_bytes:
+            self.send_unsent()
 
     async def _run(self, members: list[Member]) -> None:
         """See the members through to their ends, which all have when this returns."""
         joint = JointCall(members)
         try:
             await joint.travel(self._many)
-            self._end(joint.waiting, _LOST)
+            self._end(joint.unanswered, _LOST)
         except aio.AioRpcError as exc:
-            self._end(joint.waiting, exc)
+            self._end(joint.unanswered, exc)
         except (asyncio.CancelledError, aio.UsageError):
-            for member in joint.waiting:
+            for member in joint.unanswered:
                 member.ending.cancel()  # as gRPC ends a call whose channel is closed
         except Exception:
             log.exception("joint_call_crashed")
-            self._end(joint.waiting, _LOST)
+            self._end(joint.unanswered, _LOST)
         await joint.close()
 
     def _end(self, members: list[Member], failure: aio.AioRpcError) -> None:

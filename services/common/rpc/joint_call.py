@@ -56,7 +56,7 @@ class Member:
     def __init__(self, request: Message, pairs: Pairs, *, given_s: float, listened_s: float, clock: Clock) -> None:
         self.request = request
         self.ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
-        self.abandon: Callable[[], None] = _stay
+        self.abandon: Callable[[], None] = _not_sent_yet
         """Lets the instance know that nobody waits for it, unless it has its answer."""
         self._pairs = pairs
         self._clock = clock
@@ -90,7 +90,7 @@ class Member:
         self.end(aio.AioRpcError(StatusCode.DEADLINE_EXCEEDED, aio.Metadata(), aio.Metadata(), "Deadline Exceeded"))
 
 
-def _stay() -> None:
+def _not_sent_yet() -> None:
     """It does not travel yet: who sends what waits sees that nobody waits for it."""
 
 
@@ -103,17 +103,17 @@ class JointCall:
 
     def __init__(self, members: Sequence[Member]) -> None:
         self._members = members
-        self._waiting = dict(enumerate(members))
-        for place, member in self._waiting.items():
+        self._unanswered = dict(enumerate(members))
+        for place, member in self._unanswered.items():
             member.abandon = partial(self._abandon, place)
         self._stream: JointStream | None = None
         self._abandoned: list[int] = []
         self._telling: asyncio.Task[None] | None = None
 
     @property
-    def waiting(self) -> list[Member]:
+    def unanswered(self) -> list[Member]:
         """Those without an answer."""
-        return list(self._waiting.values())
+        return list(self._unanswered.values())
 
     async def travel(self, method: JointMethod) -> None:
         """Send the members and give each its answer when it comes; returns when all have theirs, or the call is over.
@@ -128,12 +128,12 @@ class JointCall:
         with contextlib.suppress(asyncio.InvalidStateError):  # it has ended already: reading says why
             await stream.write(first)
         self._stream = stream
-        self._tell()
+        self._report_abandoned()
         async for message in stream:
             for answer in message.answers:
-                if (member := self._waiting.pop(answer.place, None)) is not None:
+                if (member := self._unanswered.pop(answer.place, None)) is not None:
                     member.end(answer)
-            if not self._waiting:
+            if not self._unanswered:
                 return
 
     async def close(self) -> None:
@@ -148,15 +148,15 @@ class JointCall:
                 pass
 
     def _abandon(self, place: int) -> None:
-        if self._waiting.pop(place, None) is not None:
+        if self._unanswered.pop(place, None) is not None:
             self._abandoned.append(place)
-            self._tell()
+            self._report_abandoned()
 
-    def _tell(self) -> None:
+    def _report_abandoned(self) -> None:
         """Tell the instance, once it knows the members, one message after the other; end the call with the last."""
         if self._stream is None or not self._abandoned:
             return
-        if not self._waiting:
+        if not self._unanswered:
             self._stream.cancel()
         elif self._telling is None:
             self._telling = asyncio.create_task(self._write_abandoned(self._stream))

@@ -76,7 +76,7 @@ class Target(Generic[StubT]):
     async def aclose(self, grace_s: float) -> None:
         """Let calls in progress, and those that wait to travel, finish for `grace_s`, then close the channel."""
         for coalescer in self.coalescers.values():
-            coalescer.send_waiting()
+            coalescer.send_unsent()
         try:
             await asyncio.sleep(0)  # they are sent in this turn of the loop; a channel that closes takes no new calls
             await self._channel.close(grace_s)

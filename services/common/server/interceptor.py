@@ -118,7 +118,7 @@ class EdgeInterceptor(aio.ServerInterceptor):
             keys = (caller.CLIENT_KEY, caller.PRIORITY_KEY, caller.ORIGIN_KEY)
             call.identify(caller.accept(*map(headers.get, keys)))
             reply = await self._run(method, behaviour, request, context, deadline)
-            if not _has_load(reply) and (trailers := self._trailers()):
+            if status.read_wait_s(reply) is None and (trailers := self._trailers()):
                 context.set_trailing_metadata(trailers)
             return reply
         except RequestError as exc:
@@ -175,11 +175,6 @@ class EdgeInterceptor(aio.ServerInterceptor):
             fields = {**fields, "error": error.message}
         write = log.warning if isinstance(error, (BackendFailed, DeadlineExceeded)) else log.info
         write("rpc", method=method, code=code, duration_ms=round(seconds * 1000, 3), **fields)
-
-
-def _has_load(reply: Any) -> bool:
-    """Whether the reply says itself how much work waits."""
-    return getattr(reply, "load", None) is not None and reply.HasField("load")
 
 
 def _given_s(told_s: float | None, remaining_s: float | None) -> float:

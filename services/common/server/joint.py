@@ -40,7 +40,7 @@ Answer = Callable[[int, pb.Member, float], Coroutine[Any, Any, pb.MemberAnswer]]
 log = get_logger()
 
 
-def split_at_the_edge(_servicer: Any, request_iterator: Any, context: Any) -> Any:  # noqa: ARG001 - gRPC names them
+def answered_at_the_edge(_servicer: Any, request_iterator: Any, context: Any) -> Any:  # noqa: ARG001 - gRPC names them
     """Stands in a servicer for a method's joint calls, which get there only where there is no edge: UNIMPLEMENTED."""
     context.set_code(grpc.StatusCode.UNIMPLEMENTED)
     raise NotImplementedError

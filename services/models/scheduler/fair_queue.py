@@ -19,7 +19,7 @@ from collections import Counter
 from typing import Generic, TypeVar
 
 
-class Member:
+class Sharer:
     """One of those that share."""
 
     __slots__ = ("cost", "time")
@@ -31,10 +31,10 @@ class Member:
         """Virtual. Unit: tokens."""
 
 
-MemberT = TypeVar("MemberT", bound=Member)
+SharerT = TypeVar("SharerT", bound=Sharer)
 
 
-class FairQueue(Generic[MemberT]):
+class FairQueue(Generic[SharerT]):
     """Whose turn it is among those that wait. Not thread-safe.
 
     Args:
@@ -45,74 +45,74 @@ class FairQueue(Generic[MemberT]):
         self._pace = pace
         self._time = 0.0
         """The common virtual time."""
-        self._expected: Counter[MemberT] = Counter()
+        self._expected: Counter[SharerT] = Counter()
         """What of the cost of each is only known to come."""
-        self._waiting: dict[MemberT, None] = {}
-        self._heap: list[tuple[float, int, MemberT]] = []
-        """By virtual time; an entry whose time is no longer its member's is left over from before."""
+        self._waiting: dict[SharerT, None] = {}
+        self._heap: list[tuple[float, int, SharerT]] = []
+        """By virtual time; an entry whose time is no longer its sharer's is left over from before."""
         self._numbers = itertools.count()
 
     def __len__(self) -> int:
         """How many wait."""
         return len(self._waiting)
 
-    def expect(self, member: MemberT, cost: int) -> None:
+    def expect(self, sharer: SharerT, cost: int) -> None:
         """So many more tokens of one will come; as many fewer with a negative number."""
-        member.cost += cost
-        self._expected[member] += cost
-        if not self._expected[member]:
-            del self._expected[member]
+        sharer.cost += cost
+        self._expected[sharer] += cost
+        if not self._expected[sharer]:
+            del self._expected[sharer]
 
-    def join(self, member: MemberT, quantum: float) -> None:
+    def join(self, sharer: SharerT, quantum: float) -> None:
         """One waits from now on, if it does not yet.
 
         Args:
-            member: who.
+            sharer: who.
             quantum: what one who was idle gets ahead of the others. Unit: tokens.
         """
-        if member not in self._waiting:
-            start = self._start(member, quantum)
-            self._waiting[member] = None
-            self._move(member, start)
+        if sharer not in self._waiting:
+            start = self._start(sharer, quantum)
+            self._waiting[sharer] = None
+            self._move(sharer, start)
 
-    def leave(self, member: MemberT) -> None:
+    def leave(self, sharer: SharerT) -> None:
         """One waits no more."""
-        del self._waiting[member]
+        del self._waiting[sharer]
 
-    def earliest(self) -> MemberT:
+    def earliest(self) -> SharerT:
         """Whose turn it is; somebody must wait."""
         while True:
-            time, _, member = self._heap[0]
-            if member in self._waiting and member.time == time:
+            time, _, sharer = self._heap[0]
+            if sharer in self._waiting and sharer.time == time:
                 self._time = max(self._time, time)
-                return member
+                return sharer
             heapq.heappop(self._heap)
 
-    def charge(self, member: MemberT, cost: int) -> None:
+    def charge(self, sharer: SharerT, cost: int) -> None:
         """Advance one that waits by what was taken for it, and the common time by what that is for each."""
         self._time += self._pace * cost / len(self._waiting)
-        self._move(member, member.time + cost)
+        self._move(sharer, sharer.time + cost)
 
-    def cost_until(self, member: MemberT, cost: int, quantum: float) -> int:
+    def cost_until(self, sharer: SharerT, cost: int, quantum: float) -> int:
         """Tokens of all that are computed until one has had so many, those included, if nobody else comes.
 
         Another's are computed until its virtual time passes that of the one's last token. A newcomer at 900 who asks
         for 50 ends at 950: of one at 1,000 nothing is before it, of one at 920 with 100 waiting 30 are.
         """
-        end = self._start(member, quantum) + cost
-        others = (self._waiting.keys() | self._expected.keys()) - {member}
+        end = self._start(sharer, quantum) + cost
+        others = (self._waiting.keys() | self._expected.keys()) - {sharer}
         return cost + sum(max(0, min(each.cost, int(end - self._start(each, quantum)))) for each in others)
 
-    def _start(self, member: MemberT, quantum: float) -> float:
+    def _start(self, sharer: SharerT, quantum: float) -> float:
         """The virtual time of one that waits, or that it would have if it began to now."""
-        if member in self._waiting:
-            return member.time
+        if sharer in self._waiting:
+            return sharer.time
         # Where nobody waits there is nobody to be before, and the quantum is not kept for when somebody comes.
-        return max(member.time, self._time - (quantum if self._waiting else 0.0))
+        return max(sharer.time, self._time - (quantum if self._waiting else 0.0))
 
-    def _move(self, member: MemberT, time: float) -> None:
-        member.time = time
-        heapq.heappush(self._heap, (time, next(self._numbers), member))
+    def _move(self, sharer: SharerT, time: float) -> None:
+        sharer.time = time
+        heapq.heappush(self._heap, (time, next(self._numbers), sharer))
         if len(self._heap) > 64 + 4 * len(self._waiting):
             self._heap = [(each.time, next(self._numbers), each) for each in self._waiting]
             heapq.heapify(self._heap)

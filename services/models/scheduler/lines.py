@@ -11,13 +11,13 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
 
 from services.common.caller import Caller, Priority
-from services.models.scheduler.fair_queue import FairQueue, Floor, Member
+from services.models.scheduler.fair_queue import FairQueue, Floor, Sharer
 from services.models.scheduler.packing import LengthIndex, Limits, Packing
 from services.models.scheduler.policy import Policy
 from services.models.scheduler.work import Request, Task
 
 
-class Line(Member):
+class Line(Sharer):
     """What one caller has waiting."""
 
     __slots__ = ("caller", "lengths", "origin", "tasks")
@@ -30,7 +30,7 @@ class Line(Member):
         self.lengths = LengthIndex()
 
 
-class _Origin(Member):
+class _Origin(Sharer):
     """The lines of one class and origin; its cost is the sum of theirs."""
 
     __slots__ = ("lines",)

@@ -45,7 +45,7 @@ from services.common.rpc.instance import Instance
 from services.common.rpc.instance_pool import InstancePool
 from services.common.server import interceptor
 from services.common.server.health import SERVING
-from services.common.server.joint import split_at_the_edge
+from services.common.server.joint import answered_at_the_edge
 from services.common.server.server import GrpcServer, Registration
 from services.common.telemetry import request_id, tracing
 from services.common.testing.breakers import AlwaysClosed
@@ -141,7 +141,7 @@ class Upstream(pb_grpc.EmbeddingServiceServicer):
             reply.load.predicted_wait_us = round(self.wait_s * 1e6)
         return reply
 
-    EmbedMany = split_at_the_edge
+    EmbedMany = answered_at_the_edge
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:  # noqa: N802 - gRPC's
         await context.abort(StatusCode[request.model], "as the test wants it")

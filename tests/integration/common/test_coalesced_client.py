@@ -23,7 +23,7 @@ from services.common.rpc.client import RpcClient
 from services.common.rpc.coalescing import Joint
 from services.common.rpc.upstream_pool import UpstreamPool, upstream_breaker
 from services.common.server.interceptor import EdgeInterceptor
-from services.common.server.joint import split_at_the_edge
+from services.common.server.joint import answered_at_the_edge
 from services.common.testing.breakers import AlwaysClosed
 from services.common.testing.resolvers import ChangingResolver
 from services.common.testing.waiting import eventually
@@ -57,7 +57,7 @@ class Echo(pb_grpc.EmbeddingServiceServicer):
         reply.model.id = request.model
         return reply
 
-    EmbedMany = split_at_the_edge
+    EmbedMany = answered_at_the_edge
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:
         raise NotImplementedError

@@ -24,7 +24,7 @@ from services.common.errors import (
     RequestError,
 )
 from services.common.rpc.joint_call import failure_of
-from services.common.server.joint import split_at_the_edge
+from services.common.server.joint import answered_at_the_edge
 from services.common.server.server import GrpcServer, Registration
 from services.common.telemetry import request_id, tracing
 from services.common.testing.logs import CapturedLogs, captured_logs
@@ -67,7 +67,7 @@ class Scripted(pb_grpc.EmbeddingServiceServicer):
             self.cancelled.append(request.model)
             raise
 
-    EmbedMany = split_at_the_edge
+    EmbedMany = answered_at_the_edge
 
     async def at_once(self) -> pb.EmbedResponse:
         return pb.EmbedResponse()

@@ -33,7 +33,7 @@ from services.common.errors import (
 )
 from services.common.reply import Backlog
 from services.common.server.interceptor import EdgeInterceptor
-from services.common.server.joint import split_at_the_edge
+from services.common.server.joint import answered_at_the_edge
 from services.common.server.server import GrpcServer, Registration
 from services.common.telemetry import request_id, tracing
 from services.common.telemetry.metrics import rpc_server_seconds
@@ -70,7 +70,7 @@ class Scripted(pb_grpc.EmbeddingServiceServicer):
     async def Embed(self, request: pb.EmbedRequest, context: Any) -> pb.EmbedResponse:  # noqa: N802 - gRPC's name
         return await self.answer(request)
 
-    EmbedMany = split_at_the_edge
+    EmbedMany = answered_at_the_edge
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:  # noqa: N802 - gRPC's
         return pb.TokenizeResponse()

@@ -22,7 +22,7 @@ from services.common.discovery.base import Endpoint
 from services.common.errors import DeadlineExceeded, Overloaded, RequestError
 from services.common.rpc.client import RpcClient
 from services.common.rpc.upstream_pool import UpstreamPool
-from services.common.server.joint import split_at_the_edge
+from services.common.server.joint import answered_at_the_edge
 from services.common.testing.clock import FakeClock
 from services.common.testing.resolvers import ChangingResolver
 from services.common.testing.waiting import eventually
@@ -59,7 +59,7 @@ class Sidecar(pb_grpc.EmbeddingServiceServicer):
             await context.abort(StatusCode.UNAVAILABLE, "upstream connect error or disconnect/reset before headers")
         return pb.EmbedResponse()
 
-    EmbedMany = split_at_the_edge
+    EmbedMany = answered_at_the_edge
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:  # noqa: N802 - gRPC's
         raise NotImplementedError

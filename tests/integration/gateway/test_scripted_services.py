@@ -28,7 +28,7 @@ from isolane.reranking.v1 import reranking_service_pb2_grpc as rerank_pb_grpc
 
 from services.common import status
 from services.common.errors import Overloaded, RequestError
-from services.common.server.joint import split_at_the_edge
+from services.common.server.joint import answered_at_the_edge
 
 pytestmark = pytest.mark.integration
 
@@ -65,7 +65,7 @@ class Scripted:
             context.abort(code, message)
 
     Embed = Rerank = Tokenize = ListModels = call
-    EmbedMany = RerankMany = split_at_the_edge
+    EmbedMany = RerankMany = answered_at_the_edge
 
 
 class Embedding(Scripted):

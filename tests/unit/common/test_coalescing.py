@@ -276,7 +276,7 @@ async def joined(tryout: Tryout, *texts: str) -> tuple[Stream, list[asyncio.Task
     """A joint call of these, beside a call alone that is in flight."""
     calls = tryout.calls("first", *texts)
     await a_moment()
-    tryout.coalescer.send_waiting()
+    tryout.coalescer.send_unsent()
     return await tryout.target.joint(), calls[1:]
 
 
@@ -414,7 +414,7 @@ async def test_one_that_leaves_while_the_call_is_being_sent_is_told_after_it() -
     tryout = Tryout()
     calls = tryout.calls("first", "a", "b")
     await a_moment()
-    tryout.coalescer.send_waiting()
+    tryout.coalescer.send_unsent()
     calls[1].cancel()
     joint = await tryout.target.joint()
     await eventually(lambda: len(joint.written) == 2)
@@ -443,7 +443,7 @@ async def test_one_whose_time_is_over_ends_by_itself_and_has_left() -> None:
     tryout = Tryout()
     calls = [tryout.call("first"), tryout.call("a", listened_s=0.03), tryout.call("b")]
     await a_moment()
-    tryout.coalescer.send_waiting()
+    tryout.coalescer.send_unsent()
     joint = await tryout.target.joint()
 
     [failure] = await settled(calls[1])
@@ -463,7 +463,7 @@ async def test_members_of_a_channel_that_is_closed_end_as_calls_do_whose_channel
     calls = tryout.calls("first", "a", "b")
     await a_moment()
     tryout.target.is_closed = when == "before it is sent"
-    tryout.coalescer.send_waiting()
+    tryout.coalescer.send_unsent()
     if when == "afterwards":
         (await tryout.target.joint()).cancel()
 
