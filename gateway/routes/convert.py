@@ -20,6 +20,7 @@ from gateway.clients.documents import DocumentsClient, Parsed
 from gateway.routes.responses import error_responses
 from gateway.schemas.convert import (
     FORMS,
+    INCLUDES,
     ConversionError,
     ConvertError,
     ConvertOptions,
@@ -54,6 +55,11 @@ class _FormOperation(Operation):
                     items=Schema(type=OpenAPIType.STRING),
                     description="Formats that the file may have; default any.",
                 ),
+                "include": Schema(
+                    type=OpenAPIType.ARRAY,
+                    items=Schema(type=OpenAPIType.STRING, enum=list(INCLUDES)),
+                    description="What to return beside the text; default nothing.",
+                ),
                 "document_timeout": Schema(
                     type=OpenAPIType.NUMBER,
                     exclusive_minimum=0,
@@ -85,7 +91,9 @@ async def convert_file(request: Request[Any, Any, Any], documents: DocumentsServ
     deadline = call.deadline()
     if options.document_timeout_s is not None:
         deadline = deadline.capped(options.document_timeout_s)
-    parsed = await documents.parse(upload.filename, upload.data, forms=options.to_formats, deadline=deadline)
+    parsed = await documents.parse(
+        upload.filename, upload.data, forms=options.to_formats, include=options.include, deadline=deadline
+    )
     if options.from_formats and parsed.format not in options.from_formats:
         raise UnsupportedFormat(
             f"files: {upload.filename!r} is {parsed.format}, which from_formats does not allow; add it there",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Raw, Struct
 
@@ -15,6 +15,11 @@ Form = Literal["markdown", "json", "html", "text"]
 
 FORMS: Mapping[str, Form] = MappingProxyType({"md": "markdown", "json": "json", "html": "html", "text": "text"})
 """docling-serve's names of output formats, and ours."""
+
+Include = Literal["footnotes", "headers", "comments", "speaker_notes", "hidden", "changes"]
+
+INCLUDES: tuple[Include, ...] = get_args(Include)
+"""What a document holds beside its text; docling-serve has no such option."""
 
 _ANY: frozenset[str] = frozenset()
 _NO = frozenset({"", "false", "0", "no", "off"})
@@ -60,6 +65,8 @@ class ConvertOptions:
     """Our names of the forms to return, in the order asked for."""
     from_formats: frozenset[str]
     """Formats that the file may have; empty for any."""
+    include: tuple[Include, ...]
+    """What to return beside the text."""
     document_timeout_s: float | None
     """Time for the document; None for the request's own. Unit: seconds."""
 
@@ -73,10 +80,13 @@ def convert_options(fields: Mapping[str, Sequence[str]]) -> ConvertOptions:
     known = dict(fields)
     to_formats = _to_formats(known.pop("to_formats", ("md",)))
     from_formats = frozenset(value.strip().lower() for value in known.pop("from_formats", ()))
+    include = _include(known.pop("include", ()))
     timeout_s = _timeout_s(known.pop("document_timeout", ()))
     for name, values in known.items():
         _check_harmless(name, values)
-    return ConvertOptions(to_formats=to_formats, from_formats=from_formats, document_timeout_s=timeout_s)
+    return ConvertOptions(
+        to_formats=to_formats, from_formats=from_formats, include=include, document_timeout_s=timeout_s
+    )
 
 
 def _to_formats(values: Sequence[str]) -> tuple[Form, ...]:
@@ -86,6 +96,13 @@ def _to_formats(values: Sequence[str]) -> tuple[Form, ...]:
                 f"to_formats: {value[:50]!r} is not offered; use {', '.join(FORMS)}", param="to_formats"
             )
     return tuple(dict.fromkeys(FORMS[value] for value in values))
+
+
+def _include(values: Sequence[str]) -> tuple[Include, ...]:
+    for value in values:
+        if value not in INCLUDES:
+            raise InvalidRequest(f"include: {value[:50]!r} is not offered; use {', '.join(INCLUDES)}", param="include")
+    return tuple(part for part in INCLUDES if part in values)
 
 
 def _timeout_s(values: Sequence[str]) -> float | None:
