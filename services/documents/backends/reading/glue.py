@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from docling_core.types.doc import DoclingDocument
+from docling_core.types.doc.document import DoclingDocument
 
 GLUE = "\ufdd0"
 """A noncharacter of Unicode: free for such use inside a program, and in no text that is exchanged."""

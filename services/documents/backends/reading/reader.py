@@ -11,7 +11,7 @@ from typing import Any
 from docling.backend.abstract_backend import DeclarativeDocumentBackend
 from docling.datamodel.base_models import InputFormat
 from docling.datamodel.document import InputDocument, get_input_rejection_cause
-from docling_core.types.doc import DoclingDocument
+from docling_core.types.doc.document import DoclingDocument
 
 from services.documents.backends.base import Include
 from services.documents.backends.reading.guard import Passage
@@ -56,7 +56,7 @@ def opened(source: Source, input_format: InputFormat, backend: type[DeclarativeD
     try:
         yield loaded
     finally:
-        loaded.unload()
+        loaded.unload()  # type: ignore[no-untyped-call]
 
 
 def by_docling(input_format: InputFormat, backend: type[DeclarativeDocumentBackend]) -> Read:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from docling_core.transforms.serializer.base import SerializationResult
-from docling_core.transforms.serializer.common import create_ser_result
+from docling_core.transforms.serializer.common import DocSerializer, create_ser_result
 from docling_core.transforms.serializer.html import HTMLDocSerializer, HTMLInlineSerializer, HTMLParams
 from docling_core.transforms.serializer.markdown import (
     MarkdownDocSerializer,
@@ -14,8 +16,9 @@ from docling_core.transforms.serializer.markdown import (
     MarkdownParams,
 )
 from docling_core.transforms.serializer.plain_text import PlainTextDocSerializer, PlainTextParams
-from docling_core.types.doc import ContentLayer, DoclingDocument
-from docling_core.types.doc.document import DOCUMENT_TOKENS_EXPORT_LABELS
+from docling_core.types.doc.common.constants import DOCUMENT_TOKENS_EXPORT_LABELS
+from docling_core.types.doc.common.content_layer import ContentLayer
+from docling_core.types.doc.document import DoclingDocument
 
 from services.documents.backends.base import Output
 from services.documents.backends.reading import glue
@@ -30,22 +33,23 @@ def render(document: DoclingDocument, output: Output) -> str:
         document: what was parsed; `glue.keep_at_ends` was applied to it.
         output: the form.
     """
-    match output:
-        case Output.MARKDOWN:
-            text = _Markdown(doc=document, params=MarkdownParams(**_COMMON)).serialize().text
-        case Output.JSON:
-            content: dict[str, Any] = document.export_to_dict()
-            text = json.dumps(content, ensure_ascii=False)
-        case Output.HTML:
-            text = _Html(doc=document, params=HTMLParams(**_COMMON)).serialize().text
-        case Output.TEXT:
-            text = _Text(doc=document, params=PlainTextParams(**_COMMON)).serialize().text
-    return glue.clean(text)
+    if output is Output.JSON:
+        content: dict[str, Any] = document.export_to_dict()
+        return glue.clean(json.dumps(content, ensure_ascii=False))
+    serializer: Any = _SERIALIZERS[output](document)
+    return glue.clean(serializer.serialize().text)
 
 
 class _MarkdownInline(MarkdownInlineSerializer):
     def serialize(
-        self, *, item: Any, doc_serializer: Any, doc: Any, list_level: int = 0, visited: Any = None, **kwargs: Any
+        self,
+        *,
+        item: Any,
+        doc_serializer: Any,
+        doc: Any,  # noqa: ARG002 - Docling's
+        list_level: int = 0,
+        visited: Any = None,
+        **kwargs: Any,
     ) -> SerializationResult:
         """Serialize a line of pieces; see `glue`."""
         return _inline(item, doc_serializer, list_level, visited, kwargs)
@@ -53,7 +57,14 @@ class _MarkdownInline(MarkdownInlineSerializer):
 
 class _HtmlInline(HTMLInlineSerializer):
     def serialize(
-        self, *, item: Any, doc_serializer: Any, doc: Any, list_level: int = 0, visited: Any = None, **kwargs: Any
+        self,
+        *,
+        item: Any,
+        doc_serializer: Any,
+        doc: Any,  # noqa: ARG002 - Docling's
+        list_level: int = 0,
+        visited: Any = None,
+        **kwargs: Any,
     ) -> SerializationResult:
         """Serialize a line of pieces; see `glue`."""
         line = _inline(item, doc_serializer, list_level, visited, kwargs)
@@ -83,3 +94,12 @@ class _Text(PlainTextDocSerializer):
 
 class _Html(HTMLDocSerializer):
     inline_serializer: Any = _HtmlInline()
+
+
+_SERIALIZERS: Mapping[Output, Callable[[DoclingDocument], DocSerializer]] = MappingProxyType(
+    {
+        Output.MARKDOWN: lambda document: _Markdown(doc=document, params=MarkdownParams(**_COMMON)),
+        Output.HTML: lambda document: _Html(doc=document, params=HTMLParams(**_COMMON)),
+        Output.TEXT: lambda document: _Text(doc=document, params=PlainTextParams(**_COMMON)),
+    }
+)

@@ -6,7 +6,7 @@ import codecs
 import re
 from pathlib import PurePath
 
-from docling_core.types.doc import DoclingDocument
+from docling_core.types.doc.document import DoclingDocument
 from docling_core.types.doc.labels import DocItemLabel
 
 from services.documents.backends.reading.reader import Report, Source
