@@ -21,14 +21,18 @@ class Admission:
         lines: what waits.
         most: tokens that may wait.
         seconds: how long so many tokens take.
+        unit: what tokens are called in messages.
     """
 
-    def __init__(self, policy: Policy, lines: Lines, *, most: int, seconds: Callable[[float], float]) -> None:
+    def __init__(
+        self, policy: Policy, lines: Lines, *, most: int, seconds: Callable[[float], float], unit: str = "tokens"
+    ) -> None:
         self._policy = policy
         self._lines = lines
         self._most = most
         self._most_bulk = round(policy.bulk_room * most)
         self._seconds = seconds
+        self._unit = unit
         self._refusals = Refusals()
 
     def problem(
@@ -46,13 +50,13 @@ class Admission:
         """
         if cost > (largest := self.largest(caller)):
             text = f"at most {largest} of {caller.priority.value} work are taken at once; send it in parts"
-            return NotTaken(reason="too_large", error=TooLarge(f"the request has {cost} tokens, and {text}"))
+            return NotTaken(reason="too_large", error=TooLarge(f"the request has {cost} {self._unit}, and {text}"))
         if (full := self._full(cost, caller, now_s)) is not None:
             return full
         is_idle = not (self._lines.cost or taken)
         alone_s = self._seconds(cost)
         if alone_s > left_s * (idle_doubt if is_idle else 1.0):
-            text = f"{cost} tokens need about {alone_s:.1f} s and the deadline leaves {left_s:.1f} s"
+            text = f"{cost} {self._unit} need about {alone_s:.1f} s and the deadline leaves {left_s:.1f} s"
             too_short = DeadlineTooShort(f"{text}; allow more time or send less at once")
             return NotTaken(reason="too_long", error=too_short)
         # First the cheap bound, all that waits: what of it is before this one takes a look at every line.
@@ -63,9 +67,8 @@ class Admission:
         if (late_s := margin * ahead_s - spare_s) <= 0:
             return None
         comes_s = margin * ahead_s + alone_s
-        text = (
-            f"{self._lines.cost} tokens are waiting, and the answer could come in {comes_s:.1f} s, after the deadline"
-        )
+        waits = f"{self._lines.cost} {self._unit} are waiting"
+        text = f"{waits}, and the answer could come in {comes_s:.1f} s, after the deadline"
         error = self._overloaded(text, caller, cost, late_s, now_s, or_else="allow more time")
         return NotTaken(reason="late", error=error)
 
@@ -96,7 +99,7 @@ class Admission:
         lacks, bound = max(bounds)
         if lacks <= 0:
             return None
-        text = f"{lines.cost} tokens are waiting, of {self._most} at most, {bound}: {cost} more do not fit"
+        text = f"{lines.cost} {self._unit} are waiting, of {self._most} at most, {bound}: {cost} more do not fit"
         return NotTaken(reason="full", error=self._overloaded(text, caller, cost, self._seconds(lacks), now_s))
 
     def _overloaded(

@@ -93,6 +93,13 @@ class FairQueue(Generic[SharerT]):
         self._time += self._pace * cost / len(self._waiting)
         self._move(sharer, sharer.time + cost)
 
+    def settle(self, sharer: SharerT, cost: int) -> None:
+        """What was taken for one took so much more than it was charged for, or less with a negative number."""
+        if sharer in self._waiting:
+            self._move(sharer, sharer.time + cost)
+        else:
+            sharer.time += cost
+
     def cost_until(self, sharer: SharerT, cost: int, quantum: float) -> int:
         """Tokens of all that are computed until one has had so many, those included, if nobody else comes.
 

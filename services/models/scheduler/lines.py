@@ -131,6 +131,12 @@ class _Class:
         self.origins.charge(line.origin, cost)
         line.origin.lines.charge(line, cost)
 
+    def settle(self, caller: Caller, cost: int) -> None:
+        """See `Lines.settle`."""
+        if (line := self.lines.get(caller.identity)) is not None:
+            self.origins.settle(line.origin, cost)
+            line.origin.lines.settle(line, cost)
+
     def cost_until(self, caller: Caller, cost: int) -> int:
         """See `Lines.cost_until`; of this class alone."""
         origin = self._origins.get(caller.origin) or _Origin(self._policy.newcomer_pace)
@@ -227,6 +233,10 @@ class Lines:
         if not both:
             self._floor.forgive()
         return batch
+
+    def settle(self, caller: Caller, cost: int) -> None:
+        """What was taken for a caller cost so much more than it was charged for; who is forgotten owes nothing."""
+        self._classes[caller.priority].settle(caller, cost)
 
     def cost_until(self, caller: Caller, cost: int) -> int:
         """Tokens that are computed until `cost` more of a caller are, those included, if nobody else comes."""

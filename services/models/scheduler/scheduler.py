@@ -26,16 +26,19 @@ class Scheduler:
         most_queued: tokens that may wait.
         most_batched: no batch is larger, but a task that is larger alone still makes one. Unit: tokens.
         replicas: batches that are computed at once.
+        unit: of costs, for messages; here and in the policy they are called tokens.
     """
 
-    def __init__(self, policy: Policy, *, most_queued: int, most_batched: int, replicas: int = 1) -> None:
+    def __init__(
+        self, policy: Policy, *, most_queued: int, most_batched: int, replicas: int = 1, unit: str = "tokens"
+    ) -> None:
         self._policy = policy
         self._replicas = replicas
         self._speed = Speed()
         self._most_ever = self._most_batched = most_batched
         """The second may be lowered for a while by what fits into memory."""
         self._lines = Lines(policy)
-        self._admission = Admission(policy, self._lines, most=most_queued, seconds=self._seconds)
+        self._admission = Admission(policy, self._lines, most=most_queued, seconds=self._seconds, unit=unit)
         self._joinable: dict[bytes, Task] = {}
         """Queued and taken tasks by key."""
         self._taken: set[Batch] = set()
@@ -161,6 +164,14 @@ class Scheduler:
             if not task.waiters and task.batch is None:
                 self._forget_key(task)
         request.missing = request.missing_cost = 0
+
+    def settle(self, caller: Caller, cost: int) -> None:
+        """What a caller had computed cost so much more than was thought, or less with a negative number.
+
+        For work whose cost can only be guessed before: so whoever asks for what is dearer than it looks waits longer
+        for its next turn.
+        """
+        self._lines.settle(caller, cost)
 
     def note_batch(self, speed: Speed | None, *, padded_tokens: int, now_s: float) -> None:
         """A batch was computed as under load.
