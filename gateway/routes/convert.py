@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from litestar import Request, Router, post
-from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException
 from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
@@ -17,6 +15,7 @@ from litestar.params import SkipValidation
 from msgspec import Raw
 
 from gateway.clients.documents import DocumentsClient, Parsed
+from gateway.routes.form import read_form
 from gateway.routes.responses import error_responses
 from gateway.schemas.convert import (
     FORMS,
@@ -106,30 +105,11 @@ async def _upload(request: Request[Any, Any, Any]) -> _Upload:
     """The form: exactly one file, and the options."""
     if request.content_type[0] != "multipart/form-data":
         raise HTTPException(status_code=415, detail="send the file as multipart/form-data in the field `files`")
-    fields: dict[str, list[str]] = {}
-    files: list[UploadFile] = []
-    try:
-        for name, value in await _form_items(request):
-            if isinstance(value, UploadFile):
-                files.append(value)
-            else:
-                fields.setdefault(name, []).append(value)
-        if len(files) != 1:
-            raise InvalidRequest(f"files: {len(files)} files; send exactly one per request", param="files")
-        return _Upload(
-            filename=_filename(files[0].filename), data=await files[0].read(), options=convert_options(fields)
-        )
-    finally:
-        for file in files:
-            await file.close()
-
-
-async def _form_items(request: Request[Any, Any, Any]) -> Iterable[tuple[str, Any]]:
-    try:
-        form = await request.form()
-    except (UnicodeError, LookupError) as exc:
-        raise InvalidRequest("the form: a field's charset is wrong; send text fields as UTF-8") from exc
-    return form.multi_items()
+    form = await read_form(request)
+    if len(form.files) != 1:
+        raise InvalidRequest(f"files: {len(form.files)} files; send exactly one per request", param="files")
+    [file] = form.files
+    return _Upload(filename=_filename(file.filename), data=file.data, options=convert_options(form.fields))
 
 
 def _filename(name: str) -> str:

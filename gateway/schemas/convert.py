@@ -23,6 +23,7 @@ INCLUDES: tuple[Include, ...] = get_args(Include)
 
 _ANY: frozenset[str] = frozenset()
 _NO = frozenset({"", "false", "0", "no", "off"})
+_UNSET = frozenset({"", "null", "none"})
 
 _HARMLESS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -38,6 +39,7 @@ _HARMLESS: Mapping[str, frozenset[str]] = MappingProxyType(
         "include_images": _ANY,
         "images_scale": _ANY,
         "picture_description_area_threshold": _ANY,
+        "pdf_heading_hierarchy_options": _ANY,
         # A single file is aborted on error anyway.
         "abort_on_error": _ANY,
         # These would change the result, so only values that ask for nothing are taken.
@@ -47,11 +49,42 @@ _HARMLESS: Mapping[str, frozenset[str]] = MappingProxyType(
         "do_picture_classification": _NO,
         "do_picture_description": _NO,
         "do_chart_extraction": _NO,
+        "do_pdf_heading_hierarchy": _NO,
+        "include_page_images": _NO,
+        "md_compact_tables": _NO,
         "return_as_file": _NO,
         "md_page_break_placeholder": frozenset({""}),
+        "page_range": frozenset({"1", str(2**63 - 1)}),  # all pages
         "image_export_mode": frozenset({"embedded", "placeholder"}),
         "pipeline": frozenset({"standard", "legacy"}),
         "target_type": frozenset({"inbody"}),
+        **dict.fromkeys(
+            (
+                "chart_extraction_custom_config",
+                "chart_extraction_preset",
+                "chunking_options",
+                "chunking_preset",
+                "code_formula_custom_config",
+                "code_formula_preset",
+                "layout_custom_config",
+                "layout_preset",
+                "ocr_custom_config",
+                "picture_classification_custom_config",
+                "picture_classification_preset",
+                "picture_description_api",
+                "picture_description_custom_config",
+                "picture_description_local",
+                "picture_description_preset",
+                "table_structure_custom_config",
+                "table_structure_preset",
+                "vlm_pipeline_custom_config",
+                "vlm_pipeline_model",
+                "vlm_pipeline_model_api",
+                "vlm_pipeline_model_local",
+                "vlm_pipeline_preset",
+            ),
+            _UNSET,
+        ),
     }
 )
 """Options that are accepted and do nothing, with the values that are; empty: any."""
@@ -123,7 +156,7 @@ def _check_harmless(name: str, values: Sequence[str]) -> None:
         raise InvalidRequest(f"{name[:50]}: this option is not supported; leave it out", param=name[:50])
     if allowed:
         for value in values:
-            if value.strip().lower() not in allowed:
+            if value.strip(" ").lower() not in allowed:  # a form feed is a page break, not nothing
                 choices = " or ".join(sorted(allowed - {""})) or "an empty value"
                 raise InvalidRequest(
                     f"{name}: {value[:50]!r} is not supported; use {choices}, or leave it out", param=name
