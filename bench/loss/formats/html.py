@@ -119,7 +119,7 @@ BODY = (
     Construct(name="details", source="<details><summary>@w</summary><p>@w</p>@w</details>"),
     Construct(
         name="sections",
-        source="<article><header>@w</header><section><h3>@w</h3>@w</section><aside>@w</aside></article>",
+        source="<article><header>@w <i>@w</i></header><section><h3>@w</h3>@w</section><aside>@w</aside></article>",
     ),
     Construct(
         name="address, fieldset, legend, label, button",
@@ -144,7 +144,10 @@ BODY = (
     ),
     Construct(name="comment", source="<p>@w<!-- @x --> @w</p>"),
     Construct(name="hidden text", source='<p>@w</p><p hidden>@hidden</p><div style="display:none">@hidden</div>'),
-    Construct(name="footer of the page", source="<footer>@w</footer>", ordered=False),
+    Construct(name="footer of the page", source="<footer>@headers</footer>", ordered=False, anyway=True),
+    Construct(
+        name="text before the first heading", source="<p>@w</p><ul><li>@w</li></ul><h1>@w</h1><p>@w</p>", alone=True
+    ),
 )
 
 
