@@ -50,6 +50,9 @@ class Count:
     alarms: list[str] = field(default_factory=list)
     """Kept, and a sentence in `errors` says that it is not."""
 
+    is_refused: bool = False
+    """True when the file gave no answer at all."""
+
     @property
     def is_right(self) -> bool:
         """True when nothing is lost in silence and nothing leaks."""

@@ -33,10 +33,12 @@ class Reading:
 
     def faults(self) -> list[str]:
         """A line for each construct and form that is not right."""
-        lines = [_line(name, form, found, None) for (name, form), found in self.plain.items() if not found.is_right]
-        for include, counts in self.asked.items():
-            lines += [_line(name, form, found, include) for (name, form), found in counts.items() if not found.is_right]
-        return [*lines, *self.refused]
+        places = [(None, self.plain), *self.asked.items()]
+        found = [(*key, count, include) for include, counts in places for key, count in counts.items()]
+        return [
+            *dict.fromkeys(self.refused),
+            *(_line(*item) for item in found if not (item[2].is_right or item[2].is_refused)),
+        ]
 
 
 def measure(format_: Format, read: Read, *, each: bool = False, asked: Sequence[Include] = tuple(Include)) -> Reading:
@@ -56,7 +58,9 @@ def measure(format_: Format, read: Read, *, each: bool = False, asked: Sequence[
         offered = {word.include for word in sample.words}
         for include in asked:
             if include in offered:
-                _merge(reading.asked.setdefault(include, {}), _counted(sample, read, include, reading))
+                counts = _counted(sample, read, include, reading)
+                _forget_leaks(counts, reading.plain)
+                _merge(reading.asked.setdefault(include, {}), counts)
     return reading
 
 
@@ -76,8 +80,15 @@ def _all_lost(sample: Sample, include: Include | None) -> Counts:
         words = [word.text for word in piece.words if not word.is_off and word.include is include]
         for form in FORMS:
             if form in piece.construct.forms:
-                counts[piece.construct.name, form] = Count(expected=len(words), lost=list(words))
+                counts[piece.construct.name, form] = Count(expected=len(words), lost=list(words), is_refused=True)
     return counts
+
+
+def _forget_leaks(counts: Counts, known: Counts) -> None:
+    """Take out what leaks whatever is asked for: it is told once."""
+    for key, found in counts.items():
+        if key in known:
+            found.leaked = [leak for leak in found.leaked if leak not in known[key].leaked]
 
 
 def _merge(into: Counts, counts: Counts) -> None:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from bench.loss.constructs import Format
 
-_MODULES = ("docx", "html", "markdown", "jats")
+_MODULES = ("docx", "html", "markdown", "jats", "xlsx")
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
