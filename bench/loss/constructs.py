@@ -22,7 +22,7 @@ FORMS = tuple(Output)
 SHOWN = (Output.MARKDOWN, Output.HTML, Output.JSON)
 """Forms with a place for what is not text itself: the target of a link, the description of a picture."""
 
-_MARK = re.compile(rf"@(w|rtl|l|m|r|x|{'|'.join(Include)})(?![a-z0-9_])")
+_MARK = re.compile(rf"@(w|rtl|l|m|r|x|{'|'.join(Include)})(?![a-z0-9])")
 _HEBREW = str.maketrans("0123456789", "אבגדהוזחטי")
 
 

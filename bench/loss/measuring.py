@@ -51,7 +51,7 @@ def measure(format_: Format, read: Read, *, each: bool = False, asked: Sequence[
         asked: values of `include` to ask for, one at a time, where a sample has words for them.
     """
     reading = Reading()
-    for sample in samples(format_, each=each):
+    for sample in samples(format_, each=each or _refuses_together(format_, read)):
         started_s = time.perf_counter()
         _merge(reading.plain, _counted(sample, read, None, reading))
         reading.seconds += time.perf_counter() - started_s
@@ -62,6 +62,15 @@ def measure(format_: Format, read: Read, *, each: bool = False, asked: Sequence[
                 _forget_leaks(counts, reading.plain)
                 _merge(reading.asked.setdefault(include, {}), counts)
     return reading
+
+
+def _refuses_together(format_: Format, read: Read) -> bool:
+    """True when no answer comes for the file of all constructs: then each is asked about alone."""
+    try:
+        read(samples(format_)[0], None)
+    except Exception:  # noqa: BLE001 - told about in the files of the constructs
+        return True
+    return False
 
 
 def _counted(sample: Sample, read: Read, include: Include | None, reading: Reading) -> Counts:

@@ -8,7 +8,22 @@ from types import MappingProxyType
 
 from bench.loss.constructs import Format
 
-_MODULES = ("docx", "html", "markdown", "jats", "xlsx")
+_MODULES = (
+    "asciidoc",
+    "csv",
+    "docx",
+    "epub",
+    "html",
+    "latex",
+    "markdown",
+    "odp",
+    "ods",
+    "odt",
+    "txt",
+    "vtt",
+    "xlsx",
+    "jats",
+)
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
