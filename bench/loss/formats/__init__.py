@@ -19,6 +19,7 @@ _MODULES = (
     "odp",
     "ods",
     "odt",
+    "pptx",
     "txt",
     "vtt",
     "xlsx",

@@ -8,8 +8,8 @@ from bench.loss.constructs import SHOWN, Construct, Format, Piece, parts
 from bench.loss.formats.opendocument import comment, frame, items, p, package, picture, span, table, td, tr
 
 
-def _c(name: str, source: str, *, ordered: bool = True, **others: str) -> Construct:
-    return Construct(name=name, source=source, ordered=ordered, parts=others)
+def _c(name: str, source: str, *, ordered: bool = True, anyway: bool = False, **others: str) -> Construct:
+    return Construct(name=name, source=source, ordered=ordered, anyway=anyway, parts=others)
 
 
 def _notes(inner: str) -> str:
@@ -81,7 +81,12 @@ _CONSTRUCTS = (
     ),
     _c("comment", frame(p("@w")) + comment(p("@comments @comments")), ordered=False),
     _c("hidden slide", frame(p("@hidden")), style="HD"),
-    _c("footer of a slide", frame(p("@w")) + frame(p("@headers"), ' presentation:class="footer"'), ordered=False),
+    _c(
+        "footer of a slide",
+        frame(p("@w")) + frame(p("@headers"), ' presentation:class="footer"'),
+        ordered=False,
+        anyway=True,
+    ),
     _c("text of the master is no text of slides", frame(p("@w")), master=f"<draw:rect>{p('@x')}</draw:rect>"),
     _c("bar and tag", frame(p("@w | @w &lt;em&gt; @w"))),
 )
