@@ -16,8 +16,8 @@ from services.documents.backends.base import Include, Output
 _HEAD = re.compile(r"<head>.*?</head>", re.DOTALL)
 _INLINE = re.compile(r"</?(?:a|b|bdo|code|del|em|i|ins|m[a-z]+|rb|ruby|s|span|strong|sub|sup|u)(?:\s[^<>]*)?/?>")
 _ATTRIBUTE = re.compile(r'\s(?:href|alt|title)="([^"]*)"')
-_TAG = re.compile(r"<[^<>]*>")
-_LINK = re.compile(r"\]\(([^()]*)\)|\[")
+_TAG = re.compile(r"(?<!\\)<(?:/?[a-zA-Z][^<>]*|!--.*?--)>", re.DOTALL)
+_LINK = re.compile(r"!?(?<!\\)\[((?:[^\[\]\\]|\\.)*)\]\(([^()]*)\)")
 _EMPHASIS = re.compile(r"[*`\\]|~~|(?<![a-z0-9])_|_(?![a-z0-9])")
 _REPRS = re.compile(r"<class '|object at 0x|\bNone\b|\x00|\ufdd0")
 
@@ -207,8 +207,8 @@ def _read(form: Output, content: str) -> str:
         case Output.TEXT:
             return content
         case Output.MARKDOWN:
-            targets = " ".join(_LINK.findall(content))
-            bare = _TAG.sub(" ", _INLINE.sub("", _LINK.sub("", content)))
+            bare, targets = _without_links(content)
+            bare = _TAG.sub(" ", _INLINE.sub("", bare))
             return html.unescape(f"{_EMPHASIS.sub('', bare)}\n{targets}")
         case Output.HTML:
             body = _HEAD.sub("", content)
@@ -216,6 +216,15 @@ def _read(form: Output, content: str) -> str:
             return html.unescape(f"{_TAG.sub(' ', _INLINE.sub('', body))}\n{targets}")
         case Output.JSON:
             return "\n".join(_texts(json.loads(content)))
+
+
+def _without_links(content: str) -> tuple[str, str]:
+    """Markdown with the texts of links alone, and where they lead."""
+    targets = ""
+    for _ in range(2):  # a picture in a link
+        targets += " ".join(target for _, target in _LINK.findall(content)) + "\n"
+        content = _LINK.sub(r"\1", content)
+    return content, targets
 
 
 def _texts(document: Mapping[str, Any]) -> Iterator[str]:
@@ -228,13 +237,14 @@ def _texts(document: Mapping[str, Any]) -> Iterator[str]:
 def _below(document: Mapping[str, Any], item: Mapping[str, Any], seen: set[str]) -> Iterator[str]:
     if isinstance(item.get("text"), str):
         yield item["text"]
-    for reference in [*item.get("captions", ()), *item.get("children", ())]:
-        path = reference["$ref"]
-        if path not in seen:
+    cells = item.get("data", {}).get("table_cells", ()) if isinstance(item.get("data"), dict) else ()
+    for part in [*item.get("captions", ()), *cells, *item.get("children", ())]:
+        reference = part.get("ref") or part  # a cell of blocks refers to them
+        if (path := reference.get("$ref")) is None:
+            yield part["text"]
+        elif path not in seen:
             seen.add(path)
             yield from _below(document, _resolved(document, path), seen)
-    for cell in item.get("data", {}).get("table_cells", ()) if isinstance(item.get("data"), dict) else ():
-        yield cell["text"]
 
 
 def _resolved(document: Mapping[str, Any], path: str) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ _CONSTRUCTS = (
     Construct(name="hard line breaks", source="@w +\n@w"),
     Construct(name="emphasis", source="*@w* _@w_ `@w` #@w# ^@w^ ~@w~"),
     Construct(name="format in a word", source="@l**@r** @l__@m__@r @l``@m``@r @l~@m~@r"),
-    Construct(name="attribute", source=":price: @w\n\n@w {price} {unknown} @w"),
+    Construct(name="attribute", source=":price: @w\n\n@w {price} {unknown} @w", ordered=False),
     Construct(name="text of a link", source="@w https://example.org[@w @w] @w link:a.html[@w]"),
     Construct(
         name="target of a link", source="https://example.org/@w[@w] https://example.org/@w", forms=SHOWN, ordered=False

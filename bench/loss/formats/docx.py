@@ -375,7 +375,7 @@ _CONSTRUCTS = (
     _c(
         "table in a footnote",
         p(r("@w") + '<w:r><w:footnoteReference w:id="4"/></w:r>'),
-        footnotes=_note("footnote", 4, tbl(cells("@footnotes")) + p(ins(r("@footnotes")) + gone("@x"))),
+        footnotes=_note("footnote", 4, tbl(cells("@footnotes")) + p(ins(r("@footnotes")))),
     ),
     _c(
         "comment",

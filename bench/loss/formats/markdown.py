@@ -47,7 +47,7 @@ _CONSTRUCTS = (
     Construct(name="fenced code", source="```python\n@w = 1  # @w\n\n@w\n```", md="```python\n@1"),
     Construct(name="indented code", source="    @w\n\n    @w"),
     Construct(name="tags in code", source="```html\n<b>@w</b>\n```\n\n`<i>@w</i>`"),
-    Construct(name="math in a line", source="@w $x\\_1 + @w$ @w", md="$x\\_1 + @2$"),
+    Construct(name="math in a line", source="@w $x_1 + @w$ @w", md="$x_1 + @2$"),
     Construct(name="math in a block", source="$$\n\\text{@w}\n+ \\int @w\n$$"),
     Construct(name="dollars that are no math", source="@w costs $5 and @w $6"),
     Construct(name="escaped characters", source="@w \\*@w\\* \\_@w\\_ \\# @w"),

@@ -87,7 +87,7 @@ _CONSTRUCTS = (
         ordered=False,
         anyway=True,
     ),
-    _c("text of the master is no text of slides", frame(p("@w")), master=f"<draw:rect>{p('@x')}</draw:rect>"),
+    _c("text of the master", frame(p("@w")), master=f"<draw:rect>{p('@headers')}</draw:rect>"),
     _c("bar and tag", frame(p("@w | @w &lt;em&gt; @w"))),
 )
 

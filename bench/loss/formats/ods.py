@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from bench.loss.constructs import Construct, Format, Piece, parts
 from bench.loss.formats.opendocument import comment, frame, p, package, picture, span, td, tr
-from services.documents.backends.base import Output
 
 
 def _c(name: str, source: str, *, ordered: bool = True, tells: bool = False, **others: str) -> Construct:
@@ -110,7 +109,7 @@ _CONSTRUCTS = (
     _c("picture in a cell", tr(td(p("@w") + picture()), "@w"), ordered=False),
     _c("sheet of a table part", tr("@w", "@w") + tr("@w", "@w") + tr("@w", "@w")),
     _c("text like a number", tr("007", "@w")),
-    Construct(name="name of a sheet", source=tr("y"), parts={"title": "@w"}, forms=(Output.JSON,), ordered=False),
+    Construct(name="name of a sheet", source=tr("y"), parts={"title": "@w"}, ordered=False),
     _c(
         "header and footer",
         tr("@w"),

@@ -125,7 +125,6 @@ _CONSTRUCTS = (
     ),
     _c("footnote", p(f"@w{note(p('@footnotes ' + span('@footnotes')))} @w")),
     _c("endnote", p(f"@w{note(p('@footnotes'), 'endnote')} @w")),
-    _c("footnote in a word's middle", p(f"@l{note(p('@footnotes'))}@r"), ordered=False),
     _c("footnote in a cell", table(tr(td(p(f"@w{note(p('@footnotes') + p('@footnotes'))}")), "@w")), ordered=False),
     _c("comment", p(f"@w{comment(p('@comments') + p('@comments'))} @w")),
     _c("comment in a word", p(f"@l{comment(p('@comments'))}@r"), ordered=False),

@@ -56,7 +56,7 @@ _CONSTRUCTS = (
     Construct(name="note", source="NOTE @x\n\nNOTE\n@x\n@x"),
     Construct(name="style", source="STYLE\n::cue { color: @x }"),
     Construct(
-        name="header's text", source="00:00:01.000 --> 00:00:02.000\n@w", alone=True, parts={"head": " @x\nKind: @x"}
+        name="header's text", source="00:00:01.000 --> 00:00:02.000\n@w", alone=True, parts={"head": "\nKind: @x"}
     ),
     Construct(name="byte-order mark", source="00:00:01.000 --> 00:00:02.000\n@w é", alone=True, encoding="utf-8-sig"),
     Construct(name="lines of Windows", source="00:00:01.000 --> 00:00:02.000\r\n@w\r\n@w\r\n", alone=True),
@@ -69,6 +69,4 @@ def _file(pieces: Sequence[Piece]) -> bytes:
     return text.encode(pieces[0].construct.encoding)
 
 
-FORMAT = Format(
-    name="vtt", filename="sample.vtt", constructs=_CONSTRUCTS, build=_file, markup=r"</?[bciuv][ .>]|<\d\d:"
-)
+FORMAT = Format(name="vtt", filename="sample.vtt", constructs=_CONSTRUCTS, build=_file, markup=r"</?[bciuv][.>]|<\d\d:")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from bench.loss.constructs import Construct, Format, Piece
 from bench.loss.formats.packages import DECLARATION, RELATIONSHIPS, content_types, relations, zipped
-from services.documents.backends.base import Output
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _DRAWING = "http://schemas.openxmlformats.org/drawingml/2006"
@@ -173,9 +172,7 @@ _CONSTRUCTS = (
         ),
         ordered=False,
     ),
-    Construct(
-        name="name of a sheet", source=sheet(row(1, "y")), parts={"title": "@w"}, forms=(Output.JSON,), ordered=False
-    ),
+    Construct(name="name of a sheet", source=sheet(row(1, "y")), parts={"title": "@w"}, ordered=False),
     _c(
         "validation, conditional format",
         sheet(
