@@ -31,19 +31,19 @@ from services.documents.backends.reading.rendering import render
 
 READERS: Mapping[str, Read] = MappingProxyType(
     {
-        "asciidoc": by_docling(InputFormat.ASCIIDOC, AsciiDocBackend),
-        "csv": by_docling(InputFormat.CSV, CsvDocumentBackend),
+        "asciidoc": text.by_docling(InputFormat.ASCIIDOC, AsciiDocBackend),
+        "csv": text.by_docling(InputFormat.CSV, CsvDocumentBackend),
         "docx": by_docling(InputFormat.DOCX, MsWordDocumentBackend),
         "epub": by_docling(InputFormat.EPUB, EpubDocumentBackend),
-        "html": by_docling(InputFormat.HTML, HTMLDocumentBackend),
-        "latex": by_docling(InputFormat.LATEX, LatexDocumentBackend),
-        "md": by_docling(InputFormat.MD, MarkdownDocumentBackend),
+        "html": text.by_docling(InputFormat.HTML, HTMLDocumentBackend),
+        "latex": text.by_docling(InputFormat.LATEX, LatexDocumentBackend),
+        "md": text.by_docling(InputFormat.MD, MarkdownDocumentBackend),
         "odp": by_docling(InputFormat.ODP, OdpDocumentBackend),
         "ods": by_docling(InputFormat.ODS, OdsDocumentBackend),
         "odt": by_docling(InputFormat.ODT, OdtDocumentBackend),
         "pptx": by_docling(InputFormat.PPTX, MsPowerpointDocumentBackend),
         "txt": text.read,
-        "vtt": by_docling(InputFormat.VTT, WebVTTDocumentBackend),
+        "vtt": text.by_docling(InputFormat.VTT, WebVTTDocumentBackend),
         "xlsx": by_docling(InputFormat.XLSX, MsExcelDocumentBackend),
         "xml_jats": by_docling(InputFormat.XML_JATS, JatsDocumentBackend),
     }
