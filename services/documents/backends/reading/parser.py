@@ -16,7 +16,6 @@ from docling.backend.msexcel_backend import MsExcelDocumentBackend
 from docling.backend.mspowerpoint_backend import MsPowerpointDocumentBackend
 from docling.backend.msword_backend import MsWordDocumentBackend
 from docling.backend.opendocument_backend import OdpDocumentBackend, OdsDocumentBackend, OdtDocumentBackend
-from docling.backend.webvtt_backend import WebVTTDocumentBackend
 from docling.backend.xml.jats_backend import JatsDocumentBackend
 from docling.datamodel.base_models import InputFormat
 
@@ -25,7 +24,7 @@ from services.common.telemetry.logs import get_logger
 from services.documents.backends.base import Document, Output, Parsed
 from services.documents.backends.formats import detect
 from services.documents.backends.nesting import MOST_LEVELS, is_too_deep
-from services.documents.backends.reading import glue, guard, text
+from services.documents.backends.reading import glue, guard, text, vtt
 from services.documents.backends.reading.reader import Read, Report, Source, by_docling
 from services.documents.backends.reading.rendering import render
 
@@ -43,7 +42,7 @@ READERS: Mapping[str, Read] = MappingProxyType(
         "odt": by_docling(InputFormat.ODT, OdtDocumentBackend),
         "pptx": by_docling(InputFormat.PPTX, MsPowerpointDocumentBackend),
         "txt": text.read,
-        "vtt": text.by_docling(InputFormat.VTT, WebVTTDocumentBackend),
+        "vtt": vtt.read,
         "xlsx": by_docling(InputFormat.XLSX, MsExcelDocumentBackend),
         "xml_jats": by_docling(InputFormat.XML_JATS, JatsDocumentBackend),
     }

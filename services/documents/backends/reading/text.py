@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import replace
 from pathlib import PurePath
 
 from docling.backend.abstract_backend import DeclarativeDocumentBackend
 from docling.datamodel.base_models import InputFormat
-from docling_core.types.doc.document import DoclingDocument
+from docling_core.types.doc.document import DoclingDocument, DocumentOrigin
 from docling_core.types.doc.labels import DocItemLabel
 
 from services.documents.backends import encodings
@@ -18,9 +19,17 @@ from services.documents.backends.reading.reader import Read, Report, Source, ope
 _BLANK_LINES = re.compile(r"\n[^\S\n]*\n\s*")
 
 
+def empty(source: Source, mimetype: str) -> DoclingDocument:
+    """A document without content that says which file it is of, as Docling's backends do."""
+    name = PurePath(source.filename)
+    digest = hashlib.sha256(source.data, usedforsecurity=False).hexdigest()
+    origin = DocumentOrigin(filename=name.name or "file", mimetype=mimetype, binary_hash=digest)
+    return DoclingDocument(name=name.stem or "file", origin=origin)
+
+
 def read(source: Source, report: Report) -> DoclingDocument:
     """Paragraphs as they are: Docling reads plain text as Markdown, which drops whatever looks like a tag."""
-    parsed = DoclingDocument(name=PurePath(source.filename).stem)
+    parsed = empty(source, "text/plain")
     text = decoded(source, report)
     report.passages.extend(Passage(f"line {number}", line) for number, line in enumerate(text.split("\n"), 1) if line)
     for paragraph in _BLANK_LINES.split(text):
