@@ -8,7 +8,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from docling_core.types.doc.document import DoclingDocument, Formatting, ListGroup, ListItem, NodeItem, Script
+from docling_core.types.doc.common.formatting import Formatting, Script
+from docling_core.types.doc.document import DoclingDocument
+from docling_core.types.doc.items.group import ListGroup
+from docling_core.types.doc.items.node import NodeItem
+from docling_core.types.doc.items.text import ListItem
 from docling_core.types.doc.labels import DocItemLabel
 from pydantic import AnyUrl, ValidationError
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from docling_core.types.doc.document import (
-    DoclingDocument,
-    NodeItem,
-    RichTableCell,
-    TableCell,
-    TableData,
-    TableItem,
-    TextItem,
-)
+from docling_core.types.doc.document import DoclingDocument
+from docling_core.types.doc.items.node import NodeItem
+from docling_core.types.doc.items.table.table import TableItem
+from docling_core.types.doc.items.table.table_data import RichTableCell, TableCell, TableData
+from docling_core.types.doc.items.text import TextItem
 
 from services.documents.backends.reading.line import Run, add_line, is_plain, plain
 

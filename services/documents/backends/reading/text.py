@@ -9,7 +9,8 @@ from pathlib import PurePath
 
 from docling.backend.abstract_backend import DeclarativeDocumentBackend
 from docling.datamodel.base_models import InputFormat
-from docling_core.types.doc.document import DoclingDocument, DocumentOrigin
+from docling_core.types.doc.common.origin import DocumentOrigin
+from docling_core.types.doc.document import DoclingDocument
 from docling_core.types.doc.labels import DocItemLabel
 
 from services.documents.backends import encodings
