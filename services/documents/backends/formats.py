@@ -57,7 +57,11 @@ _PARTS = {"word/": "docx", "xl/": "xlsx", "ppt/": "pptx"}
 
 _PROLOGUE = re.compile(rb"(?:\s|<\?xml[^>]*\?>|<!--.*?-->)*+", re.DOTALL)
 _HTML = re.compile(rb"<(?:!doctype\s+html|html)\b", re.IGNORECASE)
-_JATS = re.compile(rb"<!DOCTYPE\s+article\b[^>]*JATS-(?:archive|journalpublishing)")
+_JATS = re.compile(
+    rb"<!DOCTYPE\s+article\b[^>]*(?:JATS|NLM|journalpublishing|archivearticle)"
+    rb"|(?:<!DOCTYPE[^>\[]*>\s*)?<article\b(?=[^>]*\b(?:article-type|dtd-version)\s*=|[^>]*>\s*(?:<!--.*?-->\s*)*<front\b)",
+    re.DOTALL,
+)
 _CONTROLS = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 _TEXT_BYTES_PER_CONTROL = 20
 _LATEX = re.compile(rb"(?:\s|%[^\n]*\n)*+\\documentclass\b")
@@ -130,9 +134,9 @@ def _markup(filename: str, head: bytes) -> str | None:
         return "html"
     if not (head.startswith(b"<?xml") or _extension(filename) in {"xml", "nxml"}):
         return None
-    if _JATS.search(body):
+    if _JATS.match(body):
         return "xml_jats"
-    raise _unsupported(f"{filename}: XML of a kind that is not known (XHTML is, and JATS articles with their DOCTYPE)")
+    raise _unsupported(f"{filename}: XML of a kind that is not known (XHTML and JATS articles are)")
 
 
 def _text(filename: str) -> str:

@@ -15,7 +15,6 @@ from docling.backend.msexcel_backend import MsExcelDocumentBackend
 from docling.backend.mspowerpoint_backend import MsPowerpointDocumentBackend
 from docling.backend.msword_backend import MsWordDocumentBackend
 from docling.backend.opendocument_backend import OdpDocumentBackend, OdsDocumentBackend, OdtDocumentBackend
-from docling.backend.xml.jats_backend import JatsDocumentBackend
 from docling.datamodel.base_models import InputFormat
 
 from services.common.errors import InvalidRequest, TooLarge, UnprocessableFile
@@ -23,7 +22,7 @@ from services.common.telemetry.logs import get_logger
 from services.documents.backends.base import Document, Output, Parsed
 from services.documents.backends.formats import detect
 from services.documents.backends.nesting import MOST_LEVELS, is_too_deep
-from services.documents.backends.reading import asciidoc, glue, guard, text, vtt
+from services.documents.backends.reading import asciidoc, glue, guard, jats, text, vtt
 from services.documents.backends.reading.reader import Read, Report, Source, by_docling
 from services.documents.backends.reading.rendering import render
 
@@ -43,7 +42,7 @@ READERS: Mapping[str, Read] = MappingProxyType(
         "txt": text.read,
         "vtt": vtt.read,
         "xlsx": by_docling(InputFormat.XLSX, MsExcelDocumentBackend),
-        "xml_jats": by_docling(InputFormat.XML_JATS, JatsDocumentBackend),
+        "xml_jats": jats.read,
     }
 )
 """The reader of each format of `formats.FORMATS`."""
