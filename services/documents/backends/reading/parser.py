@@ -6,7 +6,6 @@ import mimetypes
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from docling.backend.asciidoc_backend import AsciiDocBackend
 from docling.backend.csv_backend import CsvDocumentBackend
 from docling.backend.epub_backend import EpubDocumentBackend
 from docling.backend.html_backend import HTMLDocumentBackend
@@ -16,8 +15,6 @@ from docling.backend.msexcel_backend import MsExcelDocumentBackend
 from docling.backend.mspowerpoint_backend import MsPowerpointDocumentBackend
 from docling.backend.msword_backend import MsWordDocumentBackend
 from docling.backend.opendocument_backend import OdpDocumentBackend, OdsDocumentBackend, OdtDocumentBackend
-from docling.backend.webvtt_backend import WebVTTDocumentBackend
-from docling.backend.xml.jats_backend import JatsDocumentBackend
 from docling.datamodel.base_models import InputFormat
 
 from services.common.errors import InvalidRequest, TooLarge, UnprocessableFile
@@ -25,27 +22,27 @@ from services.common.telemetry.logs import get_logger
 from services.documents.backends.base import Document, Output, Parsed
 from services.documents.backends.formats import detect
 from services.documents.backends.nesting import MOST_LEVELS, is_too_deep
-from services.documents.backends.reading import glue, guard, text
+from services.documents.backends.reading import asciidoc, glue, guard, jats, text, vtt
 from services.documents.backends.reading.reader import Read, Report, Source, by_docling
 from services.documents.backends.reading.rendering import render
 
 READERS: Mapping[str, Read] = MappingProxyType(
     {
-        "asciidoc": by_docling(InputFormat.ASCIIDOC, AsciiDocBackend),
-        "csv": by_docling(InputFormat.CSV, CsvDocumentBackend),
+        "asciidoc": asciidoc.read,
+        "csv": text.by_docling(InputFormat.CSV, CsvDocumentBackend),
         "docx": by_docling(InputFormat.DOCX, MsWordDocumentBackend),
         "epub": by_docling(InputFormat.EPUB, EpubDocumentBackend),
-        "html": by_docling(InputFormat.HTML, HTMLDocumentBackend),
-        "latex": by_docling(InputFormat.LATEX, LatexDocumentBackend),
-        "md": by_docling(InputFormat.MD, MarkdownDocumentBackend),
+        "html": text.by_docling(InputFormat.HTML, HTMLDocumentBackend),
+        "latex": text.by_docling(InputFormat.LATEX, LatexDocumentBackend),
+        "md": text.by_docling(InputFormat.MD, MarkdownDocumentBackend),
         "odp": by_docling(InputFormat.ODP, OdpDocumentBackend),
         "ods": by_docling(InputFormat.ODS, OdsDocumentBackend),
         "odt": by_docling(InputFormat.ODT, OdtDocumentBackend),
         "pptx": by_docling(InputFormat.PPTX, MsPowerpointDocumentBackend),
         "txt": text.read,
-        "vtt": by_docling(InputFormat.VTT, WebVTTDocumentBackend),
+        "vtt": vtt.read,
         "xlsx": by_docling(InputFormat.XLSX, MsExcelDocumentBackend),
-        "xml_jats": by_docling(InputFormat.XML_JATS, JatsDocumentBackend),
+        "xml_jats": jats.read,
     }
 )
 """The reader of each format of `formats.FORMATS`."""

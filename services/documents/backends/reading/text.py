@@ -2,30 +2,64 @@
 
 from __future__ import annotations
 
-import codecs
+import hashlib
 import re
+from dataclasses import replace
 from pathlib import PurePath
 
+from docling.backend.abstract_backend import DeclarativeDocumentBackend
+from docling.datamodel.base_models import InputFormat
+from docling_core.types.doc.common.origin import DocumentOrigin
 from docling_core.types.doc.document import DoclingDocument
 from docling_core.types.doc.labels import DocItemLabel
 
-from services.documents.backends.reading.reader import Report, Source
+from services.documents.backends import encodings
+from services.documents.backends.reading.guard import Passage
+from services.documents.backends.reading.reader import Read, Report, Source, opened
+
+_BLANK_LINES = re.compile(r"\n[^\S\n]*\n\s*")
 
 
-def read(source: Source, report: Report) -> DoclingDocument:  # noqa: ARG001 - nothing to report
+def empty(source: Source, mimetype: str) -> DoclingDocument:
+    """A document without content that says which file it is of, as Docling's backends do."""
+    name = PurePath(source.filename)
+    digest = hashlib.sha256(source.data, usedforsecurity=False).hexdigest()
+    origin = DocumentOrigin(filename=name.name or "file", mimetype=mimetype, binary_hash=digest)
+    return DoclingDocument(name=name.stem or "file", origin=origin)
+
+
+def read(source: Source, report: Report) -> DoclingDocument:
     """Paragraphs as they are: Docling reads plain text as Markdown, which drops whatever looks like a tag."""
-    parsed = DoclingDocument(name=PurePath(source.filename).stem)
-    for paragraph in re.split(r"\n\s*\n", decode(source.data).replace("\r\n", "\n")):
+    parsed = empty(source, "text/plain")
+    text = decoded(source, report)
+    report.passages.extend(Passage(f"line {number}", line) for number, line in enumerate(text.split("\n"), 1) if line)
+    for paragraph in _BLANK_LINES.split(text):
         if paragraph.strip():
             parsed.add_text(label=DocItemLabel.TEXT, text=paragraph.strip())
     return parsed
 
 
 def decode(data: bytes) -> str:
-    """As Docling decodes texts: a byte-order mark, UTF-8, else Windows-1252."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", "replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
+    """The text of a file; see `encodings.decode`."""
+    return encodings.decode(data).text
+
+
+def decoded(source: Source, report: Report) -> str:
+    """The text of a file with lines that end in a line feed; what had to be assumed or dropped is reported."""
+    text, problems = encodings.decode(source.data)
+    report.problems.extend(problems)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def by_docling(input_format: InputFormat, backend: type[DeclarativeDocumentBackend]) -> Read:
+    """A reader that gives Docling the text in UTF-8 and adds nothing else."""
+
+    def read(source: Source, report: Report) -> DoclingDocument:
+        text = decoded(source, report)
+        # The mark outweighs what a page says of its encoding, which was true of the bytes and no longer is.
+        in_utf8 = text.encode("utf-8-sig" if input_format is InputFormat.HTML else "utf-8")
+        with opened(replace(source, data=in_utf8), input_format, backend) as loaded:
+            document: DoclingDocument = loaded.convert()
+            return document
+
+    return read
