@@ -12,7 +12,6 @@ from docling.backend.epub_backend import EpubDocumentBackend
 from docling.backend.html_backend import HTMLDocumentBackend
 from docling.backend.latex_backend import LatexDocumentBackend
 from docling.backend.md_backend import MarkdownDocumentBackend
-from docling.backend.msexcel_backend import MsExcelDocumentBackend
 from docling.backend.mspowerpoint_backend import MsPowerpointDocumentBackend
 from docling.backend.msword_backend import MsWordDocumentBackend
 from docling.backend.opendocument_backend import OdpDocumentBackend, OdsDocumentBackend, OdtDocumentBackend
@@ -25,7 +24,7 @@ from services.common.telemetry.logs import get_logger
 from services.documents.backends.base import Document, Output, Parsed
 from services.documents.backends.formats import detect
 from services.documents.backends.nesting import MOST_LEVELS, is_too_deep
-from services.documents.backends.reading import glue, guard, text
+from services.documents.backends.reading import glue, guard, text, xlsx
 from services.documents.backends.reading.reader import Read, Report, Source, by_docling
 from services.documents.backends.reading.rendering import render
 
@@ -44,7 +43,7 @@ READERS: Mapping[str, Read] = MappingProxyType(
         "pptx": by_docling(InputFormat.PPTX, MsPowerpointDocumentBackend),
         "txt": text.read,
         "vtt": by_docling(InputFormat.VTT, WebVTTDocumentBackend),
-        "xlsx": by_docling(InputFormat.XLSX, MsExcelDocumentBackend),
+        "xlsx": xlsx.read,
         "xml_jats": by_docling(InputFormat.XML_JATS, JatsDocumentBackend),
     }
 )
