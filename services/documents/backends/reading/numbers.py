@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 from fractions import Fraction
 from typing import NamedTuple
@@ -22,8 +22,8 @@ _TOKEN = re.compile(
 _SPLIT = re.compile(r'(?:"[^"]*"?|\\.|\[[^\]]*\]|[^;"\\\[])*')
 _MOST_CODE = 255
 """Characters of a format code; Excel allows no more."""
-_MONTHS = "January February March April May June July August September October November December".split()
-_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_MONTHS = [date(2000, month, 1).strftime("%B") for month in range(1, 13)]
+_DAYS = [date(2001, 1, day).strftime("%A") for day in range(1, 8)]
 _DATE = frozenset({"date", "elapsed", "noon"})
 _ONE = Decimal(1)
 
@@ -54,7 +54,7 @@ def shown(value: Number, code: str, *, from_1904: bool = False) -> str:
         return general(value)
     section, is_signed = _section(value, _sections(code))
     try:
-        text = _date(value, section, from_1904) if section.is_date else _number(value, section, is_signed)
+        text = _dated(value, section, from_1904) if section.is_date else _number(value, section, is_signed)
     except (ArithmeticError, InvalidOperation, ValueError, OverflowError):
         return general(value)
     return text.strip() or general(value)
@@ -102,7 +102,7 @@ def _section(value: Number, sections: Sequence[_Section]) -> tuple[_Section, boo
     numeric = sections[:3]
     if value < 0 and len(numeric) > 1:
         return numeric[1], False
-    if value == 0 and len(numeric) > 2:  # noqa: PLR2004 - positive, negative, zero
+    if value == 0 and len(numeric) > 2:
         return numeric[2], False
     return numeric[0], value < 0
 
@@ -229,7 +229,7 @@ def _fraction(value: Number, tokens: Sequence[_Token]) -> str:
     return f"{whole} {top}/{bottom}" if whole else f"{top}/{bottom}"
 
 
-def _date(value: Number, section: _Section, from_1904: bool) -> str:  # noqa: FBT001 - internal
+def _dated(value: Number, section: _Section, from_1904: bool) -> str:  # noqa: FBT001 - internal
     tokens = section.tokens
     if value < 0 and not any(token.kind == "elapsed" for token in tokens):
         raise ValueError("no date before the first")
@@ -251,12 +251,10 @@ def _piece(tokens: Sequence[_Token], at: int, moment: datetime, seconds: float, 
     token = tokens[at]
     text = token.text.lower()
     match token.kind:
-        case "literal":
-            return token.text
-        case "digits":  # separators of dates: `dd.mm.yyyy`
+        case "literal" | "digits":  # of dates, points are separators: `dd.mm.yyyy`
             return token.text
         case "noon":
-            return ("AM" if moment.hour < 12 else "PM")[: 1 if text == "a/p" else 2]  # noqa: PLR2004
+            return ("AM" if moment.hour < 12 else "PM")[: 1 if text == "a/p" else 2]
         case "elapsed":
             unit = {"h": 3600, "m": 60, "s": 1}[text[0]]
             return ("-" if seconds < 0 else "") + str(int(abs(seconds) // unit)).rjust(len(text), "0")
@@ -264,8 +262,7 @@ def _piece(tokens: Sequence[_Token], at: int, moment: datetime, seconds: float, 
             return str(moment.minute).rjust(min(len(text), 2), "0")
         case "date":
             return _field(text, moment, is_noon)
-        case _:
-            return ""
+    return ""
 
 
 def _is_minutes(tokens: Sequence[_Token], at: int) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from docling.backend.asciidoc_backend import AsciiDocBackend
-from docling.backend.csv_backend import CsvDocumentBackend
 from docling.backend.epub_backend import EpubDocumentBackend
 from docling.backend.html_backend import HTMLDocumentBackend
 from docling.backend.latex_backend import LatexDocumentBackend
@@ -24,14 +23,14 @@ from services.common.telemetry.logs import get_logger
 from services.documents.backends.base import Document, Output, Parsed
 from services.documents.backends.formats import detect
 from services.documents.backends.nesting import MOST_LEVELS, is_too_deep
-from services.documents.backends.reading import glue, guard, text, xlsx
+from services.documents.backends.reading import csv, glue, guard, text, xlsx
 from services.documents.backends.reading.reader import Read, Report, Source, by_docling
 from services.documents.backends.reading.rendering import render
 
 READERS: Mapping[str, Read] = MappingProxyType(
     {
         "asciidoc": by_docling(InputFormat.ASCIIDOC, AsciiDocBackend),
-        "csv": by_docling(InputFormat.CSV, CsvDocumentBackend),
+        "csv": csv.read,
         "docx": by_docling(InputFormat.DOCX, MsWordDocumentBackend),
         "epub": by_docling(InputFormat.EPUB, EpubDocumentBackend),
         "html": by_docling(InputFormat.HTML, HTMLDocumentBackend),

@@ -167,14 +167,3 @@ def gaps(region: Region) -> Iterator[Place]:
     for row in range(region.top, region.bottom + 1):
         for column in range(region.left, region.right + 1):
             yield row, column
-
-
-_PROGRAMS_NAMES = (
-    "sheet tabelle feuil feuille hoja foglio planilha folha blad ark arkusz list munka sayfa taul taulukko kalkylblad "
-    "лист аркуш 工作表 シート 시트 sheet1 table chart diagramm graph"
-).split()
-
-
-def is_named_by_people(title: str) -> bool:
-    """False for the names that programs give to sheets: `Sheet1`, `Tabelle2`."""
-    return title.strip().rstrip("0123456789 ").lower() not in _PROGRAMS_NAMES

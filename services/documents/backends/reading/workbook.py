@@ -13,8 +13,8 @@ from typing import Any
 
 from lxml import etree
 from openpyxl.formula.translate import Translator
-from openpyxl.utils.cell import coordinate_from_string
 from openpyxl.utils.cell import column_index_from_string as _column_index
+from openpyxl.utils.cell import coordinate_from_string
 
 from services.documents.backends.reading import numbers
 from services.documents.backends.reading.sheets import Place, name
@@ -158,7 +158,7 @@ class _Reader:
         value = parts["v"].text if "v" in parts else None
         kind = cell.get("t", "n")
         text = self._text(kind, value, parts.get("is"), cell)
-        if not text and "f" in parts and (value is None and kind != "str" or "v" not in parts):
+        if not text and "f" in parts and ((value is None and kind != "str") or "v" not in parts):
             text = self._formula(parts["f"], place)
             self._sheet.uncomputed.append(place)
         elif "f" in parts:
@@ -192,7 +192,7 @@ class _Reader:
 
     def _number(self, value: str, style: int) -> str:
         try:
-            number: int | float = int(value) if _NUMBER.fullmatch(value) and len(value) < 400 else float(value)  # noqa: PLR2004 - longer than any double
+            number: int | float = int(value) if _NUMBER.fullmatch(value) and len(value) < 400 else float(value)
         except ValueError:
             return value
         return numbers.shown(number, self._code(style), from_1904=self._from_1904)
@@ -236,7 +236,7 @@ def _unescaped(text: str) -> str:
 def _character(code: int) -> str:
     if code in {0x09, 0x0A}:
         return chr(code)
-    return "" if code < 0x20 or 0xD800 <= code < 0xE000 else chr(code)  # noqa: PLR2004 - controls and surrogates
+    return "" if code < 0x20 or 0xD800 <= code < 0xE000 else chr(code)
 
 
 def _printed(code: str) -> str:

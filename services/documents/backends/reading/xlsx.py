@@ -10,7 +10,9 @@ from docling.backend.msexcel_backend import ExcelCell, ExcelTable, MsExcelDocume
 from docling.datamodel.base_models import InputFormat
 from docling_core.types.doc.base import BoundingBox, CoordOrigin, Size
 from docling_core.types.doc.common.content_layer import ContentLayer
-from docling_core.types.doc.document import DocItem, DoclingDocument, ProvenanceItem
+from docling_core.types.doc.common.reference import ProvenanceItem
+from docling_core.types.doc.document import DoclingDocument
+from docling_core.types.doc.items.node import DocItem
 from docling_core.types.doc.labels import DocItemLabel
 from openpyxl.styles.numbers import BUILTIN_FORMATS
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
@@ -40,9 +42,10 @@ def read(source: Source, report: Report) -> DoclingDocument:
         return document
 
 
-class _Workbook(MsExcelDocumentBackend):  # type: ignore[misc]
+class _Workbook(MsExcelDocumentBackend):
     """Docling's backend, which asks this one for the tables of a sheet."""
 
+    workbook: Any
     _include: Set[Include] = frozenset()
 
     def prepare(self, source: Source, report: Report) -> None:
@@ -62,7 +65,6 @@ class _Workbook(MsExcelDocumentBackend):  # type: ignore[misc]
         if not self._is_hidden(sheet):
             self._report.passages.extend(self._passages(sheet, own))
             self._tell_uncomputed(sheet, own)
-        before = [sheet.title] if sheets.is_named_by_people(sheet.title) else []
         doc = super()._convert_sheet(doc, sheet, page_no)
         if self.parent is None:
             return doc
@@ -71,7 +73,7 @@ class _Workbook(MsExcelDocumentBackend):  # type: ignore[misc]
         layer = self._get_sheet_content_layer(sheet)
         headers = own.headers if Include.HEADERS in self._include else []
         first = [
-            *(doc.add_heading(text, level=_FIRST_LEVEL, parent=self.parent, content_layer=layer) for text in before),
+            doc.add_heading(sheet.title, level=_FIRST_LEVEL, parent=self.parent, content_layer=layer),
             *(self._add_text(doc, text, layer) for text in headers),
         ]
         self._move(first, to=0)
@@ -194,8 +196,9 @@ class _Workbook(MsExcelDocumentBackend):  # type: ignore[misc]
             if not text and cell.hyperlink:
                 continue  # openpyxl writes the target into empty cells
             is_text = cell.data_type in {"s", "str", "inlineStr"} and "_x" not in str(cell.value)
-            place = f"cell {cell.coordinate} of sheet {sheet.title}"
-            yield Passage(place, str(cell.value) if is_text or not text else text)
+            yield Passage(
+                f"cell {cell.coordinate} of sheet {sheet.title}", str(cell.value) if is_text or not text else text
+            )
         for place in own.uncomputed:
             if rows.is_shown(place[0]) and columns.is_shown(place[1]):
                 yield Passage(f"cell {sheets.name(*place)} of sheet {sheet.title}", own.cells[place])
@@ -250,7 +253,10 @@ class _Workbook(MsExcelDocumentBackend):  # type: ignore[misc]
     def _add_text(
         self, doc: DoclingDocument, text: str, layer: ContentLayer | None, prov: ProvenanceItem | None = None
     ) -> DocItem:
-        return doc.add_text(label=DocItemLabel.TEXT, text=text, parent=self.parent, prov=prov, content_layer=layer)
+        item: DocItem = doc.add_text(
+            label=DocItemLabel.TEXT, text=text, parent=self.parent, prov=prov, content_layer=layer
+        )
+        return item
 
     def _move(self, items: Sequence[DocItem], *, to: int) -> None:
         if self.parent is None or not items:
