@@ -13,7 +13,6 @@ from docling.backend.latex_backend import LatexDocumentBackend
 from docling.backend.md_backend import MarkdownDocumentBackend
 from docling.backend.mspowerpoint_backend import MsPowerpointDocumentBackend
 from docling.backend.msword_backend import MsWordDocumentBackend
-from docling.backend.opendocument_backend import OdpDocumentBackend, OdsDocumentBackend, OdtDocumentBackend
 from docling.backend.webvtt_backend import WebVTTDocumentBackend
 from docling.backend.xml.jats_backend import JatsDocumentBackend
 from docling.datamodel.base_models import InputFormat
@@ -24,6 +23,7 @@ from services.documents.backends.base import Document, Output, Parsed
 from services.documents.backends.formats import detect
 from services.documents.backends.nesting import MOST_LEVELS, is_too_deep
 from services.documents.backends.reading import csv, glue, guard, text, xlsx
+from services.documents.backends.reading.odf import odp, ods, odt
 from services.documents.backends.reading.reader import Read, Report, Source, by_docling
 from services.documents.backends.reading.rendering import render
 
@@ -36,9 +36,9 @@ READERS: Mapping[str, Read] = MappingProxyType(
         "html": by_docling(InputFormat.HTML, HTMLDocumentBackend),
         "latex": by_docling(InputFormat.LATEX, LatexDocumentBackend),
         "md": by_docling(InputFormat.MD, MarkdownDocumentBackend),
-        "odp": by_docling(InputFormat.ODP, OdpDocumentBackend),
-        "ods": by_docling(InputFormat.ODS, OdsDocumentBackend),
-        "odt": by_docling(InputFormat.ODT, OdtDocumentBackend),
+        "odp": odp.read,
+        "ods": ods.read,
+        "odt": odt.read,
         "pptx": by_docling(InputFormat.PPTX, MsPowerpointDocumentBackend),
         "txt": text.read,
         "vtt": by_docling(InputFormat.VTT, WebVTTDocumentBackend),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 Place = tuple[int, int]
@@ -17,6 +18,10 @@ SMALL = 4096
 """Places of a table that is never too sparse."""
 MOST_SINGLE_CELLS = 200
 """Cells without a neighbour that are tables of their own, each some 0.2 ms; with more, all are listed."""
+
+
+_PREFIX = re.compile(r"^\w+:(?==)")
+_REFERENCE = re.compile(r"\[([^\]\[]*)\]")
 
 
 class Cell(NamedTuple):
@@ -46,27 +51,48 @@ class Region(NamedTuple):
 
 
 class Shown:
-    """Where rows or columns stand once the hidden ones are left out."""
+    """Where rows or columns stand once the hidden ones are left out.
 
-    def __init__(self, hidden: Collection[int]) -> None:
-        self._hidden = sorted(hidden)
-        self._is_hidden = frozenset(hidden)
+    Args:
+        hidden: the first and the last of each hidden stretch, by the first.
+    """
+
+    def __init__(self, hidden: Iterable[tuple[int, int]] = ()) -> None:
+        self._firsts: list[int] = []
+        self._lasts: list[int] = []
+        self._before: list[int] = []
+        """How many are hidden before each stretch."""
+        count = 0
+        for first, last in hidden:
+            if self._lasts and first <= self._lasts[-1]:
+                first = self._lasts[-1] + 1  # noqa: PLW2901 - the rest of it
+            if first <= last:
+                self._firsts.append(first)
+                self._lasts.append(last)
+                self._before.append(count)
+                count += last - first + 1
 
     def is_shown(self, index: int) -> bool:
         """True when the row or column is seen."""
-        return index not in self._is_hidden
+        at = bisect_right(self._firsts, index) - 1
+        return at < 0 or index > self._lasts[at]
 
     def at(self, index: int) -> int:
         """Its place among those that are seen."""
-        return index - bisect_left(self._hidden, index)
+        at = bisect_right(self._firsts, index) - 1
+        if at < 0:
+            return index
+        return index - self._before[at] - (min(index - 1, self._lasts[at]) - self._firsts[at] + 1)
 
     def count(self, first: int, last: int) -> int:
         """How many are seen from the first to the last, both included."""
-        return last - first + 1 - (bisect_right(self._hidden, last) - bisect_left(self._hidden, first))
+        return self.at(last + 1) - self.at(first)
 
     def first(self, first: int, last: int) -> int | None:
         """The first that is seen between the two."""
-        return next((index for index in range(first, last + 1) if self.is_shown(index)), None)
+        while first <= last and not self.is_shown(first):
+            first = self._lasts[bisect_right(self._firsts, first) - 1] + 1
+        return first if first <= last else None
 
 
 def name(row: int, column: int) -> str:
@@ -162,8 +188,42 @@ def listed(names: Iterable[str], most: int = 10) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-def gaps(region: Region) -> Iterator[Place]:
-    """The places of a table that is not sparse, in reading order."""
+def grid(region: Region, cells: Mapping[Place, Cell], places: Mapping[Place, Place]) -> Iterator[tuple[int, int, Cell]]:
+    """The cells of a table with their rows and columns in it, gaps too; a sparse one has two columns, name and text."""
+    if region.is_sparse:
+        for row, place in enumerate(region.cells):
+            yield row, 0, Cell(name(*places[place]))
+            yield row, 1, Cell(cells[place].text)
+        return
+    inside = frozenset(region.cells)
+    covered = _present({place: cells[place] for place in region.cells})
     for row in range(region.top, region.bottom + 1):
         for column in range(region.left, region.right + 1):
-            yield row, column
+            if (row, column) in inside:
+                yield row - region.top, column - region.left, cells[row, column]
+            elif (row, column) not in covered:
+                yield row - region.top, column - region.left, Cell("")
+
+
+def uncomputed(places: Sequence[Place], title: str) -> str:
+    """The sentence about formulas that nobody has computed."""
+    is_one = len(places) == 1
+    names = listed(name(*place) for place in places)
+    return (
+        f"cell{'' if is_one else 's'} {names} of sheet {title}: no spreadsheet has computed "
+        f"{'its formula' if is_one else 'their formulas'}; the answer has the formula in place of the value"
+    )
+
+
+def formula(code: str) -> str:
+    """A formula of OpenDocument as people write it: `of:=SUM([.A1:.A3])` is `=SUM(A1:A3)`."""
+    code = _PREFIX.sub("", code)
+    return _REFERENCE.sub(lambda found: re.sub(r"(^|:)\.", r"\1", found[1]), code)
+
+
+def clock(duration: str) -> str:
+    """A time of OpenDocument as people write it: `PT07H30M00S` is `07:30:00`."""
+    parts = re.fullmatch(r"(-?)PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,]\d+)?S)?", duration)
+    if not parts:
+        return duration
+    return parts[1] + ":".join(f"{int(part or 0):02d}" for part in parts.groups()[1:])

@@ -172,19 +172,14 @@ class _Workbook(MsExcelDocumentBackend):
 
     def _shown(self, own: Sheet) -> tuple[Shown, Shown]:
         if Include.HIDDEN in self._include:
-            return Shown(()), Shown(())
-        return Shown(own.hidden_rows), Shown(own.hidden_columns)
+            return Shown(), Shown()
+        return Shown(_stretches(own.hidden_rows)), Shown(_stretches(own.hidden_columns))
 
     def _tell_uncomputed(self, sheet: Any, own: Sheet) -> None:
         rows, columns = self._shown(own)
         places = [place for place in own.uncomputed if rows.is_shown(place[0]) and columns.is_shown(place[1])]
         if places:
-            names = sheets.listed(sheets.name(*place) for place in places)
-            one = len(places) == 1
-            self._report.problems.append(
-                f"cell{'' if one else 's'} {names} of sheet {sheet.title}: no spreadsheet has computed "
-                f"{'its formula' if one else 'their formulas'}; the answer has the formula in place of the value"
-            )
+            self._report.problems.append(sheets.uncomputed(places, sheet.title))
 
     def _passages(self, sheet: Any, own: Sheet) -> Iterator[Passage]:
         """What openpyxl has read of texts, and what the XML says of all else."""
@@ -300,6 +295,10 @@ class _Workbook(MsExcelDocumentBackend):
                 yield text
 
 
+def _stretches(hidden: Set[int]) -> Iterator[tuple[int, int]]:
+    return ((index, index) for index in sorted(hidden))
+
+
 def _seen(own: Sheet, sheet: Any, rows: Shown, columns: Shown) -> tuple[dict[Place, Cell], dict[Place, Place]]:
     """The cells that are shown, by their places among what is shown; and where each stands in the file."""
     cells: dict[Place, Cell] = {}
@@ -330,31 +329,12 @@ def _corner(region: Region, places: dict[Place, Place]) -> Place:
 
 def _table(region: Region, cells: dict[Place, Cell], places: dict[Place, Place]) -> ExcelTable:
     row, column = _corner(region, places)
-    if region.is_sparse:
-        data = [
-            _excel_cell(index, at, Cell(text))
-            for index, place in enumerate(region.cells)
-            for at, text in enumerate((sheets.name(*places[place]), cells[place].text))
-        ]
-        return ExcelTable.model_construct(anchor=(column, row), num_rows=len(region.cells), num_cols=2, data=data)
-    covered = {
-        (place[0] + down, place[1] + right)
-        for place in region.cells
-        if cells[place].rows > 1 or cells[place].columns > 1
-        for down in range(cells[place].rows)
-        for right in range(cells[place].columns)
-    }
-    inside = frozenset(region.cells)
-    data = [
-        _excel_cell(at[0] - region.top, at[1] - region.left, cells[at] if at in inside else Cell(""))
-        for at in sheets.gaps(region)
-        if at in inside or at not in covered
-    ]
+    is_sparse = region.is_sparse
     return ExcelTable.model_construct(
         anchor=(column, row),
-        num_rows=region.bottom - region.top + 1,
-        num_cols=region.right - region.left + 1,
-        data=data,
+        num_rows=len(region.cells) if is_sparse else region.bottom - region.top + 1,
+        num_cols=2 if is_sparse else region.right - region.left + 1,
+        data=[_excel_cell(*cell) for cell in sheets.grid(region, cells, places)],
     )
 
 
