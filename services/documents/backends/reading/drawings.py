@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,11 +12,13 @@ from lxml import etree
 A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 A14 = "{http://schemas.microsoft.com/office/drawing/2010/main}"
 C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
+CX = "{http://schemas.microsoft.com/office/drawing/2014/chartex}"
 DGM = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}"
 M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 
+_FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|gif|bmp|tiff?|svg|[ew]mf|webp)", re.IGNORECASE)
 _MADE_BY_PROGRAMS = ("Description automatically generated", "AI-generated content may be incorrect")
 
 
@@ -82,10 +85,28 @@ def chart_texts(root: Any) -> Iterator[str]:
                 yield value.text
 
 
+def chart_labels(root: Any) -> Iterator[str]:
+    """What a chart says that its table does not: titles of the axes of values, and labels that people wrote."""
+    for holder in [*root.iter(f"{C}valAx", f"{C}serAx"), *root.iter(f"{C}dLbl")]:
+        titles = [holder] if holder.tag == f"{C}dLbl" else holder.iterchildren(f"{C}title")
+        for title in titles:
+            if text := " ".join(paragraphs(title)):
+                yield text
+
+
+def new_chart_texts(root: Any) -> Iterator[str]:
+    """What a chart of the kinds of 2016 says: waterfalls, funnels, trees."""
+    for element in root.iter(f"{A}p", f"{CX}pt", f"{CX}v"):
+        text = paragraph_text(element) if element.tag == f"{A}p" else element.text or ""
+        if text.strip():
+            yield text.strip()
+
+
 def description(properties: Any) -> str:
     """The text that stands for a picture, where somebody wrote one."""
     text = (properties.get("descr") or "").strip()
-    return "" if any(phrase in text for phrase in _MADE_BY_PROGRAMS) else text
+    is_made = _FILE_NAME.fullmatch(text) or any(phrase in text for phrase in _MADE_BY_PROGRAMS)
+    return "" if is_made else text
 
 
 def _pieces(element: Any) -> Iterator[str]:

@@ -11,7 +11,6 @@ from docling.backend.epub_backend import EpubDocumentBackend
 from docling.backend.html_backend import HTMLDocumentBackend
 from docling.backend.latex_backend import LatexDocumentBackend
 from docling.backend.md_backend import MarkdownDocumentBackend
-from docling.backend.mspowerpoint_backend import MsPowerpointDocumentBackend
 from docling.backend.msword_backend import MsWordDocumentBackend
 from docling.backend.webvtt_backend import WebVTTDocumentBackend
 from docling.backend.xml.jats_backend import JatsDocumentBackend
@@ -22,7 +21,7 @@ from services.common.telemetry.logs import get_logger
 from services.documents.backends.base import Document, Output, Parsed
 from services.documents.backends.formats import detect
 from services.documents.backends.nesting import MOST_LEVELS, is_too_deep
-from services.documents.backends.reading import csv, glue, guard, text, xlsx
+from services.documents.backends.reading import csv, glue, guard, pptx, text, xlsx
 from services.documents.backends.reading.odf import odp, ods, odt
 from services.documents.backends.reading.reader import Read, Report, Source, by_docling
 from services.documents.backends.reading.rendering import render
@@ -39,7 +38,7 @@ READERS: Mapping[str, Read] = MappingProxyType(
         "odp": odp.read,
         "ods": ods.read,
         "odt": odt.read,
-        "pptx": by_docling(InputFormat.PPTX, MsPowerpointDocumentBackend),
+        "pptx": pptx.read,
         "txt": text.read,
         "vtt": by_docling(InputFormat.VTT, WebVTTDocumentBackend),
         "xlsx": xlsx.read,

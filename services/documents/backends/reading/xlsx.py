@@ -284,15 +284,20 @@ class _Workbook(MsExcelDocumentBackend):
                 yield text
             for body in element.iterchildren(f"{_XDR}txBody"):
                 yield from drawings.paragraphs(body)
-            if next(element.iter(f"{drawings.DGM}relIds"), None) is not None:
-                yield from self._diagram(element, drawing)
+            if element.tag == f"{_XDR}graphicFrame":
+                yield from self._of_parts(element, drawing)
 
-    def _diagram(self, element: Any, drawing: str) -> Iterator[str]:
+    def _of_parts(self, element: Any, drawing: str) -> Iterator[str]:
+        """What SmartArt says, and a chart beside its table."""
         for ids in element.iter(f"{drawings.DGM}relIds"):
-            target = self._package.target(drawing, ids.get(f"{drawings.R}dm", ""))
-            root = self._package.tree(target)
+            root = self._package.tree(self._package.target(drawing, ids.get(f"{drawings.R}dm", "")))
             for _, text in [] if root is None else drawings.diagram(root):
                 yield text
+        for chart in element.iter(f"{drawings.C}chart", f"{drawings.CX}chart"):
+            root = self._package.tree(self._package.target(drawing, chart.get(f"{drawings.R}id", "")))
+            if root is not None:
+                is_new = chart.tag.startswith(drawings.CX)
+                yield from (drawings.new_chart_texts if is_new else drawings.chart_labels)(root)
 
 
 def _stretches(hidden: Set[int]) -> Iterator[tuple[int, int]]:

@@ -146,12 +146,7 @@ def _place(document: DoclingDocument, source: Source, slide: Any, comments: list
 
 
 def _show(document: DoclingDocument, slide: Any, layer: ContentLayer) -> None:
-    items = [
-        item
-        for item, _ in document.iterate_items(
-            slide, with_groups=True, included_content_layers={layer, slide.content_layer}
-        )
-        if item.content_layer is layer
-    ]
-    for item in items:
+    around = {layer, slide.content_layer}
+    found = document.iterate_items(slide, with_groups=True, included_content_layers=around)
+    for item in [item for item, _ in found if item.content_layer is layer]:
         item.content_layer = ContentLayer.BODY

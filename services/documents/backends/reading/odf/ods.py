@@ -110,12 +110,8 @@ class _Workbook(OdsDocumentBackend):
                 doc.add_text(label=DocItemLabel.TEXT, text=text, parent=parent, content_layer=content_layer)
         owners: dict[Place, Any] = {}
         for region in sheets.regions(sheet.cells):
-            item = doc.add_table(
-                data=_table(region, sheet),
-                parent=parent,
-                prov=_prov(region, sheet, page_no),
-                content_layer=content_layer,
-            )
+            prov = _prov(region, sheet, page_no)
+            item = doc.add_table(data=_table(region, sheet), parent=parent, prov=prov, content_layer=content_layer)
             owners.update(dict.fromkeys((sheet.places[place] for place in region.cells), item))
         for text in sheet.drawn:
             doc.add_text(label=DocItemLabel.TEXT, text=text, parent=parent, content_layer=content_layer)

@@ -37,10 +37,8 @@ def _citations(body: Any) -> list[str]:
     """The numbers of the notes that have text, as Docling lists them."""
     found = []
     for note in body.iter(NOTE):
-        texts = (
-            tree.line(paragraph) for part in note.iterchildren(f"{TEXT}note-body") for paragraph in part.iter(P, H)
-        )
-        if any(texts):
+        bodies = note.iterchildren(f"{TEXT}note-body")
+        if any(tree.line(paragraph) for body in bodies for paragraph in body.iter(P, H)):
             found.append("".join(note.find(f"{TEXT}note-citation").itertext()) if len(note) > 1 else "")
     return found
 

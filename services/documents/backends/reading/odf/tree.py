@@ -149,9 +149,9 @@ def is_hidden(element: Any, styles: Styles) -> bool:
     if tag == f"{TEXT}span":
         return styles.hides("text", style)
     if tag == f"{TEXT}section":
-        shown = element.get(f"{TEXT}display")
-        return shown == "none" or (shown == "condition" and element.get(f"{TEXT}is-hidden") == "true")
-    return tag == f"{TEXT}hidden-text" and element.get(f"{TEXT}is-hidden") == "true"
+        shown: str | None = element.get(f"{TEXT}display")
+        return shown == "none" or bool(shown == "condition" and element.get(f"{TEXT}is-hidden") == "true")
+    return bool(tag == f"{TEXT}hidden-text" and element.get(f"{TEXT}is-hidden") == "true")
 
 
 def _drop_hidden(root: Any, styles: Styles) -> None:
