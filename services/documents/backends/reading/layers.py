@@ -51,3 +51,10 @@ def strip_pieces(document: DoclingDocument) -> None:
                 piece: Any = reference.resolve(document)
                 if isinstance(getattr(piece, "text", None), str):
                     piece.text = piece.text.strip(" ")
+
+
+def size(document: DoclingDocument, group: Any) -> tuple[float, float]:
+    """How far right and how far down the items of a group reach, whatever layer they are in."""
+    found = document.iterate_items(group, included_content_layers=set(ContentLayer))
+    boxes = [place.bbox for item, _ in found for place in getattr(item, "prov", ())]
+    return max((box.r for box in boxes), default=0), max((box.b for box in boxes), default=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Set
+from itertools import pairwise
 from typing import Any
 
 from docling.backend.mspowerpoint_backend import MsPowerpointDocumentBackend
@@ -86,9 +87,9 @@ def _formulas(math: Any) -> list[Any]:
 def _unread(slide: Any, shape: Any) -> Iterator[tuple[int | None, str]]:
     """What a shape says that Docling does not read: each line with its level where it is a list's."""
     properties = next(shape.iter(f"{P}cNvPr"), None)
-    if properties is not None and shape.tag in {f"{P}pic", f"{P}graphicFrame"}:
-        if text := drawings.description(properties):
-            yield None, text
+    is_picture = properties is not None and shape.tag in {f"{P}pic", f"{P}graphicFrame"}
+    if is_picture and (text := drawings.description(properties)):
+        yield None, text
     if shape.tag != f"{P}graphicFrame":
         return
     for root in _related(slide, shape, f"{drawings.DGM}relIds", f"{R}dm"):
@@ -195,7 +196,7 @@ def _finish(document: DoclingDocument) -> None:
     for group in document.groups:
         if group.label is GroupLabel.INLINE:
             pieces: list[Any] = [reference.resolve(document) for reference in group.children]
-            for left, right in zip(pieces, pieces[1:], strict=False):
+            for left, right in pairwise(pieces):
                 if is_glued(left.text, right.text):
                     left.text += GLUE
     layers.strip_pieces(document)
@@ -260,7 +261,7 @@ def _is_left_out(shape: Any, include: Set[Include]) -> bool:
 def _placeholder(shape: Any) -> str | None:
     for own in shape.iterchildren():
         for placeholder in own.iter(f"{P}ph"):
-            return placeholder.get("type", "obj")
+            return str(placeholder.get("type", "obj"))
     return None
 
 
@@ -290,9 +291,9 @@ def _modern(slide: Any) -> Iterator[tuple[str, str]]:
 
 def _roots(part: Any, kind: str) -> Iterator[Any]:
     for relation in part.rels.values():
-        if not relation.is_external and relation.reltype.endswith(kind):
-            if (root := drawings.parsed(relation.target_part.blob)) is not None:
-                yield root
+        is_meant = not relation.is_external and relation.reltype.endswith(kind)
+        if is_meant and (root := drawings.parsed(relation.target_part.blob)) is not None:
+            yield root
 
 
 def _is_hidden(slide: Any) -> bool:

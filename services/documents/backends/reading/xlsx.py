@@ -8,7 +8,7 @@ from typing import Any
 
 from docling.backend.msexcel_backend import ExcelCell, ExcelTable, MsExcelDocumentBackend
 from docling.datamodel.base_models import InputFormat
-from docling_core.types.doc.base import BoundingBox, CoordOrigin, Size
+from docling_core.types.doc.base import BoundingBox, CoordOrigin
 from docling_core.types.doc.common.content_layer import ContentLayer
 from docling_core.types.doc.common.reference import ProvenanceItem
 from docling_core.types.doc.document import DoclingDocument
@@ -18,7 +18,7 @@ from openpyxl.styles.numbers import BUILTIN_FORMATS
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from services.documents.backends.base import Include
-from services.documents.backends.reading import drawings, sheets
+from services.documents.backends.reading import drawings, layers, sheets
 from services.documents.backends.reading.guard import Passage
 from services.documents.backends.reading.reader import Report, Source, opened
 from services.documents.backends.reading.sheets import Cell, Place, Region, Shown
@@ -119,15 +119,7 @@ class _Workbook(MsExcelDocumentBackend):
 
     def _find_page_size(self, doc: DoclingDocument, page_no: int) -> tuple[float, float]:  # type: ignore[override]
         """As Docling's, which looks through the sheets before it as well."""
-        boxes = [
-            place.bbox
-            for item, _ in doc.iterate_items(self.parent, included_content_layers=set(ContentLayer))
-            if isinstance(item, DocItem)
-            for place in item.prov
-            if place.page_no == page_no
-        ]
-        size = Size(width=max((box.r for box in boxes), default=0), height=max((box.b for box in boxes), default=0))
-        return size.width, size.height
+        return layers.size(doc, self.parent)
 
     def _get_sheet_content_layer(self, sheet: Any) -> ContentLayer | None:  # type: ignore[override]
         return ContentLayer.INVISIBLE if self._is_hidden(sheet) else None

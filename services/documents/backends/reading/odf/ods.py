@@ -17,7 +17,7 @@ from docling_core.types.doc.items.table.table_data import TableCell, TableData
 from docling_core.types.doc.labels import DocItemLabel
 
 from services.documents.backends.base import Include
-from services.documents.backends.reading import numbers, sheets
+from services.documents.backends.reading import layers, numbers, sheets
 from services.documents.backends.reading.guard import Passage
 from services.documents.backends.reading.odf import tree
 from services.documents.backends.reading.odf.names import (
@@ -103,6 +103,7 @@ class _Workbook(OdsDocumentBackend):
         page_no: int,
         content_layer: ContentLayer | None,
     ) -> None:
+        self._group = parent
         sheet = self._sheets[table._xml_element]
         doc.add_heading(table.name or "", level=1, parent=parent, content_layer=content_layer)
         if Include.HEADERS in self._include:
@@ -145,6 +146,10 @@ class _Workbook(OdsDocumentBackend):
         if Include.HEADERS in self._include:
             for text in self._sheets[table._xml_element].footers:
                 doc.add_text(label=DocItemLabel.TEXT, text=text, parent=parent, content_layer=content_layer)
+
+    def _find_page_size(self, doc: DoclingDocument, page_no: int) -> tuple[float, float]:  # type: ignore[override]  # noqa: ARG002
+        """As Docling's, which takes hidden sheets for empty ones and looks through those before it."""
+        return layers.size(doc, self._group)
 
     def _get_sheet_content_layer(self, table: Any) -> ContentLayer | None:  # type: ignore[override]
         return ContentLayer.INVISIBLE if self._sheets[table._xml_element].is_hidden else None
