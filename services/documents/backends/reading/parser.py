@@ -14,7 +14,6 @@ from docling.backend.latex_backend import LatexDocumentBackend
 from docling.backend.md_backend import MarkdownDocumentBackend
 from docling.backend.msexcel_backend import MsExcelDocumentBackend
 from docling.backend.mspowerpoint_backend import MsPowerpointDocumentBackend
-from docling.backend.msword_backend import MsWordDocumentBackend
 from docling.backend.opendocument_backend import OdpDocumentBackend, OdsDocumentBackend, OdtDocumentBackend
 from docling.backend.webvtt_backend import WebVTTDocumentBackend
 from docling.backend.xml.jats_backend import JatsDocumentBackend
@@ -26,6 +25,7 @@ from services.documents.backends.base import Document, Output, Parsed
 from services.documents.backends.formats import detect
 from services.documents.backends.nesting import MOST_LEVELS, is_too_deep
 from services.documents.backends.reading import glue, guard, text
+from services.documents.backends.reading.docx import reader as docx
 from services.documents.backends.reading.reader import Read, Report, Source, by_docling
 from services.documents.backends.reading.rendering import render
 
@@ -33,7 +33,7 @@ READERS: Mapping[str, Read] = MappingProxyType(
     {
         "asciidoc": by_docling(InputFormat.ASCIIDOC, AsciiDocBackend),
         "csv": by_docling(InputFormat.CSV, CsvDocumentBackend),
-        "docx": by_docling(InputFormat.DOCX, MsWordDocumentBackend),
+        "docx": docx.read,
         "epub": by_docling(InputFormat.EPUB, EpubDocumentBackend),
         "html": by_docling(InputFormat.HTML, HTMLDocumentBackend),
         "latex": by_docling(InputFormat.LATEX, LatexDocumentBackend),
