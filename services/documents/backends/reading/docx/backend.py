@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from docling.backend.msword_backend import MsWordDocumentBackend
-from docling_core.types.doc.document import DoclingDocument, TextItem
+from docling_core.types.doc.document import DoclingDocument
+from docling_core.types.doc.items.group import InlineGroup
+from docling_core.types.doc.items.text import TextItem
 from docling_core.types.doc.labels import DocItemLabel, GroupLabel
 from docx.text.paragraph import Paragraph
 from typing_extensions import override
 
-from services.documents.backends.reading.docx.flatten import FORMULA, FORMULA_END
+from services.documents.backends.reading.docx.formulas import FORMULA, FORMULA_END
 from services.documents.backends.reading.docx.names import TBL, TEXT_BOX, Element, P, W, blocks
 from services.documents.backends.reading.glue import GLUE
 
@@ -89,7 +91,7 @@ class WordBackend(MsWordDocumentBackend):
                 item = reference.resolve(doc)
                 if isinstance(item, TextItem) and item.label == DocItemLabel.TEXT:
                     item.label = DocItemLabel.FOOTNOTE
-        return added
+        return added if len(added) < 2 else _lines(added, doc)
 
     @override
     def _handle_textbox_content(self, textbox_elements: list[Element], doc: DoclingDocument) -> list[Any]:
@@ -130,6 +132,17 @@ class WordBackend(MsWordDocumentBackend):
     def _add_comments(self, docx_obj: Any, doc: DoclingDocument) -> None:
         if self.keeps_comments_aside:
             super()._add_comments(docx_obj, doc)
+
+
+def _lines(added: list[Any], doc: DoclingDocument) -> list[Any]:
+    """What was added, with lines for their pieces: a cell takes out what it gets, and a line would fall apart."""
+    lines: dict[str, Any] = {}
+    for reference in added:
+        parent = reference.resolve(doc).parent
+        is_piece = parent is not None and isinstance(parent.resolve(doc), InlineGroup)
+        kept = parent if is_piece else reference
+        lines[kept.cref] = kept
+    return list(lines.values())
 
 
 def _blocks_of_boxes(elements: list[Element]) -> Iterator[Element]:

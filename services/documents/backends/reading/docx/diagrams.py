@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from docx.oxml import OxmlElement
-from lxml import etree
 
 from services.documents.backends.reading.docx.names import DGM, A, Element, R, W, remove
 from services.documents.backends.reading.docx.passages import Related
@@ -16,7 +15,7 @@ def write_out(root: Element, related: Related) -> None:
         drawing = next(diagram.iterancestors(W + "drawing"), None)
         if data is None or drawing is None:
             continue
-        box = etree.Element(W + "txbxContent")
+        box = OxmlElement("w:txbxContent")
         for point in data.iter(DGM + "pt"):
             for line in point.iterfind(f"{DGM}t/{A}p"):
                 _add(box, "".join(text.text or "" for text in line.iter(A + "t")))

@@ -19,6 +19,7 @@ from services.documents.backends.reading.docx.names import (
     local,
     remove,
 )
+from services.documents.backends.reading.docx.places import Places
 from services.documents.backends.reading.docx.symbols import character
 
 _SHOWN = (T, *(W + name for name in ("tab", "br", "cr", "ptab", "noBreakHyphen", "sym", "drawing")), M + "oMath")
@@ -35,18 +36,23 @@ class _Field:
     has_separator: bool = False
     has_result: bool = False
 
+    @property
+    def code(self) -> str:
+        """The instruction."""
+        return "".join(self.instruction).strip()
+
 
 def has_fields(root: Element) -> bool:
     """True when the tree has fields of the kind that has a beginning and an end."""
     return next(root.iter(FIELD_CHARACTER), None) is not None
 
 
-def keep_results(root: Element) -> list[str]:
+def keep_results(root: Element, places: Places) -> list[str]:
     """Take out what stands in instructions, and put text where a field draws it.
 
-    Returns the instructions of formulas that only Word draws.
+    Returns a sentence for each formula that only Word draws.
     """
-    drawn: list[str] = []
+    drawn: list[_Field] = []
     open_fields: list[_Field] = []
     instructions: list[_Field] = []
     for element in list(root.iter(FIELD_CHARACTER, INSTRUCTION, *_SHOWN)):
@@ -60,10 +66,12 @@ def keep_results(root: Element) -> list[str]:
                 open_fields[-1].has_result = True
         else:
             _turn(element, open_fields, instructions, drawn)
-    return drawn
+    return [
+        f"{places.of(of.begin)}: a formula that only Word draws ({of.code[:60]}) is not in the answer" for of in drawn
+    ]
 
 
-def _turn(mark: Element, open_fields: list[_Field], instructions: list[_Field], drawn: list[str]) -> None:
+def _turn(mark: Element, open_fields: list[_Field], instructions: list[_Field], drawn: list[_Field]) -> None:
     """Take note of a field's beginning, separator or end."""
     match mark.get(W + "fldCharType"):
         case "begin":
@@ -79,7 +87,9 @@ def _turn(mark: Element, open_fields: list[_Field], instructions: list[_Field], 
                 ended.in_instruction.clear()
                 _leave(ended, instructions)
             if not ended.has_result:
-                drawn.extend(_draw(ended, mark))
+                _draw(ended, mark)
+                if ended.code.startswith("EQ "):
+                    drawn.append(ended)
             elif open_fields:
                 open_fields[-1].has_result = True
 
@@ -92,19 +102,17 @@ def _leave(of: _Field, instructions: list[_Field]) -> None:
     of.in_instruction.clear()
 
 
-def _draw(of: _Field, end: Element) -> list[str]:
-    """Put the text of a field without a result before its end; the instruction, if that is not possible."""
-    instruction = "".join(of.instruction).strip()
+def _draw(of: _Field, end: Element) -> None:
+    """Put the text of a field without a result before its end."""
     text = _form_text(of.begin)
-    if symbol := _SYMBOL.match(instruction):
+    if symbol := _SYMBOL.match(of.code):
         text = character(int(symbol[1], 0), (symbol[2] or "").strip())
-    elif button := _BUTTON.match(instruction):
+    elif button := _BUTTON.match(of.code):
         text = button[1].strip()
     if text:
         content = OxmlElement("w:t")
         content.text = text
         end.addprevious(content)
-    return [instruction] if instruction.startswith("EQ ") else []
 
 
 def _form_text(begin: Element) -> str:

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from docling.backend.docx.latex.omml import oMath2Latex
 from docx.oxml import OxmlElement
 
-from services.documents.backends.reading.docx import changes, fields
+from services.documents.backends.reading.docx import changes, fields, formulas
+from services.documents.backends.reading.docx.formulas import MATH, MATH_PARAGRAPH
 from services.documents.backends.reading.docx.names import (
+    EMOJI,
     HYPERLINK,
     MC,
     R_,
+    RUBY,
     TC,
     TEXT_BOX,
     W14,
     A,
     Element,
-    M,
     P,
     T,
     V,
@@ -31,64 +32,50 @@ from services.documents.backends.reading.docx.names import (
     remove,
     unwrap,
 )
+from services.documents.backends.reading.docx.places import Places
 from services.documents.backends.reading.docx.symbols import character
-
-FORMULA, FORMULA_END = "\ufdd1", "\ufdd2"
-"""Noncharacters around LaTeX in the text of a run; see `glue.GLUE`."""
 
 _WRAPPERS = tuple(W + name for name in ("customXml", "smartTag", "fldSimple", "bdo", "dir"))
 _THEIR_PROPERTIES = tuple(W + name for name in ("customXmlPr", "smartTagPr", "fldData"))
-_CONTROL, _ALTERNATES, _RUBY, _SYMBOL = W + "sdt", MC + "AlternateContent", W + "ruby", W + "sym"
-_EMOJI = "{http://schemas.microsoft.com/office/word/2015/wordml/symex}symEx"
+_CONTROL, _ALTERNATES, _SYMBOL = W + "sdt", MC + "AlternateContent", W + "sym"
 _BREAK, _SOFT_HYPHEN, _FRAME = W + "br", W + "softHyphen", W + "framePr"
-_MATH, _MATH_PARAGRAPH = M + "oMath", M + "oMathPara"
-_STRAY = frozenset({R_, HYPERLINK, _MATH, _MATH_PARAGRAPH})
-_HAS_WORDS = (T, A + "t", _MATH, _EMOJI, W + "delText")
+_STRAY = frozenset({R_, HYPERLINK, MATH, MATH_PARAGRAPH})
+_HAS_WORDS = (T, A + "t", MATH, EMOJI, W + "delText")
 _HAS_PICTURE = (A + "blip", V + "imagedata")
-
-_TO_MEND = (
-    *_WRAPPERS,
-    *_THEIR_PROPERTIES,
-    _CONTROL,
-    _ALTERNATES,
-    _RUBY,
-    _SYMBOL,
-    _EMOJI,
-    _BREAK,
-    _SOFT_HYPHEN,
-    _FRAME,
-    _MATH,
-)
 
 
 def flatten(root: Element, *, show_changes: bool) -> list[str]:
     """Mend the tree in place.
 
-    Returns what could not be kept, one clause each.
+    Returns what could not be kept, one sentence each.
     """
     choose_alternates(root)
+    _unwrap(_found(root, _CONTROL, *_WRAPPERS, *_THEIR_PROPERTIES))
     if changes.has_changes(root):
         (changes.show if show_changes else changes.accept)(root)
-    found: dict[str, list[Element]] = defaultdict(list)
-    for element in root.iter(*_TO_MEND):
-        found[element.tag].append(element)
-    problems = [f"a formula that only Word draws ({code})" for code in _mend_fields(root)]
-    for tag in (*_THEIR_PROPERTIES, _SOFT_HYPHEN):
-        for element in found[tag]:
-            remove(element)
-    _unwrap(found)
-    for element in found[_RUBY]:
-        _write_ruby(element)
-    for element in [*found[_SYMBOL], *found[_EMOJI]]:
-        problems += _write_symbol(element)
-    for element in found[_BREAK]:
-        if element.get(W + "type") in {"page", "column"}:
-            _replace_by_text(element, " ")
+    places = Places(root)
+    problems = fields.keep_results(root, places) if fields.has_fields(root) else []
+    found = _found(root, RUBY, _SYMBOL, EMOJI, _BREAK, _SOFT_HYPHEN, _FRAME, MATH)
+    problems += [problem for symbol in [*found[_SYMBOL], *found[EMOJI]] for problem in _write_symbol(symbol, places)]
+    for ruby in found[RUBY]:
+        _write_ruby(ruby)
+    for hyphen in found[_SOFT_HYPHEN]:
+        remove(hyphen)
+    for break_ in found[_BREAK]:
+        if break_.get(W + "type") in {"page", "column"}:
+            _replace_by_text(break_, " ")
     _join_initials(found[_FRAME])
-    for element in found[_MATH]:
-        _write_formula(element)
+    problems += formulas.write_out(found[MATH], places)
     _enclose_strays(root)
     return problems
+
+
+def _found(root: Element, *names: str) -> dict[str, list[Element]]:
+    """The elements of some names, by name, in order."""
+    found: dict[str, list[Element]] = defaultdict(list)
+    for element in root.iter(*names):
+        found[element.tag].append(element)
+    return found
 
 
 def choose_alternates(root: Element) -> None:
@@ -109,11 +96,10 @@ def chosen_branch(branches: list[Element]) -> Element | None:
     return None
 
 
-def _mend_fields(root: Element) -> list[str]:
-    return fields.keep_results(root) if fields.has_fields(root) else []
-
-
 def _unwrap(found: dict[str, list[Element]]) -> None:
+    for tag in _THEIR_PROPERTIES:
+        for element in found[tag]:
+            remove(element)
     boxes_of: dict[Element, list[Element]] = {}
     for control in found[_CONTROL]:
         box = next(control.iterfind(f"{W}sdtPr/{W14}checkbox"), None)
@@ -148,15 +134,16 @@ def _write_ruby(ruby: Element) -> None:
     _replace_by_text(ruby, f"{base}({reading})" if reading.strip() else base)
 
 
-def _write_symbol(symbol: Element) -> list[str]:
+def _write_symbol(symbol: Element, places: Places) -> list[str]:
     prefix = symbol.tag.rpartition("}")[0] + "}"
     font, code = symbol.get(prefix + "font", ""), symbol.get(prefix + "char", "")
     try:
         text = character(int(code, 16), font)
     except ValueError:
         text = ""
+    problems = [] if text else [f"{places.of(symbol)}: the symbol {code} of the font {font} is not in the answer"]
     _replace_by_text(symbol, text or "\ufffd")
-    return [] if text else [f"the symbol {code} of the font {font}, which is no letter"]
+    return problems
 
 
 def _join_initials(frames: list[Element]) -> None:
@@ -167,28 +154,6 @@ def _join_initials(frames: list[Element]) -> None:
             following = paragraph.getnext()
             if following is not None and following.tag == P:
                 changes.join(paragraph, following)
-
-
-def _write_formula(math: Element) -> None:
-    run, text = OxmlElement("w:r"), OxmlElement("w:t")
-    text.text = FORMULA + _latex(math) + FORMULA_END
-    run.append(text)
-    parent = math.getparent()
-    if parent is None or any(True for _ in math.iterancestors(_MATH)):
-        return
-    if parent.tag == _MATH_PARAGRAPH:
-        parent.addprevious(run)
-        remove(math)
-    else:
-        math.addprevious(run)
-        remove(math)
-
-
-def _latex(math: Element) -> str:
-    try:
-        return str(oMath2Latex(math)).strip()
-    except Exception:  # noqa: BLE001 - Docling's converter meets what it does not know; the symbols are still text
-        return " ".join(text.text or "" for text in math.iter(M + "t"))
 
 
 def _enclose_strays(root: Element) -> None:

@@ -23,6 +23,8 @@ HYPERLINK = W + "hyperlink"
 TEXT_BOX = W + "txbxContent"
 FIELD_CHARACTER, INSTRUCTION = W + "fldChar", W + "instrText"
 VALUE = W + "val"
+RUBY = W + "ruby"
+EMOJI = "{http://schemas.microsoft.com/office/word/2015/wordml/symex}symEx"
 
 Element = Any
 """An element of lxml; python-docx gives each a class of its own."""

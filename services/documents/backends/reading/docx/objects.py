@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from services.documents.backends.reading.docx.names import Element, O, P, R, W
+from services.documents.backends.reading.docx.names import Element, O, R, W
+from services.documents.backends.reading.docx.places import Places
 
 _FOREIGN = {
     W + "altChunk": "a document inside the document",
@@ -20,11 +21,9 @@ def unread(document: Element, relationships: Any) -> Iterator[str]:
     found = list(document.iter(*_FOREIGN))
     if not found:
         return
-    numbers = {paragraph: i for i, paragraph in enumerate(document.iter(P), 1)}
+    places = Places(document)
     for element in found:
-        paragraph = next(element.iterancestors(P), None)
-        place = f"paragraph {numbers[paragraph]}" if paragraph is not None else "the body"
-        yield f"{place}: {_FOREIGN[element.tag]}{_name(element, relationships)} is not read"
+        yield f"{places.of(element)}: {_FOREIGN[element.tag]}{_name(element, relationships)} is not in the answer"
 
 
 def _name(element: Element, relationships: Any) -> str:

@@ -1,18 +1,19 @@
-"""What a Word file says, by a plain walk over its own tree; see `guard`."""
+"""What a Word file says, by a plain walk over its own tree; see `guard`. `formulas` checks formulas."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
 from services.documents.backends.reading.docx.hidden import Hiding
 from services.documents.backends.reading.docx.names import (
     DGM,
+    EMOJI,
     FIELD_CHARACTER,
     MC,
     P_PR,
     R_,
     R_PR,
+    RUBY,
     TBL,
     TC,
     TC_PR,
@@ -45,9 +46,9 @@ _SPECIAL = (
     _DELETED_TEXT,
     _DIAGRAM,
     _CHART,
+    RUBY,
 )
-_FLAT = (T, _MATH_TEXT, *_BETWEEN)
-_LATIN = re.compile(r"[A-Za-z0-9]+")
+_FLAT = (T, *_BETWEEN)
 _PROPERTIES = frozenset({P_PR, R_PR, TR_PR, TC_PR, W + "sdtPr", W + "sectPr", W + "tblPr"})
 
 Related = Callable[[str], Element | None]
@@ -138,8 +139,6 @@ class Walk:
                     pieces.append(child.text or "")
             elif tag in _BETWEEN:
                 pieces.append(_BETWEEN[tag])
-            elif tag == _MATH_TEXT:
-                pieces.append(_formula_words(child))
             elif tag == FIELD_CHARACTER:
                 self._turn(child)
             elif tag in {TEXT_BOX, _DIAGRAM, _CHART}:
@@ -155,6 +154,11 @@ class Walk:
             pieces.append(" ")
         elif child.tag == MC + "AlternateContent":
             self._collect(_branch(child), style, pieces)
+        elif child.tag == RUBY:
+            for name in ("rubyBase", "rt"):
+                for part in child.iterfind(W + name):
+                    self._collect(part, style, pieces)
+                pieces.append(" ")
         else:
             self._collect(child, style, pieces)
 
@@ -214,16 +218,9 @@ def _flat_words(element: Element) -> str:
             pieces.append(part.text or "")
         elif part.tag == P:
             pieces.append(" ")
-        elif part.tag == _MATH_TEXT:
-            pieces.append(_formula_words(part))
         else:
             pieces.append(_BETWEEN[part.tag])
     return "".join(pieces)
-
-
-def _formula_words(text: Element) -> str:
-    """Letters that LaTeX leaves as they are."""
-    return " ".join(["", *_LATIN.findall(text.text or ""), ""])
 
 
 def _style(paragraph: Element) -> str:
@@ -237,7 +234,7 @@ def _branch(alternates: Element) -> Element:
     for branch in alternates:
         if (
             local(branch) in {"Choice", "Fallback"}
-            and next(branch.iter(T, _DRAWING_TEXT, _MATH_TEXT), None) is not None
+            and next(branch.iter(T, _DRAWING_TEXT, _MATH_TEXT, EMOJI), None) is not None
         ):
             break
     return branch

@@ -9,9 +9,9 @@ from docling.datamodel.base_models import InputFormat
 from docling_core.types.doc.common.content_layer import ContentLayer
 from docling_core.types.doc.document import DoclingDocument
 from docx.opc.constants import RELATIONSHIP_TYPE
+from docx.opc.oxml import serialize_part_xml
 from docx.opc.part import XmlPart
 from docx.oxml import parse_xml
-from lxml import etree
 
 from services.documents.backends.base import Include
 from services.documents.backends.reading.docx import annex, diagrams, hidden, tables
@@ -102,8 +102,7 @@ class _Package:
         """Make every tree plain."""
         diagrams.write_out(self.body, self.related)
         for root in self.roots():
-            problems = flatten(root, show_changes=Include.CHANGES in self._include)
-            self._report.problems.extend(f"{problem} is not in the answer" for problem in problems)
+            self._report.problems += flatten(root, show_changes=Include.CHANGES in self._include)
             tables.mend(root)
 
     def insert(self, backend: WordBackend) -> None:
@@ -121,7 +120,7 @@ class _Package:
     def write_notes(self) -> None:
         """Give Docling the notes as they are now: it parses their parts itself."""
         for kind, root in self._notes.items():
-            self._note_parts[kind]._blob = etree.tostring(root)
+            self._note_parts[kind]._blob = serialize_part_xml(root)
 
     def related(self, relationship: str) -> Element | None:
         """The root of a part that the body refers to."""
@@ -162,13 +161,15 @@ def _parsed(part: Any) -> Element | None:
         return part.element
     try:
         return parse_xml(part.blob)
-    except etree.XMLSyntaxError:
+    except SyntaxError:  # lxml's are of this class
         return None
 
 
 def _put_around(document: DoclingDocument) -> None:
     """Make headers the first, and footers the last, of the body."""
-    headers, footers, others = [], [], []
+    headers: list[Any] = []
+    footers: list[Any] = []
+    others: list[Any] = []
     for reference in document.body.children:
         item = reference.resolve(document)
         name = getattr(item, "name", "")
