@@ -538,7 +538,7 @@ def test_hidden_text_is_shown_where_it_is_asked_for(parse: Parse) -> None:
 NAMED = {
     "a document inside": (
         p("a") + '<w:altChunk r:id="inside"/>',
-        "the text: a document inside the document (inside.xml)",
+        "behind paragraph 1: a document inside the document (inside.xml)",
     ),
     "an object": (
         p("a") + p('<w:r><w:object><o:OLEObject ProgID="Excel.Sheet.12"/></w:object></w:r>'),
@@ -644,3 +644,34 @@ def test_much_of_anything_takes_no_time(parse: Parse, name: str) -> None:
     answer = parse("a.docx", word(HOSTILE[name]))
 
     assert answer.format == "docx"
+
+
+DRAWN = {
+    "WordArt": ('<w:r><w:pict><v:shape><v:textpath string="Big words"/></v:shape></w:pict></w:r>', "Big words a"),
+    "an old shape": (
+        '<w:r><w:drawing><wp:inline><a:graphic><a:graphicData uri="l"><a:sp><a:txBody><a:bodyPr/><a:p>'
+        "<a:r><a:t>un</a:t></a:r><a:r><a:t>torn</a:t></a:r></a:p></a:txBody></a:sp></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>",
+        "untorn a",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_drawn_words_are_kept(parse: Parse, name: str) -> None:
+    drawing, expected = DRAWN[name]
+
+    answer = parse("a.docx", word(p(drawing, "a") + tbl(tr(tc(p(drawing, "a")), "b"))))
+
+    assert words(answer.text) == [*expected.split(), *expected.split(), "b"]
+    assert answer.errors == []
+
+
+def test_formulas_in_notes_are_text(parse: Parse) -> None:
+    data = word(p("a", refer(2)), footnotes=note(2, p("x ", FRACTION)))
+
+    plain = parse("a.docx", data)
+    answer = parse("a.docx", data, Include.FOOTNOTES)
+
+    assert r"x $\\frac{a}{b}$" in plain.json
+    assert "\ufdd1" not in plain.json
+    assert words(answer.text) == [*["a[1]", "[1]", "x"], r"$\frac{a}{b}$"]

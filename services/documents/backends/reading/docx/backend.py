@@ -119,9 +119,11 @@ class WordBackend(MsWordDocumentBackend):
             return list(self._handle_pictures(blips, doc))
         if images := self.vml_imagedata_xpath_expr(paragraph):
             return list(self._handle_vml_pictures(images, doc))
-        if drawings := list(paragraph.iter(W + "drawing")):
+        drawings = list(paragraph.iter(W + "drawing"))
+        charts = [drawing for drawing in drawings if self._is_chart_drawing(drawing)]
+        if drawings and not charts:
             self._handle_drawingml(doc=doc, drawingml_els=drawings)
-        return []
+        return [added for chart in charts if (added := self._handle_chart(doc, chart)) is not None]
 
     @override
     def _add_footnotes_and_endnotes(self, docx_obj: Any, doc: DoclingDocument) -> None:

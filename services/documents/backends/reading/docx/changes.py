@@ -118,6 +118,8 @@ def _drop_empty_tables(root: Element) -> None:
 def _join(paragraphs: list[Element]) -> None:
     """Put the content of each before that of the next paragraph; backwards, so that everything moves once."""
     for paragraph in reversed(paragraphs):
+        if paragraph.find(f"{P_PR}/{W}sectPr") is not None:
+            continue  # a section ends here
         following = _next_paragraph(paragraph)
         content = [child for child in paragraph if child.tag != P_PR]
         if following is None:

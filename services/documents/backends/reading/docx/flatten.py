@@ -11,12 +11,13 @@ from collections import defaultdict
 
 from docx.oxml import OxmlElement
 
-from services.documents.backends.reading.docx import changes, fields, formulas
+from services.documents.backends.reading.docx import changes, drawings, fields, formulas
 from services.documents.backends.reading.docx.formulas import MATH, MATH_PARAGRAPH
 from services.documents.backends.reading.docx.names import (
     EMOJI,
     HYPERLINK,
     MC,
+    NEW_CHART,
     R_,
     RUBY,
     TC,
@@ -40,16 +41,22 @@ _THEIR_PROPERTIES = tuple(W + name for name in ("customXmlPr", "smartTagPr", "fl
 _CONTROL, _ALTERNATES, _SYMBOL = W + "sdt", MC + "AlternateContent", W + "sym"
 _BREAK, _SOFT_HYPHEN, _FRAME = W + "br", W + "softHyphen", W + "framePr"
 _STRAY = frozenset({R_, HYPERLINK, MATH, MATH_PARAGRAPH})
-_HAS_WORDS = (T, A + "t", MATH, EMOJI, W + "delText")
+_HAS_WORDS = (T, A + "t", MATH, EMOJI, W + "delText", NEW_CHART)
 _HAS_PICTURE = (A + "blip", V + "imagedata")
 
 
-def flatten(root: Element, *, show_changes: bool) -> list[str]:
+def flatten(root: Element, *, show_changes: bool, has_items: bool = True) -> list[str]:
     """Mend the tree in place.
+
+    Args:
+        root: of a part, or what is to become of one.
+        show_changes: whether changes are shown; else they are accepted.
+        has_items: whether Docling makes items of the paragraphs; of notes and comments it takes the text.
 
     Returns what could not be kept, one sentence each.
     """
     choose_alternates(root)
+    drawings.write_out(root)
     _unwrap(_found(root, _CONTROL, *_WRAPPERS, *_THEIR_PROPERTIES))
     if changes.has_changes(root):
         (changes.show if show_changes else changes.accept)(root)
@@ -65,7 +72,7 @@ def flatten(root: Element, *, show_changes: bool) -> list[str]:
         if break_.get(W + "type") in {"page", "column"}:
             _replace_by_text(break_, " ")
     _join_initials(found[_FRAME])
-    problems += formulas.write_out(found[MATH], places)
+    problems += formulas.write_out(found[MATH], places, are_apart=has_items)
     _enclose_strays(root)
     return problems
 

@@ -21,8 +21,18 @@ _LATIN = re.compile(r"[A-Za-z0-9]")
 _SHOWN_CHARACTERS = 60
 
 
-def write_out(maths: list[Element], places: Places) -> Iterator[str]:
-    """Put a run with LaTeX in the place of each formula; yields what is not whole in it."""
+def write_out(maths: list[Element], places: Places, *, are_apart: bool) -> Iterator[str]:
+    """Put a run with LaTeX in the place of each formula.
+
+    Args:
+        maths: the formulas.
+        places: names them.
+        are_apart: whether they are to be pieces of their own; else they are text between dollars.
+
+    Yields:
+        What is not whole.
+    """
+    before, behind = (FORMULA, FORMULA_END) if are_apart else ("$", "$")
     for math in maths:
         if any(True for _ in math.iterancestors(MATH)):
             continue
@@ -32,7 +42,7 @@ def write_out(maths: list[Element], places: Places) -> Iterator[str]:
         if not is_whole(texts, latex):
             yield f"{places.of(math)}: a formula ({said[:_SHOWN_CHARACTERS].strip()}) is not whole in the answer"
         run, text = OxmlElement("w:r"), OxmlElement("w:t")
-        text.text = f"{FORMULA}{latex}{FORMULA_END}" if latex else ""
+        text.text = f"{before}{latex}{behind}" if latex else ""
         run.append(text)
         place = math.getparent() if math.getparent().tag == MATH_PARAGRAPH else math
         place.addprevious(run)

@@ -24,6 +24,7 @@ TEXT_BOX = W + "txbxContent"
 FIELD_CHARACTER, INSTRUCTION = W + "fldChar", W + "instrText"
 VALUE = W + "val"
 RUBY = W + "ruby"
+NEW_CHART = "{http://schemas.microsoft.com/office/drawing/2014/chartex}chart"
 EMOJI = "{http://schemas.microsoft.com/office/word/2015/wordml/symex}symEx"
 
 Element = Any

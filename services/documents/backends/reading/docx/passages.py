@@ -10,6 +10,7 @@ from services.documents.backends.reading.docx.names import (
     EMOJI,
     FIELD_CHARACTER,
     MC,
+    NEW_CHART,
     P_PR,
     R_,
     R_PR,
@@ -27,6 +28,7 @@ from services.documents.backends.reading.docx.names import (
     M,
     P,
     T,
+    V,
     W,
     local,
 )
@@ -35,7 +37,9 @@ from services.documents.backends.reading.guard import Passage
 _BETWEEN = {W + "tab": " ", W + "br": " ", W + "cr": " ", W + "ptab": " ", W + "noBreakHyphen": "-"}
 _DELETED = frozenset({W + "del", W + "moveFrom"})
 _MATH_TEXT, _DRAWING_TEXT, _DELETED_TEXT = M + "t", A + "t", W + "delText"
-_DIAGRAM, _CHART = DGM + "relIds", C + "chart"
+_DIAGRAM, _CHARTS = DGM + "relIds", frozenset({C + "chart", NEW_CHART})
+_NEW_POINT = NEW_CHART.replace("}chart", "}pt")
+_WORD_ART = V + "textpath"
 _SPECIAL = (
     *_DELETED,
     W + "cellDel",
@@ -45,7 +49,8 @@ _SPECIAL = (
     _DRAWING_TEXT,
     _DELETED_TEXT,
     _DIAGRAM,
-    _CHART,
+    *_CHARTS,
+    _WORD_ART,
     RUBY,
 )
 _FLAT = (T, *_BETWEEN)
@@ -141,7 +146,7 @@ class Walk:
                 pieces.append(_BETWEEN[tag])
             elif tag == FIELD_CHARACTER:
                 self._turn(child)
-            elif tag in {TEXT_BOX, _DIAGRAM, _CHART}:
+            elif tag in {TEXT_BOX, _DIAGRAM, _WORD_ART, *_CHARTS}:
                 self._put_aside(child)
             elif tag == _DRAWING_TEXT:
                 pieces.append(f" {child.text or ''} ")
@@ -189,8 +194,10 @@ class Walk:
         """Take a text box, a diagram or a chart as a passage of its own."""
         if element.tag == TEXT_BOX:
             kind, text = "text box", self._said(element)
+        elif element.tag == _WORD_ART:
+            kind, text = "drawn text", element.get("string", "")
         else:
-            kind, attribute = ("chart", "id") if element.tag == _CHART else ("diagram", "dm")
+            kind, attribute = ("chart", "id") if element.tag in _CHARTS else ("diagram", "dm")
             root = self._related(element.get(_relationship(attribute), ""))
             text = "" if root is None else " ".join(_drawn(root))
         if text.strip():
@@ -203,8 +210,8 @@ def _relationship(name: str) -> str:
 
 def _drawn(root: Element) -> Iterator[str]:
     """The texts of a chart or diagram, and the names in a chart."""
-    for element in root.iter(A + "t", C + "v"):
-        is_name = element.tag == A + "t" or any(True for _ in element.iterancestors(C + "strCache"))
+    for element in root.iter(A + "t", C + "v", _NEW_POINT):
+        is_name = element.tag != C + "v" or any(True for _ in element.iterancestors(C + "strCache"))
         if element.text and is_name:
             yield element.text
 
@@ -234,7 +241,7 @@ def _branch(alternates: Element) -> Element:
     for branch in alternates:
         if (
             local(branch) in {"Choice", "Fallback"}
-            and next(branch.iter(T, _DRAWING_TEXT, _MATH_TEXT, EMOJI), None) is not None
+            and next(branch.iter(T, _DRAWING_TEXT, _MATH_TEXT, EMOJI, NEW_CHART), None) is not None
         ):
             break
     return branch

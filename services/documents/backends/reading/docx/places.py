@@ -23,6 +23,9 @@ class Places:
         outermost = None
         for outermost in element.iterancestors(P, TBL):  # noqa: B007 - the last one is wanted
             pass
+        if outermost is None:
+            before = next((block for block in element.itersiblings(P, TBL, preceding=True)), None)
+            return f"behind {self._names[before]}" if before in self._names else "the beginning"
         return self._names.get(outermost, "the text")
 
     def _count(self) -> None:

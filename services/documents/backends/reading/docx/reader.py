@@ -14,10 +14,10 @@ from docx.opc.part import XmlPart
 from docx.oxml import parse_xml
 
 from services.documents.backends.base import Include
-from services.documents.backends.reading.docx import annex, diagrams, hidden, tables
+from services.documents.backends.reading.docx import annex, drawings, hidden, tables
 from services.documents.backends.reading.docx.backend import WordBackend
 from services.documents.backends.reading.docx.flatten import flatten
-from services.documents.backends.reading.docx.names import HYPERLINK, Element, R, W
+from services.documents.backends.reading.docx.names import HYPERLINK, Element, R, W, is_on
 from services.documents.backends.reading.docx.objects import unread
 from services.documents.backends.reading.docx.passages import Walk
 from services.documents.backends.reading.reader import Report, Source, opened
@@ -85,8 +85,9 @@ class _Package:
         )
         passages = self._report.passages
         if Include.HEADERS in self._include:
+            used = self._used_pages()
             for name, part in self._pages:
-                if id(part) in self._used_pages():
+                if id(part) in used:
                     passages.extend(walk.story(part.element, f"the {name}"))
         passages.extend(walk.story(self.body))
         if Include.FOOTNOTES in self._include:
@@ -100,9 +101,14 @@ class _Package:
 
     def mend(self) -> None:
         """Make every tree plain."""
-        diagrams.write_out(self.body, self.related)
+        drawings.write_out_diagrams(self.body, self.related)
+        aside = {id(root) for root in self._notes.values()} if Include.FOOTNOTES not in self._include else set()
+        if isinstance(self._comments, XmlPart) and Include.COMMENTS not in self._include:
+            aside.add(id(self._comments.element))
         for root in self.roots():
-            self._report.problems += flatten(root, show_changes=Include.CHANGES in self._include)
+            self._report.problems += flatten(
+                root, show_changes=Include.CHANGES in self._include, has_items=id(root) not in aside
+            )
             tables.mend(root)
 
     def insert(self, backend: WordBackend) -> None:
@@ -129,11 +135,11 @@ class _Package:
 
     def _used_pages(self) -> set[int]:
         """The headers and footers that some page has."""
-        even = self._settings().find(W + "evenAndOddHeaders") is not None
+        even = is_on(self._settings().find(W + "evenAndOddHeaders"))
         used: set[int] = set()
         for section in self.body.iter(W + "sectPr"):
             kinds = {"default"} | ({"even"} if even else set())
-            kinds |= {"first"} if section.find(W + "titlePg") is not None else set()
+            kinds |= {"first"} if is_on(section.find(W + "titlePg")) else set()
             for reference in section.iter(W + "headerReference", W + "footerReference"):
                 rel = self._part.rels.get(reference.get(R + "id"))
                 if reference.get(W + "type", "default") in kinds and rel is not None and not rel.is_external:

@@ -33,6 +33,9 @@ def _lay_out(table: Element, columns: int) -> int:
     wanted = columns
     for row in table.iterfind(TR):
         cells = row.findall(TC)
+        for cell in cells:
+            if (span := cell.find(f"{TC_PR}/{_SPAN}")) is not None and _number(span, 1) < 1:
+                remove(span)
         start = _number(row.find(f"{TR_PR}/{_BEFORE}"), 0)
         spans = [max(1, _number(cell.find(f"{TC_PR}/{_SPAN}"), 1)) for cell in cells]
         if start + sum(spans) > columns:
