@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from services.documents.backends.reading.docx.formulas import MATH
 from services.documents.backends.reading.docx.hidden import Hiding
 from services.documents.backends.reading.docx.names import (
     DGM,
@@ -34,7 +35,7 @@ from services.documents.backends.reading.docx.names import (
 )
 from services.documents.backends.reading.guard import Passage
 
-_BETWEEN = {W + "tab": " ", W + "br": " ", W + "cr": " ", W + "ptab": " ", W + "noBreakHyphen": "-"}
+_BETWEEN = {W + "tab": " ", W + "br": " ", W + "cr": " ", W + "ptab": " ", W + "noBreakHyphen": "-", MATH: " "}
 _DELETED = frozenset({W + "del", W + "moveFrom"})
 _MATH_TEXT, _DRAWING_TEXT, _DELETED_TEXT = M + "t", A + "t", W + "delText"
 _DIAGRAM, _CHARTS = DGM + "relIds", frozenset({C + "chart", NEW_CHART})
