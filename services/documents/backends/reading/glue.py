@@ -30,8 +30,8 @@ def join(pieces: Iterable[str]) -> str:
 
 
 def clean(text: str) -> str:
-    """The text as it goes out."""
-    return text.replace(GLUE, "")
+    """The text as it goes out, without the space that Docling puts between pieces where it joins them itself."""
+    return text.replace(GLUE + " ", "").replace(GLUE, "")
 
 
 def keep_at_ends(document: DoclingDocument) -> None:

@@ -25,6 +25,8 @@ would take hours. What is missing beyond that is called lost without a search.""
 
 _WORD = re.compile(r"[^\W_]+")
 _TAG = re.compile(r"<[^>]*>")
+_TARGET = re.compile(r"\]\([^)\s\]]*\)")
+"""Where a link of Markdown leads; it may stand in the middle of a word."""
 _HEAD = re.compile(r"<head>.*?</head>", re.DOTALL)
 
 
@@ -84,7 +86,7 @@ def _plain(output: Output, content: str) -> str:
         case Output.TEXT:
             return content
         case Output.MARKDOWN:
-            return html.unescape(content.replace("\\", ""))
+            return html.unescape(_TARGET.sub("]", content).replace("\\", ""))
         case Output.HTML:
             return html.unescape(_TAG.sub(" ", _HEAD.sub("", content)))
         case Output.JSON:
