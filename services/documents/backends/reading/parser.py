@@ -9,7 +9,6 @@ from types import MappingProxyType
 from docling.backend.asciidoc_backend import AsciiDocBackend
 from docling.backend.csv_backend import CsvDocumentBackend
 from docling.backend.epub_backend import EpubDocumentBackend
-from docling.backend.html_backend import HTMLDocumentBackend
 from docling.backend.latex_backend import LatexDocumentBackend
 from docling.backend.md_backend import MarkdownDocumentBackend
 from docling.backend.msexcel_backend import MsExcelDocumentBackend
@@ -24,8 +23,7 @@ from services.common.errors import InvalidRequest, TooLarge, UnprocessableFile
 from services.common.telemetry.logs import get_logger
 from services.documents.backends.base import Document, Output, Parsed
 from services.documents.backends.formats import detect
-from services.documents.backends.nesting import MOST_LEVELS, is_too_deep
-from services.documents.backends.reading import glue, guard, text
+from services.documents.backends.reading import glue, guard, html, text
 from services.documents.backends.reading.reader import Read, Report, Source, by_docling
 from services.documents.backends.reading.rendering import render
 
@@ -35,7 +33,7 @@ READERS: Mapping[str, Read] = MappingProxyType(
         "csv": by_docling(InputFormat.CSV, CsvDocumentBackend),
         "docx": by_docling(InputFormat.DOCX, MsWordDocumentBackend),
         "epub": by_docling(InputFormat.EPUB, EpubDocumentBackend),
-        "html": by_docling(InputFormat.HTML, HTMLDocumentBackend),
+        "html": html.read,
         "latex": by_docling(InputFormat.LATEX, LatexDocumentBackend),
         "md": by_docling(InputFormat.MD, MarkdownDocumentBackend),
         "odp": by_docling(InputFormat.ODP, OdpDocumentBackend),
@@ -85,8 +83,6 @@ class DoclingParser:
             UnsupportedFormat, UnprocessableFile, TooLarge: see `DocumentBackend.parse`.
         """
         format_ = detect(document.filename, document.data, max_unpacked_bytes=self._max_unpacked_bytes)
-        if format_ == "html" and is_too_deep(text.decode(document.data)):
-            raise UnprocessableFile(f"{document.filename}: nested more than {MOST_LEVELS} levels deep; flatten it")
         try:
             outputs, problems = _read(document, format_)
         except InvalidRequest:
@@ -109,7 +105,8 @@ def _read(document: Document, format_: str) -> tuple[dict[Output, str], list[str
     parsed = READERS[format_](source, report)
     glue.keep_at_ends(parsed)
     outputs = {output: render(parsed, output) for output in document.outputs}
-    return outputs, [*report.problems, *guard.lost(report.passages, outputs)]
+    problems = [*report.problems, *guard.lost(report.passages, outputs)]
+    return {output: glue.clean(content) for output, content in outputs.items()}, problems
 
 
 def _translated(error: Exception, document: Document, format_: str) -> Exception:

@@ -15,7 +15,6 @@ from typing import Any
 from docling_core.types.doc.document import DoclingDocument
 
 from services.documents.backends.base import Output
-from services.documents.backends.reading import glue
 from services.documents.backends.reading.rendering.hypertext import HypertextRenderer
 from services.documents.backends.reading.rendering.markdown import MarkdownRenderer, PlainRenderer
 from services.documents.backends.reading.rendering.renderer import Renderer
@@ -26,7 +25,7 @@ _RENDERERS: Mapping[Output, type[Renderer]] = MappingProxyType(
 
 
 def render(document: DoclingDocument, output: Output) -> str:
-    """The document in a form. JSON holds all layers of content, the others the body.
+    """The document in a form, JSON with its glue. JSON holds all layers of content, the others the body.
 
     Args:
         document: what was parsed; `glue.keep_at_ends` was applied to it.
@@ -34,5 +33,5 @@ def render(document: DoclingDocument, output: Output) -> str:
     """
     if output is Output.JSON:
         content: dict[str, Any] = document.export_to_dict()
-        return glue.clean(json.dumps(content, ensure_ascii=False))
-    return glue.clean(_RENDERERS[output](document).document())
+        return json.dumps(content, ensure_ascii=False)
+    return _RENDERERS[output](document).document()

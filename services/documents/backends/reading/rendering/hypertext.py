@@ -81,7 +81,7 @@ class HypertextRenderer(Renderer):
                 continue
             for block in self.block(child):
                 if block.is_task or not items:
-                    items.append(f"<li>{block.text}</li>")
+                    items.append(f"<li>{block.text.removeprefix('<p>').removesuffix('</p>')}</li>")
                 else:  # what stands between two items belongs to the first
                     items[-1] = f"{items[-1].removesuffix('</li>')}\n{block.text}</li>"
         tag = "ol" if self.is_enumerated(group) else "ul"

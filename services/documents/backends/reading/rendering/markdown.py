@@ -61,11 +61,14 @@ class MarkdownRenderer(Renderer):
         """A heading."""
         text = " ".join(self._line(line, starts_block=False).split("\n"))
         text = re.sub(r"(^|\s)(#+)$", r"\1\\\2", re.sub(" +", " ", text).strip())
-        return Block(f"{'#' * level} {text}" if text else "")
+        return Block(text if self.is_in_cell or not text else f"{'#' * level} {text}")
 
     def code(self, item: CodeItem) -> Block:
         """A block of code."""
-        (text, *_) = self.line(item)
+        line = self.line(item)
+        (text, *_) = line
+        if self.is_in_cell:
+            return Block(self._line(line))
         fence = "`" * max(3, 1 + max(map(len, _FENCE.findall(text.text)), default=0))
         info = language(item).split()[0] if language(item).strip() else ""
         return Block(f"{fence}{info if '`' not in info else ''}\n{text.text}\n{fence}" if text.text else "")
@@ -73,6 +76,8 @@ class MarkdownRenderer(Renderer):
     def formula(self, item: FormulaItem) -> Block:
         """A formula that stands alone."""
         text = "".join(part.text for part in self.line(item)).strip()
+        if self.is_in_cell:
+            return Block(f"${text}$" if text else "")
         if "\n" in text:
             return Block("$$\n" + re.sub(r"\n\s*\n", "\n", text) + "\n$$")
         return Block(f"$${text}$$" if text else "")
@@ -97,10 +102,19 @@ class MarkdownRenderer(Renderer):
     def quote(self, blocks: list[Block]) -> Block:
         """A quotation."""
         lines = "\n\n".join(block.text for block in blocks).split("\n")
-        return Block("\n".join(f"> {line}" if line else ">" for line in lines) if blocks else "")
+        if not blocks or self.is_in_cell:
+            return Block("\n\n".join(block.text for block in blocks))
+        return Block("\n".join(f"> {line}" if line else ">" for line in lines))
 
     def table(self, item: TableItem) -> list[Block]:
         """A table with its captions and notes."""
+        if self.is_in_cell:
+            cells = {id(cell): cell for row in item.data.grid for cell in row}.values()
+            said = [*self.captions(item), *self.footnotes(item)]
+            return [
+                *map(self.paragraph, said),
+                Block(self.flat([shown for cell in cells if (shown := self.cell(cell))])),
+            ]
         header, *body = rows(item, lambda cell: self.in_table(self.cell(cell))) or [[]]
         lines = [f"| {' | '.join(row)} |" for row in (header, ["-" * 3] * len(header), *body)] if header else []
         before = [self.paragraph(line) for line in self.captions(item)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ QUOTE = "quote"
 LANGUAGE = "isolane__language"
 """Name of the metadata of a code block that holds its language as the file names it."""
 
+_LINE_END = re.compile(r" *\n *")
+
 TASKS = {DocItemLabel.CHECKBOX_SELECTED: True, DocItemLabel.CHECKBOX_UNSELECTED: False}
 """Labels of tasks, and whether they are done."""
 
@@ -47,7 +50,13 @@ class Renderer(ABC):
     def __init__(self, document: DoclingDocument) -> None:
         self._document = document
         self._seen: set[str] = set()
+        self._cells = 0
         self._satellites = {ref.cref for ref in _satellites(document)}
+
+    @property
+    def is_in_cell(self) -> bool:
+        """True while a cell is rendered."""
+        return self._cells > 0
 
     def document(self) -> str:
         """The document in this form."""
@@ -181,18 +190,17 @@ class Renderer(ABC):
             return self.cell_line([piece(cell.text or "")])
         node = self.resolved(cell.ref)
         self._seen.discard(node.self_ref)
-        return self.cell_blocks([block.text for block in self.block(node)]) or self.cell_line([piece(cell.text or "")])
+        self._cells += 1
+        blocks = [block.text for block in self.block(node)]
+        self._cells -= 1
+        return self.flat(blocks) or self.cell_line([piece(cell.text or "")])
 
     placeholder: str = ""
     """What stands for a picture."""
 
     def flat(self, blocks: list[str]) -> str:
         """Blocks on one line."""
-        return " ".join(" ".join(blocks).split("\n"))
-
-    def cell_blocks(self, blocks: list[str]) -> str:
-        """Blocks in a cell."""
-        return self.flat(blocks)
+        return _LINE_END.sub(" ", " ".join(blocks))
 
     def cell_line(self, line: list[Piece]) -> str:
         """A line in a cell."""
