@@ -8,9 +8,7 @@ from types import MappingProxyType
 
 from docling.backend.asciidoc_backend import AsciiDocBackend
 from docling.backend.csv_backend import CsvDocumentBackend
-from docling.backend.epub_backend import EpubDocumentBackend
 from docling.backend.latex_backend import LatexDocumentBackend
-from docling.backend.md_backend import MarkdownDocumentBackend
 from docling.backend.msexcel_backend import MsExcelDocumentBackend
 from docling.backend.mspowerpoint_backend import MsPowerpointDocumentBackend
 from docling.backend.msword_backend import MsWordDocumentBackend
@@ -23,7 +21,7 @@ from services.common.errors import InvalidRequest, TooLarge, UnprocessableFile
 from services.common.telemetry.logs import get_logger
 from services.documents.backends.base import Document, Output, Parsed
 from services.documents.backends.formats import detect
-from services.documents.backends.reading import glue, guard, html, text
+from services.documents.backends.reading import epub, glue, guard, html, markdown, text
 from services.documents.backends.reading.reader import Read, Report, Source, by_docling
 from services.documents.backends.reading.rendering import render
 
@@ -32,10 +30,10 @@ READERS: Mapping[str, Read] = MappingProxyType(
         "asciidoc": by_docling(InputFormat.ASCIIDOC, AsciiDocBackend),
         "csv": by_docling(InputFormat.CSV, CsvDocumentBackend),
         "docx": by_docling(InputFormat.DOCX, MsWordDocumentBackend),
-        "epub": by_docling(InputFormat.EPUB, EpubDocumentBackend),
+        "epub": epub.read,
         "html": html.read,
         "latex": by_docling(InputFormat.LATEX, LatexDocumentBackend),
-        "md": by_docling(InputFormat.MD, MarkdownDocumentBackend),
+        "md": markdown.read,
         "odp": by_docling(InputFormat.ODP, OdpDocumentBackend),
         "ods": by_docling(InputFormat.ODS, OdsDocumentBackend),
         "odt": by_docling(InputFormat.ODT, OdtDocumentBackend),
