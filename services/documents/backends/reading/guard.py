@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from services.documents.backends.base import Output
+from services.documents.backends.reading.glue import GLUE
 
 MOST_SENTENCES = 20
 """Places named one by one; the others are counted."""
@@ -25,8 +26,11 @@ would take hours. What is missing beyond that is called lost without a search.""
 
 _WORD = re.compile(r"[^\W_]+")
 _TAG = re.compile(r"<[^>]*>")
-_TARGET = re.compile(r"\]\([^)\s\]]*\)")
-"""Where a link of Markdown leads; it may stand in the middle of a word."""
+_INLINE_TAG = re.compile(r"</?(?:a|code|del|em|strong|sub|sup|u)(?:\s[^>]*)?>")
+"""Tags inside of words; see `rendering`."""
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+_MARKS = re.compile(r"\]\([^()\s]*\)|[\[*~`]")
+"""What Markdown writes around words, and inside of them: `**D**ocument`, `[li](where)nk`."""
 _HEAD = re.compile(r"<head>.*?</head>", re.DOTALL)
 
 
@@ -39,7 +43,7 @@ class Passage(NamedTuple):
 
 
 def lost(passages: Iterable[Passage], outputs: Mapping[Output, str]) -> list[str]:
-    """A sentence for each passage with words that one of the outputs does not hold.
+    """A sentence for each passage with words that one of the outputs, its glue in it, does not hold.
 
     A word counts as often as it is said: of two rows "Total", one that is lost is found. A word that is torn or joined
     to its neighbour is not lost: its letters still follow each other.
@@ -86,11 +90,11 @@ def _plain(output: Output, content: str) -> str:
         case Output.TEXT:
             return content
         case Output.MARKDOWN:
-            return html.unescape(_TARGET.sub("]", content).replace("\\", ""))
+            return html.unescape(_MARKS.sub("", _ESCAPED.sub(" ", content)))
         case Output.HTML:
-            return html.unescape(_TAG.sub(" ", _HEAD.sub("", content)))
+            return html.unescape(_TAG.sub(" ", _INLINE_TAG.sub("", _HEAD.sub("", content))))
         case Output.JSON:
-            return "\n".join(_texts(json.loads(content)))
+            return "\n".join(_texts(json.loads(content))).replace(f"{GLUE}\n", "")
 
 
 def _texts(content: Any) -> Iterator[str]:

@@ -6,42 +6,48 @@ import mimetypes
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from docling.backend.csv_backend import CsvDocumentBackend
-from docling.backend.epub_backend import EpubDocumentBackend
-from docling.backend.html_backend import HTMLDocumentBackend
 from docling.backend.latex_backend import LatexDocumentBackend
-from docling.backend.md_backend import MarkdownDocumentBackend
-from docling.backend.msexcel_backend import MsExcelDocumentBackend
-from docling.backend.mspowerpoint_backend import MsPowerpointDocumentBackend
-from docling.backend.msword_backend import MsWordDocumentBackend
-from docling.backend.opendocument_backend import OdpDocumentBackend, OdsDocumentBackend, OdtDocumentBackend
 from docling.datamodel.base_models import InputFormat
 
 from services.common.errors import InvalidRequest, TooLarge, UnprocessableFile
 from services.common.telemetry.logs import get_logger
 from services.documents.backends.base import Document, Output, Parsed
 from services.documents.backends.formats import detect
-from services.documents.backends.nesting import MOST_LEVELS, is_too_deep
-from services.documents.backends.reading import asciidoc, glue, guard, jats, text, vtt
-from services.documents.backends.reading.reader import Read, Report, Source, by_docling
+from services.documents.backends.reading import (
+    asciidoc,
+    csv,
+    docx,
+    epub,
+    glue,
+    guard,
+    html,
+    jats,
+    markdown,
+    pptx,
+    text,
+    vtt,
+    xlsx,
+)
+from services.documents.backends.reading.odf import odp, ods, odt
+from services.documents.backends.reading.reader import Read, Report, Source
 from services.documents.backends.reading.rendering import render
 
 READERS: Mapping[str, Read] = MappingProxyType(
     {
         "asciidoc": asciidoc.read,
-        "csv": text.by_docling(InputFormat.CSV, CsvDocumentBackend),
-        "docx": by_docling(InputFormat.DOCX, MsWordDocumentBackend),
-        "epub": by_docling(InputFormat.EPUB, EpubDocumentBackend),
-        "html": text.by_docling(InputFormat.HTML, HTMLDocumentBackend),
+        "csv": csv.read,
+        "docx": docx.read,
+        "epub": epub.read,
+        "html": html.read,
         "latex": text.by_docling(InputFormat.LATEX, LatexDocumentBackend),
-        "md": text.by_docling(InputFormat.MD, MarkdownDocumentBackend),
-        "odp": by_docling(InputFormat.ODP, OdpDocumentBackend),
-        "ods": by_docling(InputFormat.ODS, OdsDocumentBackend),
-        "odt": by_docling(InputFormat.ODT, OdtDocumentBackend),
-        "pptx": by_docling(InputFormat.PPTX, MsPowerpointDocumentBackend),
+        "md": markdown.read,
+        "odp": odp.read,
+        "ods": ods.read,
+        "odt": odt.read,
+        "pptx": pptx.read,
         "txt": text.read,
         "vtt": vtt.read,
-        "xlsx": by_docling(InputFormat.XLSX, MsExcelDocumentBackend),
+        "xlsx": xlsx.read,
         "xml_jats": jats.read,
     }
 )
@@ -82,8 +88,6 @@ class DoclingParser:
             UnsupportedFormat, UnprocessableFile, TooLarge: see `DocumentBackend.parse`.
         """
         format_ = detect(document.filename, document.data, max_unpacked_bytes=self._max_unpacked_bytes)
-        if format_ == "html" and is_too_deep(text.decode(document.data)):
-            raise UnprocessableFile(f"{document.filename}: nested more than {MOST_LEVELS} levels deep; flatten it")
         try:
             outputs, problems = _read(document, format_)
         except InvalidRequest:
@@ -106,7 +110,8 @@ def _read(document: Document, format_: str) -> tuple[dict[Output, str], list[str
     parsed = READERS[format_](source, report)
     glue.keep_at_ends(parsed)
     outputs = {output: render(parsed, output) for output in document.outputs}
-    return outputs, [*report.problems, *guard.lost(report.passages, outputs)]
+    problems = [*report.problems, *guard.lost(report.passages, outputs)]
+    return {output: glue.clean(content) for output, content in outputs.items()}, problems
 
 
 def _translated(error: Exception, document: Document, format_: str) -> Exception:
