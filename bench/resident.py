@@ -7,9 +7,9 @@ import statistics
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import psutil
@@ -30,6 +30,8 @@ _LEFT_OUT = 0.1
 """Of a run, at its start: what is loaded on first use is no leak."""
 _LEAST_SAMPLES = 4
 """For a slope."""
+_LEAST_CPU_S = 0.1
+"""Of a worker that did something."""
 _WARM_LIMIT_S, _POLL_S, _CALM_S = 120.0, 0.2, 2.0
 
 
@@ -41,6 +43,8 @@ class Sample:
     service: int
     workers: Mapping[int, int]
     """By pid."""
+    cpu_s: Mapping[int, float] = field(default_factory=dict)
+    """Processor time of each worker so far, by pid."""
 
     @property
     def total(self) -> int:
@@ -68,16 +72,16 @@ class Processes:
         """The same, with a page that several hold shared out among them."""
         return self._sample(0, lambda process: int(process.memory_full_info().pss))
 
-    def _sample(self, files: int, held: object) -> Sample:
-        assert callable(held)
-        found = {}
+    def _sample(self, files: int, held: Callable[[psutil.Process], int]) -> Sample:
+        found, cpu_s = {}, {}
         for worker in self._service.children():
             try:
                 if _WORKER in worker.cmdline():
                     found[worker.pid] = held(worker)
+                    cpu_s[worker.pid] = worker.cpu_times().user
             except (psutil.NoSuchProcess, psutil.ZombieProcess):
                 continue
-        return Sample(files=files, service=held(self._service), workers=found)
+        return Sample(files=files, service=held(self._service), workers=found, cpu_s=cpu_s)
 
 
 def memory(served: Served, files: Sequence[File], *, workers: int, callers: int) -> Iterator[Figure]:
@@ -131,12 +135,21 @@ def slope(files: Sequence[int], held: Sequence[int]) -> float:
 
 
 def lives(samples: Sequence[Sample]) -> list[float]:
-    """The slope of each worker's memory over all files that were parsed while it lived, its first sample left out."""
+    """The slope of each worker's memory over all files that were parsed while it lived, its first sample left out.
+
+    A worker that stood by the whole time has none.
+    """
     seen: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    spent_s: dict[int, list[float]] = defaultdict(list)
     for sample in samples:
         for pid, held in sample.workers.items():
             seen[pid].append((sample.files, held))
-    return [slope(*zip(*life[1:], strict=True)) for life in seen.values() if len(life) > _LEAST_SAMPLES]
+            spent_s[pid].append(sample.cpu_s[pid])
+    return [
+        slope(*zip(*life[1:], strict=True))
+        for pid, life in seen.items()
+        if len(life) > _LEAST_SAMPLES and spent_s[pid][-1] - spent_s[pid][1] > _LEAST_CPU_S
+    ]
 
 
 def _run(served: Served, processes: Processes, files: Sequence[File], callers: int) -> list[Sample]:
