@@ -244,15 +244,15 @@ async def test_a_client_pays_for_the_time_that_its_files_really_took() -> None:
 
 async def test_a_file_that_cannot_be_done_in_what_is_left_of_its_time_takes_no_worker() -> None:
     async with recording() as (engine, backend):
-        first = sent(engine, "first-40", "a")
+        first = sent(engine, "first-260", "a")
         await asyncio.sleep(0)
         with pytest.raises(DeadlineExceeded, match=r"late-1\.md: there is too little time left"):
-            await engine.parse(document("late-1.md", b"x" * 1024 * 90), Deadline.after(0.45))
+            await engine.parse(document("late-1.md", b"x" * 1024 * 900), Deadline.after(3.0))
         await first
         names = list(backend.names)
         await asyncio.gather(*(sent(engine, f"after-1-{number}", "a") for number in range(3)))
 
-    assert names == ["first-40.md"]
+    assert names == ["first-260.md"]
     assert backend.most_running == 1
 
 

@@ -16,7 +16,6 @@ from services.documents.backends.formats import detect
 from services.documents.backends.reading import (
     asciidoc,
     csv,
-    docx,
     epub,
     glue,
     guard,
@@ -28,6 +27,7 @@ from services.documents.backends.reading import (
     vtt,
     xlsx,
 )
+from services.documents.backends.reading.docx import reader as docx
 from services.documents.backends.reading.odf import odp, ods, odt
 from services.documents.backends.reading.reader import Read, Report, Source
 from services.documents.backends.reading.rendering import render
