@@ -122,7 +122,7 @@ _CONSTRUCTS = (
     ),
     Construct(
         name="notes of a table",
-        source="<table-wrap><table><tr><td>@w<xref rid='t'>a</xref></td></tr></table><table-wrap-foot><fn id='t'><label>a</label><p>@w</p></fn><p>@w</p></table-wrap-foot></table-wrap>",
+        source="<table-wrap><table><tr><td>@w <xref rid='t'>a</xref></td></tr></table><table-wrap-foot><fn id='t'><label>a</label><p>@w</p></fn><p>@w</p></table-wrap-foot></table-wrap>",
     ),
     Construct(
         name="spans and formats in cells",
