@@ -9,7 +9,6 @@ from types import MappingProxyType
 from docling.backend.csv_backend import CsvDocumentBackend
 from docling.backend.epub_backend import EpubDocumentBackend
 from docling.backend.html_backend import HTMLDocumentBackend
-from docling.backend.latex_backend import LatexDocumentBackend
 from docling.backend.md_backend import MarkdownDocumentBackend
 from docling.backend.msexcel_backend import MsExcelDocumentBackend
 from docling.backend.mspowerpoint_backend import MsPowerpointDocumentBackend
@@ -22,7 +21,7 @@ from services.common.telemetry.logs import get_logger
 from services.documents.backends.base import Document, Output, Parsed
 from services.documents.backends.formats import detect
 from services.documents.backends.nesting import MOST_LEVELS, is_too_deep
-from services.documents.backends.reading import asciidoc, glue, guard, jats, text, vtt
+from services.documents.backends.reading import asciidoc, glue, guard, jats, latex, text, vtt
 from services.documents.backends.reading.reader import Read, Report, Source, by_docling
 from services.documents.backends.reading.rendering import render
 
@@ -33,7 +32,7 @@ READERS: Mapping[str, Read] = MappingProxyType(
         "docx": by_docling(InputFormat.DOCX, MsWordDocumentBackend),
         "epub": by_docling(InputFormat.EPUB, EpubDocumentBackend),
         "html": text.by_docling(InputFormat.HTML, HTMLDocumentBackend),
-        "latex": text.by_docling(InputFormat.LATEX, LatexDocumentBackend),
+        "latex": latex.read,
         "md": text.by_docling(InputFormat.MD, MarkdownDocumentBackend),
         "odp": by_docling(InputFormat.ODP, OdpDocumentBackend),
         "ods": by_docling(InputFormat.ODS, OdsDocumentBackend),
