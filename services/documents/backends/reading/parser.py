@@ -6,8 +6,6 @@ import mimetypes
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from docling.backend.latex_backend import LatexDocumentBackend
-from docling.datamodel.base_models import InputFormat
 
 from services.common.errors import InvalidRequest, TooLarge, UnprocessableFile
 from services.common.telemetry.logs import get_logger
@@ -21,6 +19,7 @@ from services.documents.backends.reading import (
     guard,
     html,
     jats,
+    latex,
     markdown,
     pptx,
     text,
@@ -39,7 +38,7 @@ READERS: Mapping[str, Read] = MappingProxyType(
         "docx": docx.read,
         "epub": epub.read,
         "html": html.read,
-        "latex": text.by_docling(InputFormat.LATEX, LatexDocumentBackend),
+        "latex": latex.read,
         "md": markdown.read,
         "odp": odp.read,
         "ods": ods.read,

@@ -20,9 +20,11 @@ from services.documents.backends.reading.reader import Read, Report, Source, ope
 _BLANK_LINES = re.compile(r"\n[^\S\n]*\n\s*")
 
 
-def empty(source: Source, mimetype: str) -> DoclingDocument:
+def empty(source: Source, mimetype: str | None) -> DoclingDocument:
     """A document without content that says which file it is of, as Docling's backends do."""
     name = PurePath(source.filename)
+    if mimetype is None:  # Docling knows none for it, and refuses those that it does not know
+        return DoclingDocument(name=name.stem or "file")
     digest = hashlib.sha256(source.data, usedforsecurity=False).hexdigest()
     origin = DocumentOrigin(filename=name.name or "file", mimetype=mimetype, binary_hash=digest)
     return DoclingDocument(name=name.stem or "file", origin=origin)

@@ -8,7 +8,7 @@ from typing import Any
 
 from docling.backend.xml.jats_backend import JatsDocumentBackend
 from docling_core.types.doc.document import DoclingDocument
-from lxml import etree
+from lxml import etree  # type: ignore[import-untyped]  # it has no types
 
 from services.documents.backends.reading import text
 from services.documents.backends.reading.guard import Passage
@@ -23,7 +23,7 @@ _NOT_IN_ANOTHER = "not(ancestor::sub-article or ancestor::response)"
 
 
 def read(source: Source, report: Report) -> DoclingDocument:
-    """The document of an article: title, authors, abstracts, keywords, body, back, what floats, other articles in it."""
+    """The document of an article, with the articles in it."""
     parsed = text.empty(source, "application/xml")
     content = _DECLARATION.sub("", text.decoded(source, report).removeprefix("\ufeff"), count=1)
     parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, dtd_validation=False)
@@ -120,11 +120,7 @@ class _Article:
 
 
 def _affiliation(node: _Node) -> str:
-    parts = [
-        piece.strip()
-        for piece in node.itertext()
-        if piece.strip() and not (name_of(piece.getparent()) == "label" and piece.is_text)
-    ]
+    parts = [piece for piece in node.xpath(".//text()[not(parent::label)]") if piece.strip()]
     return _COMMAS.sub(", ", ", ".join(" ".join(part.split()) for part in parts)).strip(" ,")
 
 

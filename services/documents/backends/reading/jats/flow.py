@@ -14,7 +14,7 @@ from docling_core.types.doc.items.group import ListGroup
 from docling_core.types.doc.items.node import NodeItem
 from docling_core.types.doc.items.text import TextItem
 from docling_core.types.doc.labels import DocItemLabel
-from lxml import etree
+from lxml import etree  # type: ignore[import-untyped]  # it has no types
 
 from services.documents.backends.reading.jats import mathml
 from services.documents.backends.reading.line import (
@@ -242,7 +242,7 @@ class Flow:
             self._document.add_picture(parent=parent, caption=caption)
         self.add_notes(parent)
         for child in node:
-            if name_of(child) not in {"", "label", "caption", "table"} and not (
+            if name_of(child) not in {"", "label", "caption", "table", *_UNSHOWN} and not (
                 tables and name_of(child) == "alternatives"
             ):
                 self.blocks(child, parent, level)
