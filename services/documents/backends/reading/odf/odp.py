@@ -93,10 +93,11 @@ def _is_annotation(element: Any) -> bool:
 
 def _flatten(page: Any) -> None:
     """The shapes of groups as shapes of the page, and the words for pictures as shapes of their own."""
-    while (group := next(page.iter(GROUP), None)) is not None:
-        parent = group.getparent()
-        at = parent.index(group)
-        parent[at : at + 1] = [child for child in group if child.tag not in {f"{SVG}title", f"{SVG}desc"}]
+    for group in reversed(list(page.iter(GROUP))):
+        for child in list(group):
+            if child.tag not in {f"{SVG}title", f"{SVG}desc"}:
+                group.addprevious(child)
+        group.getparent().remove(group)
     for described in list(page.iter(f"{SVG}title", f"{SVG}desc")):
         text = " ".join("".join(described.itertext()).split())
         frame = described.getparent()
