@@ -25,7 +25,7 @@ _FUTURE = re.compile(r"_xl(?:fn|ws|pm|udf)\.")
 _NUMBER = re.compile(r"-?\d+")
 _MOST_COLUMNS = 16_384
 _MOST_TRANSLATED = 2_000_000
-"""Characters of shared formulas that are moved to their cells, some 2 s; the others are as their first cell has them."""
+"""Characters of shared formulas that are moved to their cells, some 2 s; others are as their first cell has them."""
 
 
 @dataclass(slots=True)

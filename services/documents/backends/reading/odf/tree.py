@@ -122,7 +122,7 @@ def own_names(root: Any) -> None:
         if element.tag.partition("}")[0].lstrip("{") not in _KNOWN:
             line = next(element.iterancestors(P, H), None)
             element.tag = f"{TEXT}section" if line is None else SPAN
-        for attribute in element.keys():
+        for attribute in list(element.attrib):
             if attribute.startswith("{") and attribute.partition("}")[0].lstrip("{") not in _KNOWN:
                 del element.attrib[attribute]
 
@@ -282,6 +282,8 @@ def _plain_line(paragraph: Any) -> None:
         paragraph.text = _SPACES.sub(" ", paragraph.text or "").removeprefix(" ")
         return
     _collapse(paragraph)
+    for link in paragraph.iter(f"{TEXT}a"):
+        without_formats(link)  # Docling would make a link of each piece
     for element in list(paragraph.iter(NOTE, SCRIPT, f"{TEXT}ruby-text")):
         if element.tag == NOTE:
             _cite(element)
@@ -292,6 +294,12 @@ def _plain_line(paragraph: Any) -> None:
             element[:] = []
             element.text = f"({text})" if text else ""
     _glue(paragraph)
+
+
+def without_formats(element: Any) -> None:
+    """Make one piece of what an element holds."""
+    for span in element.iter(SPAN):
+        span.attrib.clear()
 
 
 def _collapse(paragraph: Any) -> None:
