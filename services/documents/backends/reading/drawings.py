@@ -41,8 +41,9 @@ def choose_alternatives(root: Any) -> None:
         branch = next((child for child in alternative if child.tag == f"{MC}Choice" and len(child)), None)
         if branch is None:
             branch = next((child for child in alternative if child.tag == f"{MC}Fallback"), None)
-        at = parent.index(alternative)
-        parent[at : at + 1] = list(branch) if branch is not None else []
+        for child in [] if branch is None else list(branch):
+            alternative.addprevious(child)
+        parent.remove(alternative)
 
 
 def diagram(root: Any) -> list[tuple[int, str]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, NamedTuple
 
 from docling_core.types.doc.common.content_layer import ContentLayer
 from docling_core.types.doc.document import DoclingDocument
@@ -19,23 +19,47 @@ def show(document: DoclingDocument, item: Any) -> None:
         waiting.extend(reference.resolve(document) for reference in shown.children)
 
 
-def move(document: DoclingDocument, item: Any, parent: Any, at: int) -> None:
-    """Make an item a child of another parent, at a place among its children."""
-    reference = item.get_ref()
-    before = item.parent.resolve(document) if item.parent else document.body
-    before.children = [child for child in before.children if child.cref != reference.cref]
-    parent.children.insert(at, reference)
-    item.parent = parent.get_ref()
+class Move(NamedTuple):
+    """Where an item goes."""
+
+    item: Any
+    target: Any
+    """What it goes into, or behind what."""
+    where: Literal["first", "last", "behind"]
 
 
-def move_behind(document: DoclingDocument, item: Any, owner: Any) -> None:
-    """Put an item behind another one; behind the whole line where that is a piece of it."""
-    parent = owner.parent.resolve(document) if owner.parent else document.body
-    if getattr(parent, "label", None) is GroupLabel.INLINE:
-        return move_behind(document, item, parent)
-    references = [child.cref for child in parent.children]
-    move(document, item, parent, references.index(owner.self_ref) + 1)
-    return None
+def rearrange(document: DoclingDocument, moves: Sequence[Move]) -> None:
+    """Move items, all at once: each alone would look through all its neighbours.
+
+    What goes behind a piece of a line goes behind the line.
+    """
+    moved = {move.item.self_ref for move in moves}
+    parents: dict[str, Any] = {}
+    placed: dict[tuple[str, str], list[Any]] = {}
+    for item, target, where in moves:
+        before = _parent(document, item)
+        parents[before.self_ref] = before
+        if where == "behind":
+            target = _whole(document, target)  # noqa: PLW2901 - the line of it
+        parent = _parent(document, target) if where == "behind" else target
+        parents[parent.self_ref] = parent
+        placed.setdefault((where, target.self_ref), []).append(item.get_ref())
+        item.parent = parent.get_ref()
+    for name, parent in parents.items():
+        kept = [child for child in parent.children if child.cref not in moved]
+        middle = [ref for child in kept for ref in (child, *placed.get(("behind", child.cref), ()))]
+        parent.children = [*placed.get(("first", name), ()), *middle, *placed.get(("last", name), ())]
+
+
+def _parent(document: DoclingDocument, item: Any) -> Any:
+    return item.parent.resolve(document) if item.parent else document.body
+
+
+def _whole(document: DoclingDocument, item: Any) -> Any:
+    parent = _parent(document, item)
+    while getattr(parent, "label", None) is GroupLabel.INLINE:
+        item, parent = parent, _parent(document, parent)
+    return item
 
 
 def comment_groups(document: DoclingDocument) -> Iterable[Any]:

@@ -19,6 +19,7 @@ from services.documents.backends.reading import drawings, layers
 from services.documents.backends.reading.drawings import A14, MC, A, C, M, R
 from services.documents.backends.reading.glue import GLUE, is_glued
 from services.documents.backends.reading.guard import Passage
+from services.documents.backends.reading.layers import Move
 from services.documents.backends.reading.reader import Report, Source, opened
 
 P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
@@ -155,30 +156,34 @@ def _place(document: DoclingDocument, slides: list[Any], include: Set[Include]) 
     for comments in layers.comment_groups(document):
         if found := re.match(r"comment-slide(\d+)-", comments.name):
             said.setdefault(int(found[1]), []).append(comments)
+    moves: list[Move] = []
     for number, (slide, group) in enumerate(zip(slides, groups, strict=False), start=1):
         comments_of_slide = [*said.get(number, ()), *_modern_comments(document, slide, number)]
         if _is_hidden(slide) and Include.HIDDEN not in include:
             continue
-        _place_notes(document, slide, group, include)
+        moves.extend(_beside(document, slide, group, include))
         if Include.COMMENTS in include:
             for comments in comments_of_slide:
                 layers.show(document, comments)
-                layers.move(document, comments, group, len(group.children))
+                moves.append(Move(comments, group, "last"))
+    layers.rearrange(document, moves)
 
 
-def _place_notes(document: DoclingDocument, slide: Any, group: Any, include: Set[Include]) -> None:
+def _beside(document: DoclingDocument, slide: Any, group: Any, include: Set[Include]) -> Iterator[Move]:
+    """What stands beside a slide, shown: its furniture, then its notes."""
     for reference in list(group.children):
         item: Any = reference.resolve(document)
         is_furniture = item.content_layer is ContentLayer.FURNITURE and Include.HEADERS in include
         is_note = item.content_layer is ContentLayer.NOTES and Include.SPEAKER_NOTES in include
         if is_furniture or is_note:
             layers.show(document, item)
-            layers.move(document, item, group, len(group.children))
+            yield Move(item, group, "last")
     if Include.SPEAKER_NOTES in include and slide.has_notes_slide:
         for shape, paragraphs in _notes(slide):
             if _placeholder(shape) != "body":
                 for text in paragraphs:
-                    document.add_text(label=DocItemLabel.TEXT, text=text, parent=group)
+                    item = document.add_text(label=DocItemLabel.TEXT, text=text, parent=group)
+                    yield Move(item, group, "last")
 
 
 def _modern_comments(document: DoclingDocument, slide: Any, number: int) -> Iterator[Any]:

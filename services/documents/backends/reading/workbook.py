@@ -8,7 +8,7 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from lxml import etree
@@ -24,6 +24,8 @@ _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _FUTURE = re.compile(r"_xl(?:fn|ws|pm|udf)\.")
 _NUMBER = re.compile(r"-?\d+")
 _MOST_COLUMNS = 16_384
+_MOST_TRANSLATED = 2_000_000
+"""Characters of shared formulas that are moved to their cells, some 2 s; others are as their first cell has them."""
 
 
 @dataclass(slots=True)
@@ -34,8 +36,9 @@ class Sheet:
     """Texts as shown, hidden cells included."""
     uncomputed: list[Place] = field(default_factory=list)
     """Cells whose text is a formula, since nobody computed its value."""
-    hidden_rows: set[int] = field(default_factory=set)
-    hidden_columns: set[int] = field(default_factory=set)
+    hidden_rows: list[tuple[int, int]] = field(default_factory=list)
+    hidden_columns: list[tuple[int, int]] = field(default_factory=list)
+    """The first and the last of each hidden stretch."""
     headers: list[str] = field(default_factory=list)
     footers: list[str] = field(default_factory=list)
 
@@ -101,6 +104,7 @@ class Package:
         with self._archive.open(part) as content:
             return _Reader(self, code, from_1904=from_1904).read(content)
 
+    @cache  # noqa: B019 - it lives as long as the file
     def _relations(self, part: str) -> dict[str, tuple[str, str]]:
         folder, file = posixpath.split(part)
         root = self.tree(posixpath.join(folder, "_rels", f"{file}.rels"))
@@ -121,6 +125,7 @@ class _Reader:
         self._code = code
         self._from_1904 = from_1904
         self._shared: dict[str, tuple[str, str]] = {}
+        self._translated = _MOST_TRANSLATED
         self._sheet = Sheet()
         self._row = -1
         self._column = -1
@@ -141,7 +146,7 @@ class _Reader:
                     del element.getparent()[0]
             elif tag == "col" and element.get("hidden") in {"1", "true"}:
                 first, last = int(element.get("min", 1)), int(element.get("max", 1))
-                self._sheet.hidden_columns.update(range(first - 1, min(last, _MOST_COLUMNS)))
+                self._sheet.hidden_columns.append((first - 1, min(last, _MOST_COLUMNS) - 1))
             elif tag == "headerFooter":
                 self._header_footer(element)
         return self._sheet
@@ -150,7 +155,7 @@ class _Reader:
         self._row = int(row.get("r", self._row + 2)) - 1
         self._column = -1
         if row.get("hidden") in {"1", "true"}:
-            self._sheet.hidden_rows.add(self._row)
+            self._sheet.hidden_rows.append((self._row, self._row))
 
     def _cell(self, cell: Any) -> None:
         place = self._place(cell.get("r"))
@@ -161,8 +166,8 @@ class _Reader:
         if not text and "f" in parts and ((value is None and kind != "str") or "v" not in parts):
             text = self._formula(parts["f"], place)
             self._sheet.uncomputed.append(place)
-        elif "f" in parts:
-            self._formula(parts["f"], place)
+        elif "f" in parts and parts["f"].text:
+            self._remember(parts["f"], place)
         if text:
             self._sheet.cells[place] = text
 
@@ -197,15 +202,21 @@ class _Reader:
             return value
         return numbers.shown(number, self._code(style), from_1904=self._from_1904)
 
-    def _formula(self, formula: Any, place: Place) -> str:
+    def _remember(self, formula: Any, place: Place) -> str:
+        """A formula's text, kept for the cells that share it."""
         text = _FUTURE.sub("", formula.text or "").strip()
-        shared = formula.get("si") if formula.get("t") == "shared" else None
-        if shared is not None:
-            if text:
-                self._shared[shared] = (text, name(*place))
-            elif shared in self._shared:
-                master, origin = self._shared[shared]
-                return str(Translator(f"={master}", origin=origin).translate_formula(name(*place)))
+        if text and formula.get("t") == "shared":
+            self._shared[formula.get("si", "")] = (text, name(*place))
+        return text
+
+    def _formula(self, formula: Any, place: Place) -> str:
+        text = self._remember(formula, place)
+        master = self._shared.get(formula.get("si", "")) if formula.get("t") == "shared" else None
+        if not text and master and self._translated > len(master[0]):
+            self._translated -= len(master[0])
+            return str(Translator(f"={master[0]}", origin=master[1]).translate_formula(name(*place)))
+        if not text and master:
+            text = master[0]
         if not text and formula.get("t") == "dataTable":
             text = f"TABLE({formula.get('r1', '')})"
         return f"={text}" if text else ""

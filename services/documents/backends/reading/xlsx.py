@@ -117,7 +117,7 @@ class _Workbook(MsExcelDocumentBackend):
             self._add_text(doc, text, layer, ProvenanceItem(page_no=page_no, charspan=(0, len(text)), bbox=box))
         return doc
 
-    def _find_page_size(self, doc: DoclingDocument, page_no: int) -> tuple[float, float]:  # type: ignore[override]
+    def _find_page_size(self, doc: DoclingDocument, page_no: int) -> tuple[float, float]:  # type: ignore[override]  # noqa: ARG002
         """As Docling's, which looks through the sheets before it as well."""
         return layers.size(doc, self.parent)
 
@@ -165,7 +165,7 @@ class _Workbook(MsExcelDocumentBackend):
     def _shown(self, own: Sheet) -> tuple[Shown, Shown]:
         if Include.HIDDEN in self._include:
             return Shown(), Shown()
-        return Shown(_stretches(own.hidden_rows)), Shown(_stretches(own.hidden_columns))
+        return Shown(own.hidden_rows), Shown(sorted(own.hidden_columns))
 
     def _tell_uncomputed(self, sheet: Any, own: Sheet) -> None:
         rows, columns = self._shown(own)
@@ -290,10 +290,6 @@ class _Workbook(MsExcelDocumentBackend):
             if root is not None:
                 is_new = chart.tag.startswith(drawings.CX)
                 yield from (drawings.new_chart_texts if is_new else drawings.chart_labels)(root)
-
-
-def _stretches(hidden: Set[int]) -> Iterator[tuple[int, int]]:
-    return ((index, index) for index in sorted(hidden))
 
 
 def _seen(own: Sheet, sheet: Any, rows: Shown, columns: Shown) -> tuple[dict[Place, Cell], dict[Place, Place]]:

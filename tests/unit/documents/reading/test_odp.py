@@ -91,3 +91,14 @@ def test_what_the_master_page_adds_is_given_where_it_is_asked_for(parse: Parse) 
     assert "Acme" in asked.text
     assert "Confidential" in asked.text
     assert "prompt" not in asked.text
+
+
+def test_a_title_of_many_pieces_is_one_title(parse: Parse) -> None:
+    bold = (
+        '<style:style style:name="B" style:family="text"><style:text-properties fo:font-weight="bold"/></style:style>'
+    )
+    page = _page(_box('T<text:span text:style-name="B">it</text:span>le', 'presentation:class="title"'))
+
+    answer = parse("a.odp", opendocument("presentation", page, automatic=bold))
+
+    assert answer.md == "# Title"

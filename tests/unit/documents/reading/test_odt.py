@@ -34,6 +34,7 @@ def _file(body: str, **more: str) -> bytes:
         ('<text:p>one <text:span text:style-name="B">two</text:span> three</text:p>', "one **two** three"),
         ("<text:p>many<text:s/>spaces<text:s text:c='2'/>here</text:p>", "many spaces  here"),
         ("<text:p>  a\n      line\n   of XML</text:p>", "a line of XML"),
+        ("<text:p>see <text:a xlink:href='https://e.org/x'>a<text:span text:style-name='B'>b</text:span></text:a>.</text:p>", "see [ab](https://e.org/x)."),
         ("<text:p>left<text:tab/>right</text:p>", "left\tright"),
         ("<text:p>over<text:line-break/>under</text:p>", "over\nunder"),
         ("<text:p><text:ruby><text:ruby-base>漢字</text:ruby-base><text:ruby-text>かんじ</text:ruby-text></text:ruby>だ</text:p>",
@@ -118,6 +119,17 @@ def test_tracked_changes_are_accepted(parse: Parse) -> None:
     assert answer.md.strip() == "The new price holds"
     assert not any("old price" in output for output in _everywhere(answer))
     assert answer.errors == []
+
+
+def test_a_foreign_name_is_no_reason_to_refuse_a_file(parse: Parse) -> None:
+    answer = parse(
+        "a.odt",
+        _file(
+            "<text:p xmlns:f='urn:f' f:x='1'>one <f:y>two</f:y></text:p><f:z xmlns:f='urn:f'><text:p>three</text:p></f:z>"
+        ),
+    )
+
+    assert answer.text.split() == ["one", "two", "three"]
 
 
 def test_tracked_changes_are_marked_where_they_are_asked_for(parse: Parse) -> None:

@@ -51,7 +51,7 @@ def _changed(file: bytes, changes: dict[str, str], part: str = "xl/worksheets/sh
         (datetime.date(2026, 3, 9), "yyyy-mm-dd", "2026-03-09"),
         (datetime.date(2026, 3, 9), "dd.mm.yyyy", "09.03.2026"),
         (datetime.date(2026, 3, 9), "d mmmm yyyy", "9 March 2026"),
-        (datetime.datetime(2026, 3, 9, 14, 5), "yyyy-mm-dd hh:mm", "2026-03-09 14:05"),
+        (datetime.datetime(2026, 3, 9, 14, 5), "yyyy-mm-dd hh:mm", "2026-03-09 14:05"),  # noqa: DTZ001 - sheets know no zones
         (datetime.time(7, 30), "hh:mm", "07:30"),
         (datetime.time(19, 30), "h:mm AM/PM", "7:30 PM"),
         (datetime.timedelta(hours=30), "[h]:mm", "30:00"),

@@ -18,6 +18,7 @@ MATH = "{http://www.w3.org/1998/Math/MathML}"
 HREF = "{http://www.w3.org/1999/xlink}href"
 
 P, H = f"{TEXT}p", f"{TEXT}h"
+SPAN = f"{TEXT}span"
 SPACE, TAB, BREAK = f"{TEXT}s", f"{TEXT}tab", f"{TEXT}line-break"
 NOTE, ANNOTATION, SCRIPT = f"{TEXT}note", f"{OFFICE}annotation", f"{TEXT}script"
 FRAME, TEXT_BOX, OBJECT, GROUP = f"{DRAW}frame", f"{DRAW}text-box", f"{DRAW}object", f"{DRAW}g"

@@ -18,9 +18,12 @@ from services.documents.backends.reading.odf.names import (
     ANNOTATION,
     DC,
     DRAW,
+    FRAME,
     GROUP,
     PRESENTATION,
+    SPAN,
     SVG,
+    TEXT,
     H,
     P,
 )
@@ -93,10 +96,14 @@ def _is_annotation(element: Any) -> bool:
 
 def _flatten(page: Any) -> None:
     """The shapes of groups as shapes of the page, and the words for pictures as shapes of their own."""
-    while (group := next(page.iter(GROUP), None)) is not None:
-        parent = group.getparent()
-        at = parent.index(group)
-        parent[at : at + 1] = [child for child in group if child.tag not in {f"{SVG}title", f"{SVG}desc"}]
+    for group in reversed(list(page.iter(GROUP))):
+        for child in list(group):
+            if child.tag not in {f"{SVG}title", f"{SVG}desc"}:
+                group.addprevious(child)
+        group.getparent().remove(group)
+    for shape in page.iterchildren(FRAME, f"{DRAW}custom-shape"):
+        if shape.tag != FRAME or shape.get(_CLASS) == "title":
+            _as_title(shape)
     for described in list(page.iter(f"{SVG}title", f"{SVG}desc")):
         text = " ".join("".join(described.itertext()).split())
         frame = described.getparent()
@@ -109,6 +116,13 @@ def _flatten(page: Any) -> None:
             paragraph.text = text
             shape.append(paragraph)
             frame.addnext(shape)
+
+
+def _as_title(shape: Any) -> None:
+    """Docling makes a title of each piece of a title's line."""
+    for link in shape.iter(f"{TEXT}a"):
+        link.tag = SPAN
+    tree.without_formats(shape)
 
 
 def _printed(page: Any, parts: Parts, master: Any | None) -> list[str]:

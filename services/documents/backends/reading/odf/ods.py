@@ -45,6 +45,9 @@ from services.documents.backends.reading.sheets import Cell, Place, Region, Show
 MOST_REPEATED = 100_000
 """Cells of a file that repetitions may stand for; a row of one cell may be repeated a million times in 60 bytes."""
 
+MOST_COVERED = 1_000_000
+"""Places of a sheet that merged cells may cover; those above are not merged."""
+
 _SHEET = f"{TABLE}table"
 _ROWS = tuple(f"{TABLE}{name}" for name in ("table-header-rows", "table-row-group", "table-rows"))
 _COLUMNS = tuple(f"{TABLE}{name}" for name in ("table-header-columns", "table-column-group", "table-columns"))
@@ -328,11 +331,13 @@ def _clip_spans(sheet: _Sheet) -> None:
     """No span beyond the last cell that exists, as Docling has it."""
     last_row = max((row for row, _ in sheet.cells), default=0)
     last_column = max((column for _, column in sheet.cells), default=0)
+    left = MOST_COVERED
     for place, cell in sheet.cells.items():
         if cell.rows > 1 or cell.columns > 1:
             rows, columns = min(cell.rows, last_row - place[0] + 1), min(cell.columns, last_column - place[1] + 1)
-            if rows * columns > MOST_REPEATED:
+            if rows * columns > left:
                 rows = columns = 1
+            left -= rows * columns
             sheet.cells[place] = Cell(cell.text, rows, columns)
 
 

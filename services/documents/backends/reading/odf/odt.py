@@ -11,6 +11,7 @@ from docling_core.types.doc.labels import DocItemLabel
 
 from services.documents.backends.base import Include
 from services.documents.backends.reading import layers
+from services.documents.backends.reading.layers import Move
 from services.documents.backends.reading.odf import tree
 from services.documents.backends.reading.odf.names import NOTE, TEXT, H, P
 from services.documents.backends.reading.odf.package import Parts
@@ -51,17 +52,17 @@ def _place(document: DoclingDocument, source: Source, citations: list[str]) -> N
             layers.show(document, note)
             note.text = note.orig = f"[{number.strip()}] {note.text}" if number.strip() else note.text
     if Include.COMMENTS in source.include:
+        moves = []
         for group in layers.comment_groups(document):
             layers.show(document, group)
             owner = group.parent.resolve(document)
             if owner is not document.body:
-                layers.move_behind(document, group, owner)
+                moves.append(Move(group, owner, "behind"))
+        layers.rearrange(document, moves)
     if Include.HEADERS in source.include:
         headers = [group for group in document.groups if group.name == "page header"]
         footers = [group for group in document.groups if group.name == "page footer"]
         for group in [*headers, *footers]:
             layers.show(document, group)
-        for at, group in enumerate(headers):
-            layers.move(document, group, document.body, at)
-        for group in footers:
-            layers.move(document, group, document.body, len(document.body.children))
+        first = [Move(group, document.body, "first") for group in headers]
+        layers.rearrange(document, [*first, *(Move(group, document.body, "last") for group in footers)])

@@ -7,6 +7,7 @@ from typing import Any
 
 from lxml import etree
 
+from services.documents.backends.reading.odf import tree
 from services.documents.backends.reading.odf.names import STYLE, Styles
 
 _PARSER: dict[str, Any] = {"resolve_entities": False, "no_network": True, "load_dtd": False}
@@ -23,6 +24,8 @@ class Parts:
         names = document.container.get_parts()
         self._styles: Any = document.styles.root._xml_element if "styles.xml" in names else None
         roots = [root for root in (self._content, self._styles) if root is not None]
+        for root in roots:
+            tree.own_names(root)
         self.styles = Styles(roots)
 
     def printed(self) -> Iterator[Any]:

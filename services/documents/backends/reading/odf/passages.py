@@ -24,6 +24,7 @@ from services.documents.backends.reading.odf.names import (
 )
 from services.documents.backends.reading.odf.tree import is_hidden
 
+_CHANGES = frozenset({f"{TEXT}change", f"{TEXT}change-start", f"{TEXT}change-end"})
 _SPACED = frozenset({SPACE, TAB, BREAK})
 
 
@@ -77,7 +78,7 @@ def words(paragraph: Any, styles: Styles, include: Set[Include]) -> str:
             walk.skip_subtree()
             if element.tag in {NOTE, P, H}:
                 pieces.append(" ")
-        elif element.tag in _SPACED:
+        elif element.tag in _SPACED or (Include.CHANGES in include and element.tag in _CHANGES):
             pieces.append(" ")
         else:
             pieces.append(element.text or "")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Set
 from typing import Any
 
 from lxml import etree
+from odfdo.element import ODF_NAMESPACES
 
 from services.documents.backends.base import Include
 from services.documents.backends.reading.glue import GLUE, is_glued
@@ -28,6 +29,7 @@ from services.documents.backends.reading.odf.names import (
     SCRIPT,
     SHAPES,
     SPACE,
+    SPAN,
     SVG,
     TAB,
     TABLE,
@@ -58,7 +60,8 @@ _INDEXES = tuple(
 _ROWS = tuple(f"{TABLE}{name}" for name in ("table-header-rows", "table-row-group", "table-rows"))
 _DRAWN = (FRAME, GROUP, *SHAPES)
 _SPACES = re.compile(r"[ \t\r\n]+")
-_MOST_SPACES = 100
+_KNOWN = frozenset(ODF_NAMESPACES.values())
+_WHITE = {SPACE: " ", TAB: "\t", BREAK: "\n"}
 
 
 def mend(root: Any, styles: Styles, include: Set[Include], load: Load) -> None:
@@ -88,7 +91,11 @@ def mend(root: Any, styles: Styles, include: Set[Include], load: Load) -> None:
 
 def line(paragraph: Any) -> str:
     """The text of a mended paragraph."""
-    return "".join(getattr(element, name) or "" for element, name in _holders(paragraph)).replace(GLUE, "").strip()
+    pieces = []
+    for element, name in _holders(paragraph):
+        is_white = name == "text" and element.tag in _WHITE
+        pieces.append(_WHITE[element.tag] if is_white else getattr(element, name) or "")
+    return "".join(pieces).replace(GLUE, "").strip()
 
 
 def remove(element: Any) -> None:
@@ -107,6 +114,17 @@ def replace(element: Any, text: str) -> None:
         parent.text = (parent.text or "") + text
     element.tail = None
     parent.remove(element)
+
+
+def own_names(root: Any) -> None:
+    """Give foreign elements a name that odfdo knows, and take foreign attributes: it refuses a file for one of them."""
+    for element in root.iter(etree.Element):
+        if element.tag.partition("}")[0].lstrip("{") not in _KNOWN:
+            line = next(element.iterancestors(P, H), None)
+            element.tag = f"{TEXT}section" if line is None else SPAN
+        for attribute in list(element.attrib):
+            if attribute.startswith("{") and attribute.partition("}")[0].lstrip("{") not in _KNOWN:
+                del element.attrib[attribute]
 
 
 def _changes(root: Any, *, show: bool) -> None:
@@ -128,15 +146,10 @@ def _changes(root: Any, *, show: bool) -> None:
             text = f"[-{deleted[name]}-]"
         elif show and name in inserted:
             text = "[+" if mark.tag == f"{TEXT}change-start" else "+]"
-        if mark.getparent().tag in {P, H, f"{TEXT}span", f"{TEXT}a"}:
-            replace(mark, text)
-        elif text:
-            paragraph = etree.Element(P)
-            paragraph.text = text
-            mark.addnext(paragraph)
-            remove(mark)
-        else:
-            remove(mark)
+        if text:
+            mark.tag = SPAN if mark.getparent().tag in {P, H, SPAN, f"{TEXT}a"} else P
+            mark.attrib.clear()
+            mark.text = text
 
 
 def is_hidden(element: Any, styles: Styles) -> bool:
@@ -146,7 +159,7 @@ def is_hidden(element: Any, styles: Styles) -> bool:
     if tag in {P, H}:
         hidden = element.find(f".//{TEXT}hidden-paragraph[@{TEXT}is-hidden='true']")
         return hidden is not None or styles.hides("paragraph", style)
-    if tag == f"{TEXT}span":
+    if tag == SPAN:
         return styles.hides("text", style)
     if tag == f"{TEXT}section":
         shown: str | None = element.get(f"{TEXT}display")
@@ -155,13 +168,19 @@ def is_hidden(element: Any, styles: Styles) -> bool:
 
 
 def _drop_hidden(root: Any, styles: Styles) -> None:
-    for element in list(root.iter(P, H, f"{TEXT}span", f"{TEXT}section", f"{TEXT}hidden-text")):
+    for element in list(root.iter(P, H, SPAN, f"{TEXT}section", f"{TEXT}hidden-text")):
         if not is_hidden(element, styles):
             continue
         if element.tag == f"{TEXT}section":
             element.set(f"{TEXT}display", "none")  # Docling keeps it in a layer of its own
-        elif element.getparent() is not None:
-            remove(element)
+        else:
+            _blank(element)
+
+
+def _blank(element: Any) -> None:
+    """Take what an element says. It stays, since joining the texts around it costs as much as they are long."""
+    element[:] = []
+    element.text = None
 
 
 def _show_hidden(root: Any) -> None:
@@ -189,9 +208,10 @@ def _unwrap_blocks(root: Any) -> None:
 
 
 def _put_in_place(element: Any, children: list[Any]) -> None:
-    parent = element.getparent()
-    at = parent.index(element)
-    parent[at : at + 1] = children
+    for child in children:
+        element.addprevious(child)
+    element.tail = None
+    element.getparent().remove(element)
 
 
 def _lift(paragraph: Any, load: Load) -> None:
@@ -231,9 +251,17 @@ def _formula(frame: Any, load: Load) -> bool:
             content = load(held.get(HREF))
             root = content if content is not None and content.tag == f"{MATH}math" else None
         if root is not None:
-            replace(frame, mathml.tex(root))
+            _put_span(frame, mathml.tex(root))
+            frame.tail, frame.getprevious().tail = None, frame.tail
+            frame.getparent().remove(frame)
             return True
     return False
+
+
+def _put_span(element: Any, text: str) -> None:
+    span = etree.Element(SPAN)
+    span.text = text
+    element.addprevious(span)
 
 
 def _holders(paragraph: Any) -> Iterator[tuple[Any, str]]:
@@ -254,13 +282,13 @@ def _plain_line(paragraph: Any) -> None:
         paragraph.text = _SPACES.sub(" ", paragraph.text or "").removeprefix(" ")
         return
     _collapse(paragraph)
-    for element in list(paragraph.iter(SPACE, NOTE, SCRIPT, f"{TEXT}ruby-text", BREAK, TAB)):
+    for link in paragraph.iter(f"{TEXT}a"):
+        without_formats(link)  # Docling would make a link of each piece
+    for element in list(paragraph.iter(NOTE, SCRIPT, f"{TEXT}ruby-text")):
         if element.tag == NOTE:
             _cite(element)
-        elif element.tag == SPACE:
-            replace(element, " " * min(int(element.get(f"{TEXT}c") or 1), _MOST_SPACES))
         elif element.tag == SCRIPT:
-            remove(element)
+            _blank(element)
         elif element.tag == f"{TEXT}ruby-text":
             text = "".join(element.itertext()).strip()
             element[:] = []
@@ -268,11 +296,17 @@ def _plain_line(paragraph: Any) -> None:
     _glue(paragraph)
 
 
+def without_formats(element: Any) -> None:
+    """Make one piece of what an element holds."""
+    for span in element.iter(SPAN):
+        span.attrib.clear()
+
+
 def _collapse(paragraph: Any) -> None:
     """White space as OpenDocument means it: any run of it is one space, none at the start of a paragraph."""
     after_space = True
     for element, name in _holders(paragraph):
-        if name == "text" and element.tag in {SPACE, TAB, BREAK}:
+        if name == "text" and element.tag in _WHITE:
             after_space = False
         text = getattr(element, name)
         if not text:
@@ -289,12 +323,7 @@ def _cite(note: Any) -> None:
     citation = note.find(f"{TEXT}note-citation")
     text = "".join(citation.itertext()).strip() if citation is not None else ""
     if text:
-        before = note.getprevious()
-        mark = f"[{text}]"
-        if before is not None:
-            before.tail = (before.tail or "") + mark
-        else:
-            note.getparent().text = (note.getparent().text or "") + mark
+        _put_span(note, f"[{text}]")
     bodies = [paragraph for body in note.iterchildren(f"{TEXT}note-body") for paragraph in body.iter(P, H)]
     for paragraph in bodies[:-1]:
         etree.SubElement(paragraph, BREAK)
@@ -303,7 +332,7 @@ def _cite(note: Any) -> None:
 def _glue(paragraph: Any) -> None:
     last: tuple[Any, str] | None = None
     for element, name in _holders(paragraph):
-        if name == "text" and element.tag in {TAB, BREAK}:
+        if name == "text" and element.tag in _WHITE:
             last = None
         text = getattr(element, name)
         if not text:
@@ -315,21 +344,22 @@ def _glue(paragraph: Any) -> None:
 
 def _one_paragraph(item: Any) -> None:
     """Docling takes an item's paragraphs first, without a border, then the lists in it."""
-    first = None
+    current, first, had_list = item, None, False
     for child in list(item):
-        if child.tag in {P, H}:
-            if first is None:
-                first = child
-            else:
-                _append_line(first, child)
-                item.remove(child)
-        elif child.tag == LIST and first is not None:
-            rest = child.getnext()
-            while rest is not None and rest.tag not in {P, H}:
-                rest = rest.getnext()
-            if rest is not None:
-                _split(item, rest)
-                return
+        is_line = child.tag in {P, H}
+        if is_line and had_list:
+            following = etree.Element(LIST_ITEM)
+            current.addnext(following)
+            current, first, had_list = following, None, False
+        if is_line and first is not None:
+            _append_line(first, child)
+            child.getparent().remove(child)
+            continue
+        if is_line:
+            first = child
+        had_list = had_list or (child.tag == LIST and first is not None)
+        if current is not item:
+            current.append(child)
 
 
 def _append_line(first: Any, paragraph: Any) -> None:
@@ -337,13 +367,6 @@ def _append_line(first: Any, paragraph: Any) -> None:
         border = etree.SubElement(first, BREAK)
         border.tail = paragraph.text
         first.extend(list(paragraph))
-
-
-def _split(item: Any, rest: Any) -> None:
-    following = etree.Element(LIST_ITEM)
-    following.extend([rest, *rest.itersiblings()])
-    item.addnext(following)
-    _one_paragraph(following)
 
 
 def _as_shown(cell: Any) -> None:
