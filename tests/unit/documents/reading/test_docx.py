@@ -194,6 +194,8 @@ ACCEPTED = {
     "a deleted table": (p("a") + tbl(tr("b", "c", properties='<w:del w:id="1"/>')) + p("d"), "a d"),
     "a deleted end": (p("un", properties=mark("del")) + p("broken"), "unbroken"),
     "three deleted ends": ("".join(p(x, properties=mark("del")) for x in "abc") + p("d"), "abcd"),
+    "joined words that stand elsewhere": (p("un") + p("un", properties=mark("del")) + p("broken"), "un unbroken"),
+    "a joined cell": (tbl(tr("un", tc(p("un", properties=mark("del")), p("broken")))), "un unbroken"),
     "a deleted paragraph": (p("a") + p(deleted("b"), properties=mark("del")) + p("c"), "a c"),
     "an end before a table": (p("a", properties=mark("del")) + tbl(tr("b", "c")), "a b c"),
     "a deleted end in a control": (sdt(p("un", properties=mark("del"))) + p("broken"), "unbroken"),

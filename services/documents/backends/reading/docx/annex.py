@@ -11,7 +11,8 @@ from docx.oxml import OxmlElement
 from services.documents.backends.reading.docx.names import P_PR, VALUE, A, Element, P, V, W, blocks, local, remove
 
 _ID = W + "id"
-_REFERENCES = {W + "footnoteReference": "footnote", W + "endnoteReference": "endnote"}
+REFERENCES = {W + "footnoteReference": "footnote", W + "endnoteReference": "endnote"}
+"""The kinds of notes by what refers to them."""
 _COMMENT = W + "commentReference"
 _NO_NOTES = frozenset({"separator", "continuationSeparator", "continuationNotice"})
 _ROMAN = (
@@ -69,8 +70,8 @@ def notes(body: Element, parts: dict[str, Element], settings: Element, annexes: 
     known = {(kind, note.get(_ID)): note for kind, root in parts.items() for note in proper_notes(root)}
     number_of = {kind: _Numbers(kind, settings, body) for kind in parts}
     placed: list[Element] = []
-    for reference in list(body.iter(*_REFERENCES)):
-        kind = _REFERENCES[reference.tag]
+    for reference in list(body.iter(*REFERENCES)):
+        kind = REFERENCES[reference.tag]
         note = known.pop((kind, reference.get(_ID)), None)
         if note is None:
             continue
