@@ -419,7 +419,7 @@ def refer(number: int, kind: str = "footnote", attributes: str = "") -> str:
     return f'<w:r><w:{kind}Reference w:id="{number}" {attributes}/></w:r>'
 
 
-NOTES = note(0, p("line"), type_="separator") + note(2, p("Leaf ", r("tea", BOLD), "s.")) + note(3, p("x"), p("y"))
+NOTES = note(0, p("line"), type_="separator") + note(2, p(" Leaf ", r("tea", BOLD), "s.")) + note(3, p("x"), p("y"))
 
 
 def test_notes_stay_aside_unless_they_are_asked_for(parse: Parse) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from docx.oxml import OxmlElement
 
-from services.documents.backends.reading.docx.names import P_PR, VALUE, A, Element, P, V, W, blocks, local, remove
+from services.documents.backends.reading.docx.names import P_PR, VALUE, A, Element, P, T, V, W, blocks, local, remove
 
 _ID = W + "id"
 REFERENCES = {W + "footnoteReference": "footnote", W + "endnoteReference": "endnote"}
@@ -111,6 +111,8 @@ def _content(note: Element, head: str) -> list[Element]:
         remove(picture)  # its file is one of another part
     if not content or content[0].tag != P:
         content.insert(0, OxmlElement("w:p"))
+    first = next((text.text or "" for text in content[0].iter(T)), "")
+    head = head.rstrip() if first[:1].isspace() else head
     _write(next((child for child in content[0] if child.tag != P_PR), None), head, content[0])
     return content
 
