@@ -194,6 +194,8 @@ ACCEPTED = {
     "a deleted table": (p("a") + tbl(tr("b", "c", properties='<w:del w:id="1"/>')) + p("d"), "a d"),
     "a deleted end": (p("un", properties=mark("del")) + p("broken"), "unbroken"),
     "three deleted ends": ("".join(p(x, properties=mark("del")) for x in "abc") + p("d"), "abcd"),
+    "joined words that stand elsewhere": (p("un") + p("un", properties=mark("del")) + p("broken"), "un unbroken"),
+    "a joined cell": (tbl(tr("un", tc(p("un", properties=mark("del")), p("broken")))), "un unbroken"),
     "a deleted paragraph": (p("a") + p(deleted("b"), properties=mark("del")) + p("c"), "a c"),
     "an end before a table": (p("a", properties=mark("del")) + tbl(tr("b", "c")), "a b c"),
     "a deleted end in a control": (sdt(p("un", properties=mark("del"))) + p("broken"), "unbroken"),
@@ -417,7 +419,7 @@ def refer(number: int, kind: str = "footnote", attributes: str = "") -> str:
     return f'<w:r><w:{kind}Reference w:id="{number}" {attributes}/></w:r>'
 
 
-NOTES = note(0, p("line"), type_="separator") + note(2, p("Leaf ", r("tea", BOLD), "s.")) + note(3, p("x"), p("y"))
+NOTES = note(0, p("line"), type_="separator") + note(2, p(" Leaf ", r("tea", BOLD), "s.")) + note(3, p("x"), p("y"))
 
 
 def test_notes_stay_aside_unless_they_are_asked_for(parse: Parse) -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from docx.oxml import OxmlElement
 
-from services.documents.backends.reading.docx.names import P_PR, VALUE, A, Element, P, V, W, blocks, local, remove
+from services.documents.backends.reading.docx.names import P_PR, VALUE, A, Element, P, T, V, W, blocks, local, remove
 
 _ID = W + "id"
-_REFERENCES = {W + "footnoteReference": "footnote", W + "endnoteReference": "endnote"}
+REFERENCES = {W + "footnoteReference": "footnote", W + "endnoteReference": "endnote"}
+"""The kinds of notes by what refers to them."""
 _COMMENT = W + "commentReference"
 _NO_NOTES = frozenset({"separator", "continuationSeparator", "continuationNotice"})
 _ROMAN = (
@@ -69,8 +70,8 @@ def notes(body: Element, parts: dict[str, Element], settings: Element, annexes: 
     known = {(kind, note.get(_ID)): note for kind, root in parts.items() for note in proper_notes(root)}
     number_of = {kind: _Numbers(kind, settings, body) for kind in parts}
     placed: list[Element] = []
-    for reference in list(body.iter(*_REFERENCES)):
-        kind = _REFERENCES[reference.tag]
+    for reference in list(body.iter(*REFERENCES)):
+        kind = REFERENCES[reference.tag]
         note = known.pop((kind, reference.get(_ID)), None)
         if note is None:
             continue
@@ -110,6 +111,8 @@ def _content(note: Element, head: str) -> list[Element]:
         remove(picture)  # its file is one of another part
     if not content or content[0].tag != P:
         content.insert(0, OxmlElement("w:p"))
+    first = next((text.text or "" for text in content[0].iter(T)), "")
+    head = head.rstrip() if first[:1].isspace() else head
     _write(next((child for child in content[0] if child.tag != P_PR), None), head, content[0])
     return content
 

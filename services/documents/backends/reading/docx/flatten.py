@@ -15,6 +15,7 @@ from services.documents.backends.reading.docx import changes, drawings, fields, 
 from services.documents.backends.reading.docx.formulas import MATH, MATH_PARAGRAPH
 from services.documents.backends.reading.docx.names import (
     EMOJI,
+    FRAME,
     HYPERLINK,
     MC,
     NEW_CHART,
@@ -39,7 +40,7 @@ from services.documents.backends.reading.docx.symbols import character
 _WRAPPERS = tuple(W + name for name in ("customXml", "smartTag", "fldSimple", "bdo", "dir"))
 _THEIR_PROPERTIES = tuple(W + name for name in ("customXmlPr", "smartTagPr", "fldData"))
 _CONTROL, _ALTERNATES, _SYMBOL = W + "sdt", MC + "AlternateContent", W + "sym"
-_BREAK, _SOFT_HYPHEN, _FRAME = W + "br", W + "softHyphen", W + "framePr"
+_BREAK, _SOFT_HYPHEN = W + "br", W + "softHyphen"
 _STRAY = frozenset({R_, HYPERLINK, MATH, MATH_PARAGRAPH})
 _HAS_WORDS = (T, A + "t", MATH, EMOJI, W + "delText", NEW_CHART)
 _HAS_PICTURE = (A + "blip", V + "imagedata")
@@ -62,7 +63,7 @@ def flatten(root: Element, *, show_changes: bool, has_items: bool = True) -> lis
         (changes.show if show_changes else changes.accept)(root)
     places = Places(root)
     problems = fields.keep_results(root, places) if fields.has_fields(root) else []
-    found = _found(root, RUBY, _SYMBOL, EMOJI, _BREAK, _SOFT_HYPHEN, _FRAME, MATH)
+    found = _found(root, RUBY, _SYMBOL, EMOJI, _BREAK, _SOFT_HYPHEN, FRAME, MATH)
     problems += [problem for symbol in [*found[_SYMBOL], *found[EMOJI]] for problem in _write_symbol(symbol, places)]
     for ruby in found[RUBY]:
         _write_ruby(ruby)
@@ -71,7 +72,7 @@ def flatten(root: Element, *, show_changes: bool, has_items: bool = True) -> lis
     for break_ in found[_BREAK]:
         if break_.get(W + "type") in {"page", "column"}:
             _replace_by_text(break_, " ")
-    _join_initials(found[_FRAME])
+    _join_initials(found[FRAME])
     problems += formulas.write_out(found[MATH], places, are_apart=has_items)
     _enclose_strays(root)
     return problems

@@ -23,7 +23,7 @@ HYPERLINK = W + "hyperlink"
 TEXT_BOX = W + "txbxContent"
 FIELD_CHARACTER, INSTRUCTION = W + "fldChar", W + "instrText"
 VALUE = W + "val"
-RUBY = W + "ruby"
+RUBY, FRAME = W + "ruby", W + "framePr"
 NEW_CHART = "{http://schemas.microsoft.com/office/drawing/2014/chartex}chart"
 EMOJI = "{http://schemas.microsoft.com/office/word/2015/wordml/symex}symEx"
 

@@ -10,6 +10,7 @@ from services.documents.backends.reading.docx.names import (
     DGM,
     EMOJI,
     FIELD_CHARACTER,
+    FRAME,
     MC,
     NEW_CHART,
     P_PR,
@@ -52,6 +53,7 @@ _SPECIAL = (
     _DIAGRAM,
     *_CHARTS,
     _WORD_ART,
+    FRAME,
     RUBY,
 )
 _FLAT = (T, *_BETWEEN)
@@ -77,6 +79,7 @@ class Walk:
         self._in_instruction: list[bool] = []
         self._aside: list[Passage] = []
         self._place = ""
+        self._begun = ""
         self._paragraphs = 0
         self._tables = 0
 
@@ -97,8 +100,19 @@ class Walk:
             else:
                 self._tables += 1
                 yield from self._table(block, name)
+        yield from self._rest()
+
+    def is_gone(self, element: Element) -> bool:
+        """True when an element stands in something that was deleted, and that is not to be seen."""
+        return not self._shows_changes and any(
+            ancestor.tag in _DELETED
+            or self._is_gone(ancestor, TR_PR, ("del", "moveFrom"))
+            or self._is_gone(ancestor, TC_PR, ("cellDel",))
+            for ancestor in element.iterancestors()
+        )
 
     def _table(self, table: Element, name: str) -> Iterator[Passage]:
+        yield from self._rest()
         number = self._tables
         rows = (row for row in self._children(table, (TR,)) if not self._is_gone(row, TR_PR, ("del", "moveFrom")))
         for i, row in enumerate(rows, 1):
@@ -116,11 +130,29 @@ class Walk:
 
     def _passage(self, element: Element, place: str) -> Iterator[Passage]:
         self._place = place
-        text = self._words(element)
-        if text.strip():
+        text = self._begun + self._words(element)
+        self._begun = ""
+        if element.tag == P and not self._has_end(element):
+            self._begun = text
+        elif text.strip():
             yield Passage(place, text)
         yield from self._aside
         self._aside.clear()
+
+    def _rest(self) -> Iterator[Passage]:
+        """What was begun in a paragraph that no other one follows."""
+        if self._begun.strip():
+            yield Passage(self._place, self._begun)
+        self._begun = ""
+
+    def _has_end(self, paragraph: Element) -> bool:
+        """False for a paragraph that the next one goes on: its end was deleted, or it is a large initial."""
+        properties = paragraph.find(P_PR)
+        if properties is None:
+            return True
+        frame = properties.find(FRAME)
+        is_initial = frame is not None and frame.get(W + "dropCap") in {"drop", "margin"}
+        return not is_initial and not self._is_gone(properties, R_PR, ("del", "moveFrom"))
 
     def _children(self, container: Element, wanted: tuple[str, ...]) -> Iterator[Element]:
         """The nearest elements of a kind, whatever stands around them."""
@@ -157,7 +189,7 @@ class Walk:
     def _descend(self, child: Element, style: str | None, pieces: list[str]) -> None:
         if child.tag == P:
             self._collect(child, _style(child), pieces)
-            pieces.append(" ")
+            pieces.append(" " * self._has_end(child))
         elif child.tag == MC + "AlternateContent":
             self._collect(_branch(child), style, pieces)
         elif child.tag == RUBY:

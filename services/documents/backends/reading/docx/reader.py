@@ -91,9 +91,15 @@ class _Package:
                     passages.extend(walk.story(part.element, f"the {name}"))
         passages.extend(walk.story(self.body))
         if Include.FOOTNOTES in self._include:
+            shown = {
+                (annex.REFERENCES[reference.tag], reference.get(W + "id"))
+                for reference in self.body.iter(*annex.REFERENCES)
+                if not walk.is_gone(reference)
+            }
             for kind, root in self._notes.items():
                 for i, note in enumerate(annex.proper_notes(root), 1):
-                    passages.extend(walk.story(note, f"{kind} {i}"))
+                    if (kind, note.get(W + "id")) in shown:
+                        passages.extend(walk.story(note, f"{kind} {i}"))
         if Include.COMMENTS in self._include and isinstance(self._comments, XmlPart):
             for comment in self._comments.element.iter(W + "comment"):
                 passages.extend(walk.story(comment, f"the comment by {comment.get(W + 'author', '')}"))
