@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped] - it has no stubs
+from defusedxml.ElementTree import fromstring
 from docling_core.types.doc.document import DoclingDocument
 
 from services.documents.backends.base import Include

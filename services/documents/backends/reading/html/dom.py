@@ -153,6 +153,8 @@ _CLOSES: Mapping[str, tuple[Set[str], Set[str]]] = MappingProxyType(
 
 _HIDDEN_STYLE = re.compile(r"display:none|visibility:(?:hidden|collapse)|opacity:0(?:\.0*)?(?:;|!|$)")
 _DISPLAY = re.compile(r"display:(block|flex|grid|table|list-item|inline|contents)")
+_SECTION = re.compile(r"<!\[(?!CDATA\[)")
+_ANY_SECTION = re.compile(r"<!\[")
 _SPACES = re.compile(r"\s+")
 
 
@@ -226,9 +228,16 @@ def parsed(text: str, *, is_xml: bool = False) -> Element:
         TooDeep: see there.
     """
     builder = _Builder(is_xml=is_xml)
-    builder.feed(text.replace("\0", "\ufffd"))
+    builder.feed(_sound(text.replace("\0", "\ufffd"), is_xml=is_xml))
     builder.close()
     return builder.root
+
+
+def _sound(text: str, *, is_xml: bool) -> str:
+    """The text without what the parser gives up on, or looks for an end of in quadratic time."""
+    text = (_SECTION if is_xml else _ANY_SECTION).sub("<!x[", text)
+    end = text.rfind(">") + 1  # no tag begins behind it
+    return text[:end] + text[end:].partition("<!--")[0].replace("<", "&lt;")
 
 
 class _Builder(HTMLParser):

@@ -9,6 +9,7 @@ from itertools import islice
 
 from docling_core.types.doc.document import DoclingDocument
 
+from services.common.errors import UnprocessableFile
 from services.documents.backends.base import Include
 from services.documents.backends.reading import text
 from services.documents.backends.reading.guard import MOST_SENTENCES
@@ -35,6 +36,9 @@ _NO_TEXT = re.compile(
 _TARGET = re.compile(r"\]\((?:[^()\n]|\([^()\n]*\))*\)|\]\[[^\]\n]*\]")
 _MOST_CHECKS = 1000
 """Words looked up among all letters."""
+_MOST_QUOTES = 100
+"""The library needs time that grows with the square of the depth."""
+_DEEP = re.compile(rf"^(?:[ \t]{{0,3}}>){{{_MOST_QUOTES + 1}}}", re.MULTILINE)
 _UNDERSCORES = re.compile("_{11,}")
 _DASHES = re.compile(r"^([ \t]*)(?:-\s+){11,}-?(?=\S)", re.MULTILINE)
 
@@ -42,6 +46,8 @@ _DASHES = re.compile(r"^([ \t]*)(?:-\s+){11,}-?(?=\S)", re.MULTILINE)
 def read(source: Source, report: Report) -> DoclingDocument:
     """A text in Markdown."""
     content = text.decode(source.data).replace("\r\n", "\n").replace("\r", "\n")
+    if _DEEP.search(content):
+        raise UnprocessableFile(f"{source.filename}: quotes are nested more than {_MOST_QUOTES} deep; flatten them")
     front, body = _split(content)
     # Marks without end, for which the library needs time that grows with their square; Docling shortens them as well.
     body = _DASHES.sub(r"\1- ", _UNDERSCORES.sub("_" * 10, body))

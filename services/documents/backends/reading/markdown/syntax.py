@@ -171,14 +171,14 @@ _KNOWN = frozenset(
 
 
 class Paragraph(gfm.Paragraph):
-    """A paragraph, which a table may end."""
+    """A paragraph, which a table or a note may end."""
 
     override = True
 
     @classmethod
     def break_paragraph(cls, source: Any, lazy: bool = False) -> bool:  # noqa: FBT001, FBT002 - the library's
         """True where something else begins."""
-        if super().break_paragraph(source, lazy):
+        if super().break_paragraph(source, lazy) or source.expect_re(FootnoteDef.pattern):
             return True
         if source.parser.block_elements["Table"].match(source):
             source.reset()
@@ -212,9 +212,11 @@ class Table(gfm.Table):
         for cell in table.head.children:
             cell.header = True  # type: ignore[attr-defined]
         others = [kind for kind in source.parser._build_block_element_list() if not issubclass(kind, _OF_TABLES)]
+        rows = [table.head]
         with source.under_state(table):
             while not source.exhausted and not any(kind.match(source) for kind in others) and TableRow.match(source):
-                table.children.append(TableRow.parse(source))  # type: ignore[attr-defined] - a list
+                rows.append(TableRow.parse(source))
+        table.children = rows
         return table
 
 

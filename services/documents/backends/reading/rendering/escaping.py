@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_SPECIAL = re.compile(r"(?:https?://|www\.)[^\s<>]+|\\|\*+|_+|`|~+|<|&|[\[\]]|\$|!$")
+_SPECIAL = re.compile(r"\[\^[\w.-]+\]|(?:https?://|www\.)[^\s<>]+|\\|\*+|_+|`|~+|<|&|[\[\]]|\$|!$")
 _LINK = re.compile(r"\](?=[(\[:])")
-_NOTE = re.compile(r"\[\^[\w.-]+\]")
 _TILDES = re.compile("~+")
 _IN_ADDRESS = re.compile(r"[*`\[]")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
@@ -74,7 +73,7 @@ class _Rule:
                 return "&lt;" if _TAG.match(self._whole, match.start()) else found
             case "&":
                 return "&amp;" if _ENTITY.match(self._whole, match.start()) else found
-            case "[" if _NOTE.match(self._text, match.start()):
+            case "[" if len(found) > 1:  # the mark of a note
                 is_markup = False
             case first if first in self._escapes:
                 is_markup = self._escapes[first]

@@ -133,7 +133,8 @@ class MarkdownRenderer(Renderer):
 
     def in_table(self, text: str) -> str:
         """Text of a cell, which ends at a bar."""
-        return text.replace("|", "\\|")
+        start = "\\" if text[:1] in ("-", ":") else ""  # some take such cells for the line under the head
+        return start + text.replace("|", "\\|")
 
     def cell_line(self, line: list[Piece]) -> str:
         """A line in a cell."""
@@ -174,13 +175,10 @@ class MarkdownRenderer(Renderer):
                 text = _code_span(part.text)
             case _:
                 text = part.text
-                has_markup = part.is_bold or part.is_italic or part.is_struck or part.link
-                text = escaped(
-                    text,
-                    before="" if has_markup else before,
-                    after=")" if part.link else after,
-                    is_in_link=bool(part.link),
-                )
+                is_in_link = bool(_destination(part.link))
+                has_markup = is_in_link or part.is_bold or part.is_italic or part.is_struck
+                beside = ("*", "*") if has_markup else (before, after)
+                text = escaped(text, before=beside[0], after=beside[1], is_in_link=is_in_link)
                 text = escaped_starts(text, is_at_start=is_first and not has_markup)
                 text = text.replace("\n\n", "\0").replace("\n", self.line_break).replace("\0", "\n\n")
         return self._marked(text, part, before, after)

@@ -74,7 +74,9 @@ def merged(pieces: Iterable[Piece]) -> list[Piece]:
     """The pieces, those of one look that touch each other as one; none empty."""
     line: list[Piece] = []
     for new in pieces:
-        if not new.text:
+        if not new.text.strip(" "):
+            if line and new.text:
+                line[-1] = replace(line[-1], is_glued=False)
             continue
         last = line[-1] if line else None
         if last and last.is_glued and _look(last) == _look(new) and new.kind in (Kind.TEXT, Kind.CODE):
