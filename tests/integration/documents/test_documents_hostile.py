@@ -17,7 +17,8 @@ from isolane.documents.v1 import documents_service_pb2 as pb
 from gateway.errors.failure import failure_of
 from services.common.errors import TooLarge, UnprocessableFile, UnsupportedFormat
 from services.common.status import decode
-from tests.integration.documents.hostile import ESCAPED, Bait, Hostile, cases
+from tests.integration.documents.bait import ESCAPED, Bait, Hostile
+from tests.integration.documents.hostile import cases
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
@@ -101,9 +102,11 @@ def good_s(service: Any) -> float:
     return time.monotonic() - started_s
 
 
-@pytest.mark.parametrize("case", cases(), ids=lambda case: ascii(case.name)[1:-1])
+@pytest.mark.parametrize("case", list(cases()), ids=lambda case: ascii(case.name)[1:-1])
 def test_a_hostile_file_harms_nobody(warm: Any, bait: Bait, canary: Canary, case: Hostile) -> None:
-    request = pb.ParseRequest(filename=case.filename, data=case.make(bait), outputs=FORMS)
+    request = pb.ParseRequest(
+        filename=case.filename, data=case.make(bait), outputs=FORMS[:1] if case.is_long else FORMS
+    )
     seen = canary.seen
 
     call = warm.stub.Parse.future(request, timeout=LIMIT_S)
@@ -132,7 +135,10 @@ def check(case: Hostile, outcome: Any) -> None:
         return
     assert not case.is_refused, outcome.markdown[:200]
     assert bool(outcome.errors) == (outcome.status == pb.PARSE_STATUS_PARTIAL_SUCCESS)
-    for form in (outcome.markdown, outcome.json.decode(), outcome.html, outcome.text):
+    for name in ("markdown", "html", "text", "json"):
+        if not outcome.HasField(name):
+            continue
+        form = outcome.json.decode() if name == "json" else getattr(outcome, name)
         assert outcome.errors or case.says in form, form[:200]
         assert SECRET not in form
         assert "\0" not in form
