@@ -21,10 +21,10 @@ from services.documents import metrics
 from services.documents.backends.base import Document, DocumentBackend, Format, Parsed
 from services.documents.estimates import Estimates
 from services.documents.settings import DocumentsSettings
-from services.models.scheduler.policy import Policy
-from services.models.scheduler.scheduler import Scheduler
-from services.models.scheduler.speed import Speed
-from services.models.scheduler.work import NotTaken, Request, Work
+from services.scheduler.policy import Policy
+from services.scheduler.scheduler import Scheduler
+from services.scheduler.speed import Speed
+from services.scheduler.work import NotTaken, Request, Work
 
 _MAX_FILENAME_BYTES = 255
 _NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")

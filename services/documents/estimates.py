@@ -6,8 +6,8 @@ from pathlib import PurePath
 
 from services.documents.backends.base import Document
 from services.documents.backends.formats import FORMATS
-from services.models.scheduler.policy import Policy
-from services.models.scheduler.speed import Speed, SpeedModel
+from services.scheduler.policy import Policy
+from services.scheduler.speed import Speed, SpeedModel
 
 _FIRST_GUESS = Speed(per_token=0.002, per_batch=0.02)
 """Before a file of a format was measured: 0.02 s and 2 ms for each KiB, as an office file takes."""

@@ -22,8 +22,8 @@ from services.models.batching.call import Computed
 from services.models.batching.metrics import ModelMetrics
 from services.models.engine.threads import FairThreads
 from services.models.models import Item, ModelInfo, Tokens
-from services.models.scheduler.work import Work
 from services.models.settings import ModelServerSettings
+from services.scheduler.work import Work
 
 BackendT = TypeVar("BackendT", bound=ModelBackend)
 

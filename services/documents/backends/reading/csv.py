@@ -26,7 +26,7 @@ _SEPARATOR_LINE = re.compile(r'\s*"?sep=(\\t|[^\r\n"])"?[;,]*(?:\r\n|\r|\n|$)', 
 
 def read(source: Source, report: Report) -> DoclingDocument:
     """Read a table: its first row is its head, blank lines are left out, short rows end early."""
-    content = text.decode(source.data).replace("\0", "")
+    content = text.decoded(source, report)
     delimiter = None
     if told := _SEPARATOR_LINE.match(content):
         delimiter = "\t" if told[1] == "\\t" else told[1]

@@ -6,7 +6,6 @@ import mimetypes
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-
 from services.common.errors import InvalidRequest, TooLarge, UnprocessableFile
 from services.common.telemetry.logs import get_logger
 from services.documents.backends.base import Document, Output, Parsed

@@ -57,14 +57,3 @@ def opened(source: Source, input_format: InputFormat, backend: type[DeclarativeD
         yield loaded
     finally:
         loaded.unload()  # type: ignore[no-untyped-call]
-
-
-def by_docling(input_format: InputFormat, backend: type[DeclarativeDocumentBackend]) -> Read:
-    """A reader that adds nothing."""
-
-    def read(source: Source, report: Report) -> DoclingDocument:  # noqa: ARG001 - nothing to report
-        with opened(source, input_format, backend) as loaded:
-            document: DoclingDocument = loaded.convert()
-            return document
-
-    return read

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import replace
 from pathlib import PurePath
 
-from docling.backend.abstract_backend import DeclarativeDocumentBackend
-from docling.datamodel.base_models import InputFormat
 from docling_core.types.doc.common.origin import DocumentOrigin
 from docling_core.types.doc.document import DoclingDocument
 from docling_core.types.doc.labels import DocItemLabel
 
 from services.documents.backends import encodings
 from services.documents.backends.reading.guard import Passage
-from services.documents.backends.reading.reader import Read, Report, Source, opened
+from services.documents.backends.reading.reader import Report, Source
 
 _BLANK_LINES = re.compile(r"\n[^\S\n]*\n\s*")
 
@@ -51,17 +48,3 @@ def decoded(source: Source, report: Report) -> str:
     text, problems = encodings.decode(source.data)
     report.problems.extend(problems)
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def by_docling(input_format: InputFormat, backend: type[DeclarativeDocumentBackend]) -> Read:
-    """A reader that gives Docling the text in UTF-8 and adds nothing else."""
-
-    def read(source: Source, report: Report) -> DoclingDocument:
-        text = decoded(source, report)
-        # The mark outweighs what a page says of its encoding, which was true of the bytes and no longer is.
-        in_utf8 = text.encode("utf-8-sig" if input_format is InputFormat.HTML else "utf-8")
-        with opened(replace(source, data=in_utf8), input_format, backend) as loaded:
-            document: DoclingDocument = loaded.convert()
-            return document
-
-    return read

@@ -20,7 +20,7 @@ from services.documents.backends.reading.reader import Report, Source
 
 def read(source: Source, report: Report) -> DoclingDocument:
     """A page."""
-    root = tree(source, text.decode(source.data), is_xml=source.data.lstrip()[:5] == b"<?xml")
+    root = tree(source, text.decoded(source, report), is_xml=source.data.lstrip()[:5] == b"<?xml")
     document = new_document(source, "text/html")
     if title := _title(root):
         document.add_title(text=title, content_layer=ContentLayer.FURNITURE)

@@ -71,20 +71,63 @@ _SWITCHES: Mapping[str, _Style] = {
 _ARGUMENTS = {
     # o: optional, m: not shown, t: shown
     **dict.fromkeys(
-        ["label", "vspace", "hspace", "bibliographystyle", "setcounter", "addtocounter", "pagestyle", "thispagestyle", "index"], "mm"
+        [
+            "label",
+            "vspace",
+            "hspace",
+            "bibliographystyle",
+            "setcounter",
+            "addtocounter",
+            "pagestyle",
+            "thispagestyle",
+            "index",
+        ],
+        "mm",
     ),
-    **dict.fromkeys(["label", "vspace", "hspace", "bibliographystyle", "pagestyle", "thispagestyle", "index", "pagenumbering"], "m"),
     **dict.fromkeys(
-        ["phantom", "hphantom", "vphantom", "color", "hypersetup", "graphicspath", "geometry", "captionsetup", "lstset"], "om"
+        ["label", "vspace", "hspace", "bibliographystyle", "pagestyle", "thispagestyle", "index", "pagenumbering"], "m"
     ),
     **dict.fromkeys(
-        ["usepackage", "documentclass", "RequirePackage", "PassOptionsToPackage", "usetikzlibrary", "tikzset", "sisetup"], "om"
+        [
+            "phantom",
+            "hphantom",
+            "vphantom",
+            "color",
+            "hypersetup",
+            "graphicspath",
+            "geometry",
+            "captionsetup",
+            "lstset",
+        ],
+        "om",
     ),
     **dict.fromkeys(
-        ["cline", "enlargethispage", "nocite", "keywordsname", "theoremstyle", "bibliographyunit", "selectlanguage"], "m"
+        [
+            "usepackage",
+            "documentclass",
+            "RequirePackage",
+            "PassOptionsToPackage",
+            "usetikzlibrary",
+            "tikzset",
+            "sisetup",
+        ],
+        "om",
     ),
     **dict.fromkeys(
-        ["setlength", "addtolength", "setcounter", "addtocounter", "settowidth", "definecolor", "DeclareGraphicsExtensions"], "mm"
+        ["cline", "enlargethispage", "nocite", "keywordsname", "theoremstyle", "bibliographyunit", "selectlanguage"],
+        "m",
+    ),
+    **dict.fromkeys(
+        [
+            "setlength",
+            "addtolength",
+            "setcounter",
+            "addtocounter",
+            "settowidth",
+            "definecolor",
+            "DeclareGraphicsExtensions",
+        ],
+        "mm",
     ),
     **dict.fromkeys(["textcolor", "colorbox", "foreignlanguage", "scalebox", "rotatebox"], "omt"),
     **dict.fromkeys(["fcolorbox", "resizebox"], "mmt"),
@@ -92,11 +135,16 @@ _ARGUMENTS = {
     **dict.fromkeys(["makebox", "framebox"], "oot"),
     **dict.fromkeys(["rule", "addcontentsline"], "omm"),
     **dict.fromkeys(
-        ["noalign", "newlength", "newcounter", "markright", "input@path", "institutemark", "hyphenation", "fontsize"], "m"
+        ["noalign", "newlength", "newcounter", "markright", "input@path", "institutemark", "hyphenation", "fontsize"],
+        "m",
     ),
-    **dict.fromkeys(["setmainfont", "setsansfont", "setmonofont", "addbibresource", "bibliographyfont", "includeonly"], "om"),
+    **dict.fromkeys(
+        ["setmainfont", "setsansfont", "setmonofont", "addbibresource", "bibliographyfont", "includeonly"], "om"
+    ),
     **dict.fromkeys(["vskip", "hskip", "kern"], "d"),
-    **dict.fromkeys(["footnotemark", "linebreak", "pagebreak", "nolinebreak", "nopagebreak", "printbibliography", "newpage"], "o"),
+    **dict.fromkeys(
+        ["footnotemark", "linebreak", "pagebreak", "nolinebreak", "nopagebreak", "printbibliography", "newpage"], "o"
+    ),
     "definecolor": "mmm",
     "addcontentsline": "mmm",
     "markboth": "mm",
@@ -205,7 +253,20 @@ _MATH = {
 _DRAWINGS = {"tikzpicture", "pgfpicture", "picture", "axis", "circuitikz", "pspicture", "forest", "asy", "feynman"}
 _THEOREMS = {
     name: name.capitalize()
-    for name in ["theorem", "lemma", "corollary", "proposition", "definition", "remark", "example", "claim", "conjecture", "proof", "exercise", "note"]
+    for name in [
+        "theorem",
+        "lemma",
+        "corollary",
+        "proposition",
+        "definition",
+        "remark",
+        "example",
+        "claim",
+        "conjecture",
+        "proof",
+        "exercise",
+        "note",
+    ]
 }
 _TITLES = {
     "title": 0,

@@ -45,7 +45,7 @@ _DASHES = re.compile(r"^([ \t]*)(?:-\s+){11,}-?(?=\S)", re.MULTILINE)
 
 def read(source: Source, report: Report) -> DoclingDocument:
     """A text in Markdown."""
-    content = text.decode(source.data).replace("\r\n", "\n").replace("\r", "\n")
+    content = text.decoded(source, report)
     if _DEEP.search(content):
         raise UnprocessableFile(f"{source.filename}: quotes are nested more than {_MOST_QUOTES} deep; flatten them")
     front, body = _split(content)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from services.models.scheduler.packing import Limits
-from services.models.scheduler.policy import Policy
+from services.scheduler.packing import Limits
+from services.scheduler.policy import Policy
 
 _PULL = 1e-3
 """How strongly a solution is held where it was: it decides what equal batches leave open, and moves nothing else."""

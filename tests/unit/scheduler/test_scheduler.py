@@ -9,11 +9,11 @@ import pytest
 
 from services.common.caller import ANYONE, Caller, Priority
 from services.common.errors import DeadlineTooShort, Overloaded
-from services.models.scheduler.policy import Policy
-from services.models.scheduler.scheduler import Scheduler
-from services.models.scheduler.speed import Speed
-from services.models.scheduler.work import Batch, NotTaken, Request, Work
-from tests.unit.models.scheduler.queued import caller, request, works
+from services.scheduler.policy import Policy
+from services.scheduler.scheduler import Scheduler
+from services.scheduler.speed import Speed
+from services.scheduler.work import Batch, NotTaken, Request, Work
+from tests.unit.scheduler.queued import caller, request, works
 
 ALICE, BOB = caller("alice"), caller("bob")
 POLICY = Policy()

@@ -5,9 +5,9 @@ import random
 import pytest
 
 from services.common.caller import ANYONE
-from services.models.scheduler.policy import Policy
-from services.models.scheduler.scheduler import Scheduler
-from services.models.scheduler.speed import Speed, SpeedModel
+from services.scheduler.policy import Policy
+from services.scheduler.scheduler import Scheduler
+from services.scheduler.speed import Speed, SpeedModel
 
 POLICY = Policy()
 

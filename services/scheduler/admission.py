@@ -8,9 +8,9 @@ from services.common.caller import Caller, Priority
 from services.common.dynamic_threshold import lacking, most_more
 from services.common.errors import DeadlineTooShort, Overloaded, TooLarge
 from services.common.refusals import Refusals
-from services.models.scheduler.lines import Lines
-from services.models.scheduler.policy import Policy
-from services.models.scheduler.work import NotTaken
+from services.scheduler.lines import Lines
+from services.scheduler.policy import Policy
+from services.scheduler.work import NotTaken
 
 
 class Admission:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from services.common.caller import Caller, Priority
-from services.models.scheduler.policy import Policy
-from services.models.scheduler.scheduler import Scheduler
-from services.models.scheduler.speed import Speed
-from services.models.scheduler.work import Batch, NotTaken, Request, Task, Work
+from services.scheduler.policy import Policy
+from services.scheduler.scheduler import Scheduler
+from services.scheduler.speed import Speed
+from services.scheduler.work import Batch, NotTaken, Request, Task, Work
 
 HISTORIES = 100_000
 MOST_QUEUED = 200

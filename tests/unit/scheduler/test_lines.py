@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.caller import Caller, Priority
-from services.models.scheduler.lines import Lines
-from services.models.scheduler.packing import Limits
-from services.models.scheduler.policy import Policy
-from services.models.scheduler.work import Task, Work
-from tests.unit.models.scheduler.queued import ONE, caller, clients, join, lines_of, request, taken, wait
+from services.scheduler.lines import Lines
+from services.scheduler.packing import Limits
+from services.scheduler.policy import Policy
+from services.scheduler.work import Task, Work
+from tests.unit.scheduler.queued import ONE, caller, clients, join, lines_of, request, taken, wait
 
 BULK = Priority.BULK
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.models.scheduler.packing import LengthIndex, Limits, Packing
-from services.models.scheduler.work import Task, Work
+from services.scheduler.packing import LengthIndex, Limits, Packing
+from services.scheduler.work import Task, Work
 
 
 def indexed(*lengths: int) -> tuple[LengthIndex, list[Task]]:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from services.common.caller import Caller
 from services.common.reply import Backlog
-from services.models.scheduler.admission import Admission
-from services.models.scheduler.lines import Lines
-from services.models.scheduler.policy import Policy
-from services.models.scheduler.speed import Speed
-from services.models.scheduler.work import Batch, NotTaken, Request, Task, Work
+from services.scheduler.admission import Admission
+from services.scheduler.lines import Lines
+from services.scheduler.policy import Policy
+from services.scheduler.speed import Speed
+from services.scheduler.work import Batch, NotTaken, Request, Task, Work
 
 
 class Scheduler:

@@ -25,11 +25,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from services.common.caller import Caller, Priority
-from services.models.scheduler.lines import Lines
-from services.models.scheduler.packing import Limits
-from services.models.scheduler.policy import Policy
-from services.models.scheduler.work import Task
-from tests.unit.models.scheduler.queued import caller, lines_of, wait
+from services.scheduler.lines import Lines
+from services.scheduler.packing import Limits
+from services.scheduler.policy import Policy
+from services.scheduler.work import Task
+from tests.unit.scheduler.queued import caller, lines_of, wait
 
 QUANTUM = 40
 LARGEST = 24

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from services.models.scheduler.work import Task
+from services.scheduler.work import Task
 
 
 class LengthIndex:

@@ -11,10 +11,10 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
 
 from services.common.caller import Caller, Priority
-from services.models.scheduler.fair_queue import FairQueue, Floor, Sharer
-from services.models.scheduler.packing import LengthIndex, Limits, Packing
-from services.models.scheduler.policy import Policy
-from services.models.scheduler.work import Request, Task
+from services.scheduler.fair_queue import FairQueue, Floor, Sharer
+from services.scheduler.packing import LengthIndex, Limits, Packing
+from services.scheduler.policy import Policy
+from services.scheduler.work import Request, Task
 
 
 class Line(Sharer):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.common.caller import Caller, Priority
-from services.models.scheduler.lines import Lines
-from services.models.scheduler.packing import Limits
-from services.models.scheduler.policy import Policy
-from services.models.scheduler.work import Request, Task, Work
+from services.scheduler.lines import Lines
+from services.scheduler.packing import Limits
+from services.scheduler.policy import Policy
+from services.scheduler.work import Request, Task, Work
 
 ONE = Limits(own=1, fill=1, padding=0)
 """One task a batch."""

@@ -4,12 +4,12 @@ import pytest
 
 from services.common.caller import ANYONE, Caller, Priority
 from services.common.errors import DeadlineTooShort, Overloaded, RequestError, TooLarge
-from services.models.scheduler.admission import Admission
-from services.models.scheduler.lines import Lines
-from services.models.scheduler.policy import Policy
-from services.models.scheduler.speed import Speed
-from services.models.scheduler.work import NotTaken
-from tests.unit.models.scheduler.queued import caller, lines_of
+from services.scheduler.admission import Admission
+from services.scheduler.lines import Lines
+from services.scheduler.policy import Policy
+from services.scheduler.speed import Speed
+from services.scheduler.work import NotTaken
+from tests.unit.scheduler.queued import caller, lines_of
 
 ALICE, BOB = Caller(client="alice"), Caller(client="bob")
 BULK = Caller(client="alice", priority=Priority.BULK)
