@@ -1,4 +1,4 @@
-"""What is parsed equals what Docling makes of the same file, word for word and in order, but for what we keep and it loses.
+"""What is parsed equals what Docling makes of a file, word for word and in order, but for what we keep and it loses.
 
 Each difference is listed with its reason. A new one fails, and so does a listed one that is gone.
 """
