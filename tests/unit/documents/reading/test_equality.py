@@ -62,6 +62,31 @@ DIFFERENCES: dict[str, list[Difference]] = {
         Difference("", "Example Image", PICTURE),
         Difference("", "Example Image", PICTURE),
     ],
+    "text/pntd.0008301.nxml": [
+        Difference(
+            "", "Risk factors associated with failing pre TAS in lymphatic filariasis programs", "the running title"
+        ),
+        Difference(
+            "",
+            "Washington University School of Medicine UNITED STATES The authors have declared that no competing "
+            "interests exist E mail cburgert rti org mailto cburgert rti org",
+            "the editor's institution and the authors' notes",
+        ),
+        Difference(
+            "",
+            "1 1 EVI enhanced vegetation index MDA mass drug administration TAS transmission assessment survey DEC "
+            "diethylcarbamazine ALB albendazole IVM ivermectin Mf microfilaremia Ag antigenemia FTS Filariasis Test "
+            "Strips ICT Immunochromatographic Card Test",
+            "the notes of a table",
+        ),
+        Difference(
+            "",
+            "2 3 2 NOTE Table shows adjusted Risk Ratio RR of failing pre TAS 3 Gray shading denote interaction terms "
+            "Bold text denotes statistically significant results with p values 0 05",
+            "the notes of a table",
+        ),
+        *(Difference("", str(number), "the number that the text cites a reference by") for number in range(1, 54)),
+    ],
     "web/formatting.html": [
         Difference("H 2 O", "H2O", WHOLE),
         Difference("x 2 y 3", "x2 y3", WHOLE),
