@@ -110,6 +110,7 @@ protos: (_environment "dev")
 [group('generate')]
 docs: (_environment "dev")
     {{ python }} tools/configuration.py
+    {{ python }} tools/formats.py
 
 # Compile requirements/*.txt anew; --upgrade takes newer versions
 [group('generate')]

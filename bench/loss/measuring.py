@@ -52,9 +52,7 @@ def measure(format_: Format, read: Read, *, each: bool = False, asked: Sequence[
     """
     reading = Reading()
     for sample in samples(format_, each=each or _refuses_together(format_, read)):
-        started_s = time.perf_counter()
         _merge(reading.plain, _counted(sample, read, None, reading))
-        reading.seconds += time.perf_counter() - started_s
         offered = {word.include for word in sample.words}
         for include in asked:
             if include in offered:
@@ -74,12 +72,15 @@ def _refuses_together(format_: Format, read: Read) -> bool:
 
 
 def _counted(sample: Sample, read: Read, include: Include | None, reading: Reading) -> Counts:
+    started_s = time.perf_counter()
     try:
         answer = read(sample, include)
     except Exception as exc:  # noqa: BLE001 - a system that fails is a result
         names = ", ".join(piece.construct.name for piece in sample.pieces[:3])
         reading.refused.append(f"{sample.format.name}: the file with {names} is refused: {exc!r}"[:300])
         return _all_lost(sample, include)
+    if include is None:
+        reading.seconds += time.perf_counter() - started_s
     return count(sample, answer, include)
 
 
