@@ -272,6 +272,18 @@ def test_deep_and_unclosed_elements_cost_no_more_than_others(parse: Parse) -> No
     assert answer.text.count("z") == 1000
 
 
+def test_a_table_of_empty_places_costs_as_much_as_its_cells(parse: Parse) -> None:
+    wide = "<tr>" + "<td>w" * 2000
+
+    answer = parse(
+        "a.html", page(f"<table><caption>Cap</caption>{'<tr><td>n' * 2000}{wide}{'<tr><td>n' * 2000}</table>")
+    )
+
+    assert answer.text.count("n") == 4000
+    assert answer.text.count("w") == 2000
+    assert answer.text.count("Cap") == 1
+
+
 def test_a_word_that_is_lost_is_named(parse: Parse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(HtmlReader, "_add", lambda *_: None)
 

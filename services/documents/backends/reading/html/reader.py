@@ -38,7 +38,7 @@ from services.documents.backends.reading.html.line import (
     paragraphs,
     tidy,
 )
-from services.documents.backends.reading.html.tables import Place, places, strays
+from services.documents.backends.reading.html.tables import Place, parts, places, strays
 from services.documents.backends.reading.rendering.renderer import LANGUAGE, QUOTE
 
 _LOOKS: Mapping[str, dict[str, Any]] = MappingProxyType(
@@ -309,8 +309,8 @@ class HtmlReader:
             first, last = _pictures(tokens), _pictures(reversed(tokens))
             for picture in first:
                 self._picture(picture, self._container())
-            if line := tokens[len(first) : len(tokens) - len(last)]:
-                self._heading(level, line)
+            if said := tokens[len(first) : len(tokens) - len(last)]:
+                self._heading(level, said)
                 for picture in reversed(last):
                     self._picture(picture, self._container())
 
@@ -393,21 +393,21 @@ class HtmlReader:
         self._end_line()
         outer = self._state
         self._walk(strays(element))
-        found, rows, columns = places(element, self.shows)
         captions = [node for node in element.elements() if node.tag == "caption" and self.shows(node)]
-        if not found and not captions:
-            return
-        table = self._document.add_table(
-            data=TableData(num_rows=rows, num_cols=columns), parent=self._container(), content_layer=self._layer()
-        )
-        self._is_target(table)
-        figure = _Figure(target=table)
-        self._state = replace(outer, label=DocItemLabel.CAPTION, figure=figure, slot=None, parent=table, list=None)
-        self._walk(node for caption in captions for node in caption.children)
-        table.captions.extend(caption.get_ref() for caption in figure.captions)
-        for place in found:
-            self._read_cell(place, table)
-        self._state = outer
+        for found, rows, columns in parts(*places(element, self.shows)):
+            if not found and not captions:
+                continue
+            data = TableData(num_rows=rows, num_cols=columns)
+            table = self._document.add_table(data=data, parent=self._container(), content_layer=self._layer())
+            self._is_target(table)
+            figure = _Figure(target=table)
+            self._state = replace(outer, label=DocItemLabel.CAPTION, figure=figure, slot=None, parent=table, list=None)
+            self._walk(node for caption in captions for node in caption.children)
+            table.captions.extend(caption.get_ref() for caption in figure.captions)
+            for place in found:
+                self._read_cell(place, table)
+            self._state = outer
+            captions = []
 
     def _read_cell(self, place: Place, table: Any) -> None:
         document = self._document
