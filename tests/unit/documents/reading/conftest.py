@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,12 @@ class Answer:
 
 
 Parse = Callable[..., Answer]
+
+
+def compact(text: str) -> str:
+    """The text, the cells of its tables without padding and without the line under their head."""
+    lines = [line for line in text.splitlines() if not re.fullmatch(r"\|[-|]+\|", line)]
+    return "\n".join(re.sub(r" +", " ", line) if line.startswith("|") else line for line in lines)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from services.common.errors import UnprocessableFile
+from tests.unit.documents.reading.conftest import compact
 
 if TYPE_CHECKING:
     from tests.unit.documents.reading.conftest import Parse
@@ -42,13 +43,13 @@ def test_a_rule_at_the_start_is_no_front_matter(parse: Parse) -> None:
         ("$$a_1 + b_1$$", "$a_1 + b_1$"),
         ("- in $a_b$ list", "- in $a_b$ list"),
         ("> $$\n> x_1\n> $$", "> $$x_1$$"),
-        ("|a|\n|-|\n|$p_1$|", "| a |\n| --- |\n| $p_1$ |"),
+        ("|a|\n|-|\n|$p_1$|", "| a |\n| $p_1$ |"),
     ],
 )
 def test_formulas_are_whole_and_not_escaped(parse: Parse, formula: str, md: str) -> None:
     answer = parse("a.md", formula.encode())
 
-    assert answer.md == md
+    assert compact(answer.md) == md
     assert "<math" in answer.html
     assert answer.errors == []
 
@@ -132,8 +133,8 @@ def test_notes_keep_their_marks(parse: Parse) -> None:
 def test_cells_hold_bars_code_and_more_cells_than_the_head(parse: Parse) -> None:
     answer = parse("a.md", b"| a | b |\n|---|:-:|\n| `x\\|y` | **b**old |\n| 1 |\n| p | q | r |\n")
 
-    assert answer.md.splitlines()[2:] == ["| `x\\|y` | **b**old |  |", "| 1 |  |  |", "| p | q | r |"]
-    assert answer.text.splitlines()[2:] == ["| x|y | bold |  |", "| 1 |  |  |", "| p | q | r |"]
+    assert compact(answer.md).splitlines()[1:] == ["| `x\\|y` | **b**old | |", "| 1 | | |", "| p | q | r |"]
+    assert compact(answer.text).splitlines()[1:] == ["| x|y | bold | |", "| 1 | | |", "| p | q | r |"]
     assert answer.errors == []
 
 
@@ -143,7 +144,7 @@ def test_html_inside_is_read(parse: Parse) -> None:
 
     answer = parse("a.md", f"before\n\n{details}\n\n{table}\n\n<p hidden>ghost</p>\n\nafter".encode())
 
-    assert answer.text == "before\n\nSum\n\ninner text\n\n| Sum |\n| --- |\n\nafter"
+    assert compact(answer.text) == "before\n\nSum\n\ninner text\n\n| Sum |\n\nafter"
     assert answer.errors == []
 
 

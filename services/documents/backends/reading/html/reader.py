@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Any
 
@@ -37,7 +38,7 @@ from services.documents.backends.reading.html.line import (
     paragraphs,
     tidy,
 )
-from services.documents.backends.reading.html.tables import Place, places, strays
+from services.documents.backends.reading.html.tables import Place, parts, places, strays
 from services.documents.backends.reading.rendering.renderer import LANGUAGE, QUOTE
 
 _LOOKS: Mapping[str, dict[str, Any]] = MappingProxyType(
@@ -300,15 +301,18 @@ class HtmlReader:
 
         def leave() -> None:
             self._state = outer
-            tokens = tidy((part for part in self._take() if part is not BREAK), is_typographic=self._is_typographic)
-            texts: list[Token] = [token for token in tokens if isinstance(token, Run)]
+            line = (part for part in self._take() if not isinstance(part, Box))
+            tokens = tidy(line, is_typographic=self._is_typographic)
             if outer.slot or outer.is_in_cell or outer.label != DocItemLabel.TEXT:
-                self._emit(texts)
-            elif texts:
-                self._heading(level, texts)
-            for token in tokens:
-                if isinstance(token, Picture):
-                    self._picture(token, self._container())
+                self._emit(tokens)
+                return
+            first, last = _pictures(tokens), _pictures(reversed(tokens))
+            for picture in first:
+                self._picture(picture, self._container())
+            if said := tokens[len(first) : len(tokens) - len(last)]:
+                self._heading(level, said)
+                for picture in reversed(last):
+                    self._picture(picture, self._container())
 
         return _Frame(iter(element.children), outer, is_block=False, leave=leave)
 
@@ -389,21 +393,21 @@ class HtmlReader:
         self._end_line()
         outer = self._state
         self._walk(strays(element))
-        found, rows, columns = places(element, self.shows)
         captions = [node for node in element.elements() if node.tag == "caption" and self.shows(node)]
-        if not found and not captions:
-            return
-        table = self._document.add_table(
-            data=TableData(num_rows=rows, num_cols=columns), parent=self._container(), content_layer=self._layer()
-        )
-        self._is_target(table)
-        figure = _Figure(target=table)
-        self._state = replace(outer, label=DocItemLabel.CAPTION, figure=figure, slot=None, parent=table, list=None)
-        self._walk(node for caption in captions for node in caption.children)
-        table.captions.extend(caption.get_ref() for caption in figure.captions)
-        for place in found:
-            self._read_cell(place, table)
-        self._state = outer
+        for found, rows, columns in parts(*places(element, self.shows)):
+            if not found and not captions:
+                continue
+            data = TableData(num_rows=rows, num_cols=columns)
+            table = self._document.add_table(data=data, parent=self._container(), content_layer=self._layer())
+            self._is_target(table)
+            figure = _Figure(target=table)
+            self._state = replace(outer, label=DocItemLabel.CAPTION, figure=figure, slot=None, parent=table, list=None)
+            self._walk(node for caption in captions for node in caption.children)
+            table.captions.extend(caption.get_ref() for caption in figure.captions)
+            for place in found:
+                self._read_cell(place, table)
+            self._state = outer
+            captions = []
 
     def _read_cell(self, place: Place, table: Any) -> None:
         document = self._document
@@ -528,13 +532,13 @@ class HtmlReader:
     def _heading(self, level: int, tokens: list[Token]) -> None:
         runs = [token for token in tokens if isinstance(token, Run)]
         rest: dict[str, Any] = {"parent": self._container(), "content_layer": self._layer()}
-        has_math = any(run.is_math for run in runs)
-        rest["text"] = "" if has_math else glue.clean(glue.join(run.text for run in runs))
-        if len({run.look for run in runs}) == 1 and not has_math:
+        is_plain = len(runs) == len(tokens) and not any(run.is_math for run in runs)
+        rest["text"] = glue.clean(glue.join(run.text for run in runs)) if is_plain else ""
+        if is_plain and len({run.look for run in runs}) == 1:
             look = runs[0].look
             rest |= {"formatting": look.formatting, "hyperlink": destination(look.link) if look.link else None}
         item = self._document.add_title(**rest) if level == 1 else self._document.add_heading(level=level - 1, **rest)
-        if has_math:
+        if not is_plain:
             self._inline(tokens, item)
 
     def _picture(self, token: Picture, parent: NodeItem | None) -> None:
@@ -551,8 +555,9 @@ class HtmlReader:
 
     def _is_target(self, item: Any) -> None:
         """What a figure's captions belong to, if it is the first."""
-        if self._state.figure and self._state.figure.target is None:
-            self._state.figure.target = item
+        figure = self._state.figure
+        if figure and figure.target is None and self._state.label != DocItemLabel.CAPTION:
+            figure.target = item
 
     # Where things are added.
 
@@ -649,6 +654,13 @@ def _language(element: Element) -> str:
             if text and (found := _LANGUAGE.search(text)):
                 return found[1]
     return ""
+
+
+def _pictures(tokens: Iterable[Token]) -> list[Picture]:
+    """The pictures with which a line begins."""
+    return [
+        token for token in takewhile(lambda token: isinstance(token, Picture), tokens) if isinstance(token, Picture)
+    ]
 
 
 def _is_plain(document: DoclingDocument, group: NodeItem, texts: list[Any]) -> bool:

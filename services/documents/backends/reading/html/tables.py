@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from docling.backend.utils.table_spans import MAX_COLSPAN, MAX_ROWSPAN, clamp_span, table_width
 
 from services.documents.backends.reading.html.dom import Element
 
 _DIGITS = re.compile(r"\s*\+?(\d{1,6})")
+_MOST_PLACES = 100_000
+_MOST_EMPTY = 20
+"""Places of a table for each of its cells."""
 _GROUPS = ("thead", "tbody", "tfoot")
 
 
@@ -44,6 +48,27 @@ def places(table: Element, shows: Shows) -> tuple[list[Place], int, int]:
         ends += [len(rows)] * len(group)
     spans = [[_spans(cell, len(rows)) for cell in row] for row in rows]
     return _laid(rows, spans, ends)
+
+
+def parts(found: list[Place], rows: int, columns: int) -> list[tuple[list[Place], int, int]]:
+    """The table, or where most of its places are empty the runs of its rows that are equally wide.
+
+    2,000 rows of one cell and one of 2,000 cells are 32 KB, and 4 million places.
+    """
+    if rows * columns <= _MOST_PLACES + _MOST_EMPTY * len(found):
+        return [(found, rows, columns)]
+    widths: dict[int, int] = {}
+    for place in found:
+        widths[place.row] = max(widths.get(place.row, 0), place.column + place.column_span)
+    split = []
+    for width, run in groupby(found, key=lambda place: widths[place.row]):
+        cells = list(run)
+        first, last = cells[0].row, cells[-1].row
+        moved = [
+            replace(cell, row=cell.row - first, row_span=min(cell.row_span, last - cell.row + 1)) for cell in cells
+        ]
+        split.append((moved, last - first + 1, width))
+    return split
 
 
 def strays(table: Element) -> Iterator[Element | str]:

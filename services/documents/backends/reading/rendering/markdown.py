@@ -25,7 +25,7 @@ from services.documents.backends.reading.rendering.escaping import (
 )
 from services.documents.backends.reading.rendering.pieces import Kind, Piece, merged, piece, spaced
 from services.documents.backends.reading.rendering.renderer import TASKS, Block, Renderer, described, language
-from services.documents.backends.reading.rendering.tables import rows
+from services.documents.backends.reading.rendering.tables import drawn, rows
 
 _INDENT = 4
 _BULLETS = frozenset("-*+")
@@ -115,11 +115,10 @@ class MarkdownRenderer(Renderer):
                 *map(self.paragraph, said),
                 Block(self.flat([shown for cell in cells if (shown := self.cell(cell))])),
             ]
-        header, *body = rows(item, lambda cell: self.in_table(self.cell(cell))) or [[]]
-        lines = [f"| {' | '.join(row)} |" for row in (header, ["-" * 3] * len(header), *body)] if header else []
+        found = rows(item, lambda cell: self.in_table(self.cell(cell)))
         before = [self.paragraph(line) for line in self.captions(item)]
         after = [self.paragraph(line) for line in self.footnotes(item)]
-        return [*before, Block("\n".join(lines)), *after]
+        return [*before, Block(drawn(found) if found else ""), *after]
 
     def picture(self, item: PictureItem) -> list[Block]:
         """A picture with its captions and what is known of it."""

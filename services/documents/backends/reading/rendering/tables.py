@@ -7,7 +7,10 @@ from typing import Any
 
 from docling_core.types.doc.items.table.table import TableItem
 from docling_core.types.doc.items.table.table_data import TableCell
+from tabulate import _column_type, tabulate
 
+_MOST_PADDING = 5
+"""Characters of a padded table for each of its texts."""
 _LEVELS = " - "
 """Between the texts of stacked headers."""
 
@@ -32,6 +35,20 @@ def rows(item: TableItem, shown: Callable[[Any], str]) -> list[list[str]]:
     headers = _header_rows(item, grid)
     header = [_LEVELS.join(_stacked(column)) for column in _columns(grid[:headers], shown_rows[:headers])]
     return [header or [""] * len(grid[0]), *shown_rows[headers:]] if grid else []
+
+
+def drawn(table: list[list[str]]) -> str:
+    """Rows with bars between their cells, in the widths that Docling gives them; without padding where it would be
+    most of the table, as beside one long cell.
+    """
+    header, *body = table
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    if len(table) * sum(widths) > _MOST_PADDING * (1000 + sum(len(text) for row in table for text in row)):
+        lines = [header, ["-" * 3] * len(header), *body]
+        return "\n".join(f"| {' | '.join(row)} |" for row in lines)
+    is_number = [_column_type([row[index] for row in body]) in (int, float) for index in range(len(header))]
+    alignment = tuple("right" if number else "left" for number in is_number) if body else None
+    return str(tabulate(body, headers=header, tablefmt="github", disable_numparse=True, colalign=alignment))
 
 
 def _columns(grid: list[list[TableCell]], texts: list[list[str]]) -> list[list[tuple[TableCell, str]]]:
