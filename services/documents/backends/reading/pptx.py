@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Set
+from copy import deepcopy
 from itertools import pairwise
 from typing import Any
 
@@ -63,6 +64,8 @@ def _mend(slide: Any) -> None:
     for cell in list(root.iter(f"{A}tc")):
         _mend_cell(cell)
     for shape in list(root.iter(*_SHAPES)):
+        for chart in shape.iter(f"{C}chart"):
+            _mend_chart(slide, chart.get(f"{R}id"))
         lines = list(_unread(slide, shape))
         if lines:
             shape.addnext(_box(shape, lines))
@@ -79,6 +82,20 @@ def _mend_cell(cell: Any) -> None:
             text.text = " ".join(drawings.latex(one) for one in _formulas(math))
             run.append(text)
             math.getparent().replace(math, run)
+
+
+def _mend_chart(slide: Any, reference: str | None) -> None:
+    """Give the points of a scatter chart the places where Docling looks for names."""
+    try:
+        root = slide.part.related_part(reference)._element
+    except (KeyError, AttributeError):
+        return
+    for series in root.iter(f"{C}ser"):
+        across = series.find(f"{C}xVal")
+        if across is not None and series.find(f"{C}cat") is None:
+            names = series.makeelement(f"{C}cat")
+            names.extend(deepcopy(child) for child in across)
+            series.append(names)
 
 
 def _formulas(math: Any) -> list[Any]:

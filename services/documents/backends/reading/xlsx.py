@@ -200,7 +200,7 @@ class _Workbook(MsExcelDocumentBackend):
         threaded = self._parse_threaded_comments(sheet.title)
         rows, columns = self._shown(self._own(sheet))
         found = {}
-        for (row, column), cell in sorted(sheet._cells.items()):
+        for (row, column), cell in sorted(getattr(sheet, "_cells", {}).items()):
             if cell.comment is None or not (rows.is_shown(row - 1) and columns.is_shown(column - 1)):
                 continue
             text = str(cell.comment.text or "").strip()

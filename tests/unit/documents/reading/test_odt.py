@@ -190,3 +190,16 @@ def test_headers_and_footers_stand_at_the_ends_where_asked_for(parse: Parse) -> 
 
     assert parse("a.odt", file).text.split() == ["body"]
     assert parse("a.odt", file, Include.HEADERS).text.split() == ["Acme", "Ltd", "body", "page", "1"]
+
+
+def test_covered_cells_are_no_text(parse: Parse) -> None:
+    covered = "<table:covered-table-cell><text:p>under</text:p></table:covered-table-cell>"
+    row = "<table:table-row>{}</table:table-row>"
+    wide = "<table:table-cell table:number-columns-spanned='2'><text:p>wide</text:p></table:table-cell>" + covered
+    two = "<table:table-cell><text:p>left</text:p></table:table-cell><table:table-cell><text:p>right</text:p></table:table-cell>"
+
+    answer = parse("a.odt", _file(f"<table:table>{row.format(wide)}{row.format(two)}</table:table>"))
+
+    assert "under" not in answer.json
+    assert 'colspan="2"' in answer.html
+    assert answer.errors == []

@@ -7,7 +7,7 @@ import io
 from typing import Any
 
 from pptx import Presentation
-from pptx.chart.data import CategoryChartData
+from pptx.chart.data import CategoryChartData, XyChartData
 from pptx.enum.chart import XL_CHART_TYPE
 from pptx.opc.package import Part
 from pptx.opc.packuri import PackURI
@@ -165,6 +165,19 @@ def test_charts_and_pictures_are_told_in_words(parse: Parse) -> None:
 
     assert all(word in answer.text for word in ("Sales chart", "Apr", "May", "sold", "tons", "Bars that grow"))
     assert answer.errors == []
+
+
+def test_points_of_a_scatter_chart_keep_both_numbers(parse: Parse) -> None:
+    deck = _Deck()
+    data: Any = XyChartData()  # type: ignore[no-untyped-call]
+    series = data.add_series("path")
+    series.add_data_point(11, 12)
+    series.add_data_point(13, 14)
+    deck.slide().shapes.add_chart(XL_CHART_TYPE.XY_SCATTER, Inches(1), Inches(1), Inches(4), Inches(3), data)
+
+    answer = parse("a.pptx", deck.saved())
+
+    assert all(word in answer.text for word in ("path", "11", "12", "13", "14"))
 
 
 def test_notes_comments_footers_and_hidden_slides_stand_where_they_belong(parse: Parse) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import openpyxl
 import pytest
-from openpyxl.chart import BarChart, Reference
+from openpyxl.chart import BarChart, PieChart, Reference
 from openpyxl.comments import Comment
 
 from services.documents.backends.base import Include
@@ -251,3 +251,18 @@ def test_charts_and_boxes_say_what_they_say(parse: Parse) -> None:
 
     assert all(word in answer.text for word in ("Sales chart", "tons", "sold", "Apr", "in a box"))
     assert answer.errors == []
+
+
+def test_a_sheet_that_is_a_chart_is_read(parse: Parse) -> None:
+    def fill(sheet: Any) -> None:
+        sheet.append(["sold"])
+        sheet.append([3])
+        chart = PieChart()
+        chart.title = "Pie chart"
+        chart.add_data(Reference(sheet, min_col=1, min_row=1, max_row=2), titles_from_data=True)
+        sheet.parent.create_chartsheet("Pies").add_chart(chart)
+
+    answer = parse("a.xlsx", _file(fill), *Include)
+
+    assert "## Pies" in answer.md
+    assert "Pie chart" in answer.text

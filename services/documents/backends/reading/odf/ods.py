@@ -185,8 +185,8 @@ class _Workbook(OdsDocumentBackend):
         uncomputed = []
         for at in _cells(table):
             text, is_computed = _text(at.element)
-            down = int(at.element.get(f"{TABLE}number-rows-spanned") or 1)
-            right = int(at.element.get(f"{TABLE}number-columns-spanned") or 1)
+            down = _count(at.element, "number-rows-spanned")
+            right = _count(at.element, "number-columns-spanned")
             if at.element.tag == COVERED or not (text or down > 1 or right > 1):
                 continue
             for row, column in self._repetitions(at, title):

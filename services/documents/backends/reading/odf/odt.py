@@ -40,7 +40,7 @@ def _citations(body: Any) -> list[str]:
     for note in body.iter(NOTE):
         bodies = note.iterchildren(f"{TEXT}note-body")
         if any(tree.line(paragraph) for body in bodies for paragraph in body.iter(P, H)):
-            found.append("".join(note.find(f"{TEXT}note-citation").itertext()) if len(note) > 1 else "")
+            found.append("".join("".join(part.itertext()) for part in note.iterchildren(f"{TEXT}note-citation")))
     return found
 
 

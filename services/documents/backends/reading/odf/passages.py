@@ -12,6 +12,7 @@ from services.documents.backends.reading.guard import Passage
 from services.documents.backends.reading.odf.names import (
     ANNOTATION,
     BREAK,
+    COVERED,
     MATH,
     NOTE,
     SCRIPT,
@@ -50,7 +51,7 @@ def passages(root: Any, styles: Styles, include: Set[Include], place: str) -> It
 
 
 def _skipped(include: Set[Include]) -> frozenset[str]:
-    skipped = {f"{TEXT}tracked-changes"}
+    skipped = {f"{TEXT}tracked-changes", COVERED}
     if Include.COMMENTS not in include:
         skipped.add(ANNOTATION)
     if Include.FOOTNOTES not in include:
