@@ -347,6 +347,7 @@ KEPT = {
     "ruby in a cell": (tbl(tr(tc(p(RUBY)), "b")), "漢(kan) b"),
     "direction": (p(f'<w:bdo w:val="rtl">{r("שלום")}</w:bdo>', f'<w:dir w:val="ltr">{r(" b")}</w:dir>'), "שלום b"),
     "symbols": (p('<w:r><w:sym w:font="Symbol" w:char="F061"/><w:sym w:font="Wingdings" w:char="F0FC"/></w:r>'), "α✓"),  # noqa: RUF001 - Greek
+    "text in a symbol font": (p(r("\uf0e0\uf0fc x", '<w:rFonts w:ascii="Wingdings" w:hAnsi="Wingdings"/>')), "→✓ x"),
     "marks in runs": (
         p(
             "<w:r><w:t>a</w:t><w:noBreakHyphen/><w:t>b</w:t><w:tab/><w:t>c</w:t><w:br/><w:t>d</w:t><w:cr/><w:t>e</w:t>"
