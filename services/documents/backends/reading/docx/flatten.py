@@ -35,12 +35,12 @@ from services.documents.backends.reading.docx.names import (
     unwrap,
 )
 from services.documents.backends.reading.docx.places import Places
-from services.documents.backends.reading.docx.symbols import character
+from services.documents.backends.reading.docx.symbols import character, is_symbol_font, translated
 
 _WRAPPERS = tuple(W + name for name in ("customXml", "smartTag", "fldSimple", "bdo", "dir"))
 _THEIR_PROPERTIES = tuple(W + name for name in ("customXmlPr", "smartTagPr", "fldData"))
 _CONTROL, _ALTERNATES, _SYMBOL = W + "sdt", MC + "AlternateContent", W + "sym"
-_BREAK, _SOFT_HYPHEN = W + "br", W + "softHyphen"
+_BREAK, _SOFT_HYPHEN, _FONTS = W + "br", W + "softHyphen", W + "rFonts"
 _STRAY = frozenset({R_, HYPERLINK, MATH, MATH_PARAGRAPH})
 _HAS_WORDS = (T, A + "t", MATH, EMOJI, W + "delText", NEW_CHART)
 _HAS_PICTURE = (A + "blip", V + "imagedata")
@@ -63,7 +63,7 @@ def flatten(root: Element, *, show_changes: bool, has_items: bool = True) -> lis
         (changes.show if show_changes else changes.accept)(root)
     places = Places(root)
     problems = fields.keep_results(root, places) if fields.has_fields(root) else []
-    found = _found(root, RUBY, _SYMBOL, EMOJI, _BREAK, _SOFT_HYPHEN, FRAME, MATH)
+    found = _found(root, RUBY, _SYMBOL, EMOJI, _BREAK, _SOFT_HYPHEN, _FONTS, FRAME, MATH)
     problems += [problem for symbol in [*found[_SYMBOL], *found[EMOJI]] for problem in _write_symbol(symbol, places)]
     for ruby in found[RUBY]:
         _write_ruby(ruby)
@@ -72,6 +72,7 @@ def flatten(root: Element, *, show_changes: bool, has_items: bool = True) -> lis
     for break_ in found[_BREAK]:
         if break_.get(W + "type") in {"page", "column"}:
             _replace_by_text(break_, " ")
+    _translate(found[_FONTS])
     _join_initials(found[FRAME])
     problems += formulas.write_out(found[MATH], places, are_apart=has_items)
     _enclose_strays(root)
@@ -154,11 +155,21 @@ def _write_symbol(symbol: Element, places: Places) -> list[str]:
     return problems
 
 
+def _translate(fonts: list[Element]) -> None:
+    """Make Unicode of the text of symbol fonts."""
+    for font in fonts:
+        name = font.get(W + "ascii", "")
+        run = next(font.iterancestors(R_), None) if is_symbol_font(name) else None
+        if run is not None:
+            for text in run.iterfind(T):
+                text.text = translated(text.text or "", name)
+
+
 def _join_initials(frames: list[Element]) -> None:
     """A large initial is a paragraph of its own: put it back before its word."""
     for frame in frames:
-        paragraph = frame.getparent().getparent() if frame.getparent() is not None else None
-        if frame.get(W + "dropCap") in {"drop", "margin"} and paragraph is not None and paragraph.tag == P:
+        paragraph = next(frame.iterancestors(P), None)
+        if frame.get(W + "dropCap") in {"drop", "margin"} and paragraph is not None:
             following = paragraph.getnext()
             if following is not None and following.tag == P:
                 changes.join(paragraph, following)

@@ -51,6 +51,18 @@ _WINGDINGS_2 = {0x4F: "✗", 0x50: "✓", 0x51: "☒", 0x52: "☑", 0x53: "☒",
 _FONTS = {"symbol": _SYMBOL, "wingdings": _WINGDINGS, "wingdings 2": _WINGDINGS_2}
 
 
+def is_symbol_font(name: str) -> bool:
+    """True for a font whose letters are symbols, and known."""
+    return name.casefold() in _FONTS
+
+
+def translated(text: str, font: str) -> str:
+    """Text in a symbol font, as Unicode; what nobody knows stays."""
+    return "".join(
+        (character(ord(letter), font) or letter) if 0xF020 <= ord(letter) <= 0xF0FF else letter for letter in text
+    )
+
+
 def character(code: int, font: str) -> str:
     """A character of a font; "" when nobody can say what it looks like.
 
