@@ -59,7 +59,11 @@ class Load:
 
     @classmethod
     def of(cls, answers: Sequence[Answer], callers: int, replaced: float = 0.0) -> Load:
-        """From the answers of a closed loop, all of them good."""
+        """From the answers of a closed loop, all of them good.
+
+        Raises:
+            SystemExit: they are too few for a rate.
+        """
         latencies = [answer.latency_s for answer in steady(answers, callers=callers)]
         return cls(per_s=rate(answers, lambda _answer: 1.0, callers=callers), latencies_s=latencies, replaced=replaced)
 
@@ -182,7 +186,7 @@ class Turns:
             answers = closed_loop(self.mixed, self.callers, self.seconds)
             happened = difference(before, scrape(url)) if url else {}
         results.alone[served.name].append(alone)
-        results.loads[served.name].append(Load.of(answers, self.callers, happened.get(ENDS, 0.0)))
+        results.loads[served.name].append(self._load(served.name, answers, happened.get(ENDS, 0.0)))
         say(f"  {served.name}: {results.loads[served.name][-1].per_s:.1f} files/s")
 
     def _direct(self, direct: Task, results: Results) -> None:
@@ -192,8 +196,14 @@ class Turns:
 
     def _pool(self, pool: Convert, results: Results) -> None:
         answers = closed(pool, self.mixed, callers=self.callers, seconds=self.seconds)
-        results.loads[_POOL].append(Load.of(answers, self.callers))
+        results.loads[_POOL].append(self._load(_POOL, answers))
         say(f"  {_POOL}: {results.loads[_POOL][-1].per_s:.1f} files/s")
+
+    def _load(self, system: str, answers: Sequence[Answer], replaced: float = 0.0) -> Load:
+        try:
+            return Load.of(answers, self.callers, replaced)
+        except SystemExit as problem:
+            raise SystemExit(f"{system}: {problem}") from problem
 
 
 def alone_s(seconds: float) -> float:

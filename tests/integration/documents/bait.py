@@ -66,6 +66,7 @@ def text_file(
     says: str = "wombat",
     is_long: bool = False,
 ) -> Hostile:
+    """A text, or what `make` makes."""
     return Hostile(name=name, filename=filename, make=make or (lambda _: text.encode()), says=says, is_long=is_long)
 
 
@@ -79,6 +80,7 @@ def docx_file(name: str, content: str) -> Hostile:
 
 
 def odt_file(name: str, content: str) -> Hostile:
+    """Content behind the good file's own."""
     return Hostile(
         name=f"odt-{name}",
         filename="a.odt",
@@ -86,13 +88,18 @@ def odt_file(name: str, content: str) -> Hostile:
     )
 
 
-def xlsx_file(name: str, old: str, new: str) -> Hostile:
+def xlsx_file(name: str, old: str, new: str, *, says: str = "wombat") -> Hostile:
+    """The good file with something else in its sheet."""
     return Hostile(
-        name=f"xlsx-{name}", filename="a.xlsx", make=lambda bait: changed(bait.good("xlsx"), MAIN["xlsx"], old, new)
+        name=f"xlsx-{name}",
+        filename="a.xlsx",
+        make=lambda bait: changed(bait.good("xlsx"), MAIN["xlsx"], old, new),
+        says=says,
     )
 
 
 def jats(content: str) -> Callable[[Bait], bytes]:
+    """The good article with content in front of its paragraph."""
     return lambda bait: bait.good("nxml").decode().replace("<p>", f"{content}<p>", 1).encode()
 
 

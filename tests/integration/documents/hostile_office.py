@@ -72,9 +72,9 @@ def wide() -> Iterator[Hostile]:
         "grid-before", '<w:tbl><w:tr><w:trPr><w:gridBefore w:val="1000000000"/></w:trPr>' + _CELL + "</w:tr></w:tbl>"
     )
     yield docx_file(
-        "many-runs", "<w:p>" + "<w:r><w:t>x</w:t></w:r><w:r><w:rPr><w:b/></w:rPr><w:t>y</w:t></w:r>" * 5000 + "</w:p>"
+        "many-runs", "<w:p>" + "<w:r><w:t>x</w:t></w:r><w:r><w:rPr><w:b/></w:rPr><w:t>y</w:t></w:r>" * 2000 + "</w:p>"
     )
-    yield docx_file("many-paragraphs", "<w:p><w:r><w:t>x</w:t></w:r></w:p>" * 10_000)
+    yield docx_file("many-paragraphs", "<w:p><w:r><w:t>x</w:t></w:r></w:p>" * 5000)
     yield docx_file(
         "level", '<w:p><w:pPr><w:numPr><w:ilvl w:val="1000000000"/><w:numId w:val="1"/></w:numPr></w:pPr></w:p>'
     )
@@ -84,9 +84,8 @@ def sheets() -> Iterator[Hostile]:
     """Cells far away, and areas that hold next to nothing."""
     far = '<row r="1048576"><c r="XFD1048576" t="inlineStr"><is><t>far</t></is></c></row></sheetData>'
     yield xlsx_file("far-cell", "</sheetData>", far)
-    yield xlsx_file(
-        "merged", "</sheetData>", '</sheetData><mergeCells count="1"><mergeCell ref="A1:XFD1048576"/></mergeCells>'
-    )
+    merged = '</sheetData><mergeCells count="1"><mergeCell ref="A1:XFD1048576"/></mergeCells>'
+    yield xlsx_file("merged", "</sheetData>", merged, says="Name")  # no spreadsheet shows what it covers
     merges = "".join(f'<mergeCell ref="A{row}:XFD{row}"/>' for row in range(3, 3000))
     yield xlsx_file("many-merged", "</sheetData>", f"</sheetData><mergeCells>{merges}</mergeCells>")
     diagonal = "".join(

@@ -77,6 +77,7 @@ def zips() -> Iterator[Hostile]:
         name="epub-symlinked-chapter",
         filename="a.epub",
         make=lambda bait: added(_without(bait.good("epub"), "x.xhtml"), (symlink("x.xhtml"), bait.secret.encode())),
+        says=".txt",
     )
     yield Hostile(
         name="epub-chapter-outside",
