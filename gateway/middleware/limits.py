@@ -39,7 +39,8 @@ class Gate:
             return Deadline.after(self.limits.timeout_s)
         if not timeout_ms.isascii() or not timeout_ms.isdecimal() or len(timeout_ms) > 9 or int(timeout_ms) == 0:
             raise InvalidRequest(
-                "X-Request-Timeout-Ms: not a whole number of milliseconds above 0; correct it or leave it out",
+                f"X-Request-Timeout-Ms: {timeout_ms[:20]!r} is no whole number of 1 to 999999999 milliseconds; "
+                "correct it or leave it out",
                 param="X-Request-Timeout-Ms",
             )
         return Deadline.after(min(int(timeout_ms) / 1000, self.limits.max_timeout_s))

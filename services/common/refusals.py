@@ -71,7 +71,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refusal:
     """The newest refusal that one instance gave for one kind of request."""
 
     size: int
@@ -98,7 +98,7 @@ class Refusals:
 
     def __init__(self, policy: RefusalPolicy = RefusalPolicy()) -> None:
         self._policy = policy
-        self._refused: OrderedDict[tuple[str, Caller], OrderedDict[str, Refused]] = OrderedDict()
+        self._refused: OrderedDict[tuple[str, Caller], OrderedDict[str, Refusal]] = OrderedDict()
         """By kind of request and by instance."""
         self._free_at_s: OrderedDict[Hashable, float] = OrderedDict()
         """When the work of those to whom times were given will be done."""
@@ -113,14 +113,14 @@ class Refusals:
         """Whether there is an instance that some requests should avoid now; costs one comparison."""
         return now_s < self._avoided_until_s
 
-    def believed(self, asked: Asked, *, now_s: float) -> Mapping[str, Refused]:
+    def believed(self, asked: Asked, *, now_s: float) -> Mapping[str, Refusal]:
         """By instance, the refusals that need not be asked for again: all, when every instance has given one."""
         if not self.is_any_believed(now_s):
             return {}
         avoided = self.avoided(asked, now_s=now_s)
         return {who: last for who, last in avoided.items() if now_s < last.believed_until_s}
 
-    def avoided(self, asked: Asked, *, now_s: float) -> Mapping[str, Refused]:
+    def avoided(self, asked: Asked, *, now_s: float) -> Mapping[str, Refusal]:
         """By instance, the refusals of a request that would have fared no worse, those believed and some more."""
         if not self.is_any_avoided(now_s) or (known := self._refused.get(asked.key)) is None:
             return {}
@@ -128,7 +128,7 @@ class Refusals:
         size = asked.size() if late else 0
         return {who: last for who, last in late.items() if size >= self._policy.like_size * last.size}
 
-    def refuse(self, asked: Asked, refused: Mapping[str, Refused], *, now_s: float) -> Overloaded:
+    def refuse(self, asked: Asked, refused: Mapping[str, Refusal], *, now_s: float) -> Overloaded:
         """The refusal of a request that nobody needs to be asked for: it may come back to whoever has room first.
 
         Args:
@@ -163,7 +163,7 @@ class Refusals:
         avoided_s = min(max(policy.avoided_s, believed_s), retry_after_s)
         self._believed_until_s = max(self._believed_until_s, now_s + believed_s)
         self._avoided_until_s = max(self._avoided_until_s, now_s + avoided_s)
-        last = Refused(
+        last = Refusal(
             size=asked.size(),
             # As much at the end of the moment as the refused one had at its start: a client's next is no better off.
             time_s=asked.time_s * (1 + policy.believed_share),

@@ -68,7 +68,7 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
         loaded = self.loaded(model)
         _check_dimensions(loaded.model, dimensions)
         checked, make = self._tokenizing(loaded, inputs, input_type)
-        computed = await loaded.compute(checked.sizes, make, caller, deadline)
+        computed = await loaded.compute(checked, make, caller, deadline)
         matrix = np.zeros((len(inputs), loaded.model.dimensions), dtype="<f4")
         for index, outcome in enumerate(computed.outcomes):
             if not isinstance(outcome, RequestError):
@@ -95,16 +95,16 @@ class EmbeddingEngine(ModelEngine[EmbeddingBackend, EmbeddingModelSettings]):
         """Each input as the model computes it; an item that is wrong alone is its own error."""
         loaded = self.loaded(model)
         checked, make = self._tokenizing(loaded, inputs, input_type)
-        items = await loaded.tokenize(checked.sizes, make, caller, deadline)
+        items = await loaded.tokenize(checked, make, caller, deadline)
         return [item if isinstance(item, RequestError) else item.payload for item in items]
 
     def _tokenizing(
         self, loaded: LoadedModel[EmbeddingBackend], inputs: Sequence[Text], input_type: InputType
-    ) -> tuple[Checked[Text], Callable[[], list[Item]]]:
+    ) -> tuple[Checked[Text], Callable[[Checked[Text]], list[Item]]]:
         """The inputs, and what tokenises those that are right."""
         self._check_number(inputs)
         checked = check_each(inputs, what="text", most_bytes=self._settings.max_input_bytes)
-        return checked, lambda: checked.map(lambda good: loaded.backend.tokenize(good, input_type))
+        return checked, lambda some: some.map(lambda good: loaded.backend.tokenize(good, input_type))
 
     def _check_number(self, inputs: Sequence[Text]) -> None:
         if not inputs:

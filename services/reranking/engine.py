@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 
 from services.common.caller import ANYONE, Caller
@@ -83,17 +83,17 @@ class RerankingEngine(ModelEngine[RerankingBackend, RerankingModelSettings]):
         loaded = self.loaded(model)
         self._check(query.text, documents)
         checked = check_each(documents, what="document", most_bytes=self._settings.max_document_bytes)
+        query_bytes = byte_size(query.text)
+        checked = replace(checked, sizes=[size + query_bytes for size in checked.sizes])  # of the pairs
         lengths: list[int] = []
         """Number of pairs of each document."""
 
-        def make() -> list[Item]:
-            pairs = self._pairs(loaded, query, checked)
-            lengths.extend(map(len, pairs))
+        def make(some: Checked[str]) -> list[Item]:
+            pairs = self._pairs(loaded, query, some)
+            lengths[:] = map(len, pairs)
             return list(chain.from_iterable(pairs))
 
-        query_bytes = byte_size(query.text)
-        sizes = [size + query_bytes for size in checked.sizes]
-        computed = await loaded.compute(sizes, make, caller, deadline)
+        computed = await loaded.compute(checked, make, caller, deadline)
         spans = _spans(lengths)
         items = [_whole([computed.items[at] for at in span]) for span in spans]
         good = {index: span for index, span in enumerate(spans) if isinstance(items[index], Tokens)}

@@ -56,7 +56,7 @@ class Admission:
         is_idle = not (self._lines.cost or taken)
         alone_s = self._seconds(cost)
         if alone_s > left_s * (idle_doubt if is_idle else 1.0):
-            text = f"{cost} {self._unit} need about {alone_s:.1f} s and the deadline leaves {left_s:.1f} s"
+            text = f"{cost} {self._unit} need about {alone_s:.3g} s and the deadline leaves {left_s:.3g} s"
             too_short = DeadlineTooShort(f"{text}; allow more time or send less at once")
             return NotTaken(reason="too_long", error=too_short)
         # First the cheap bound, all that waits: what of it is before this one takes a look at every line.

@@ -104,6 +104,10 @@ class Scheduler:
         self._lines.add([task for task in request.tasks if task.batch is None], request)
         return joined
 
+    def is_coming(self, key: bytes) -> bool:
+        """Whether a task of that key waits or is computed, which an equal item would join."""
+        return key in self._joinable
+
     def take(self, now_s: float) -> Batch:
         """The next batch; without tasks when nothing waits that anybody could still use."""
         policy, is_contended = self._policy, now_s < self._contended_until_s

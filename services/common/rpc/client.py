@@ -9,7 +9,7 @@ from typing import Generic
 
 from services.common.deadline import Clock, Deadline
 from services.common.errors import DeadlineExceeded, DeadlineTooShort, Overloaded, RequestError, Unavailable
-from services.common.refusals import Asked, Refusals, Refused
+from services.common.refusals import Asked, Refusal, Refusals
 from services.common.rpc.attempt import Attempts, Call, Method, Reply, Request, StubT, asking
 from services.common.rpc.breaker import Outcome, Permit
 from services.common.rpc.coalescing import Joint
@@ -113,7 +113,7 @@ class RpcClient(Generic[StubT]):
         now_s, asked = self._clock(), asking(name, queue, lambda: size, deadline.remaining_s())
         return self._refusal(name, asked, self._refusals.believed(asked, now_s=now_s), now_s)
 
-    def _refusal(self, name: str, asked: Asked, believed: Mapping[str, Refused], now_s: float) -> Overloaded | None:
+    def _refusal(self, name: str, asked: Asked, believed: Mapping[str, Refusal], now_s: float) -> Overloaded | None:
         if not believed or not self.pool.are_all(believed):
             return None
         _refused_early(self.pool.service, name).inc()

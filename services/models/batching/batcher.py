@@ -71,6 +71,21 @@ class Batcher:
         self._lock = self._workers.lock
         self._is_closed = False
 
+    def is_refused(self, cost: int, caller: Caller, deadline: Deadline) -> bool:
+        """Whether `reserve` would refuse so many tokens now."""
+        with self._lock:
+            return self._scheduler.problem(cost, caller, deadline.at_s, self._clock()) is not None
+
+    def new_cost(self, works: Iterable[Work]) -> int:
+        """Tokens that would be computed for these: not what is kept or on its way, and of equal ones only the first."""
+        by_key = {work.key: work.cost for work in works}
+        with self._lock:
+            return sum(
+                cost
+                for key, cost in by_key.items()
+                if key is None or not (key in self._cache or self._scheduler.is_coming(key))
+            )
+
     @contextlib.contextmanager
     def reserve(self, cost: int, caller: Caller, deadline: Deadline) -> Iterator[None]:
         """Refuse early what `submit` would refuse, before any work is spent, or count it as waiting in the body.
@@ -205,7 +220,7 @@ class Batcher:
         if isinstance(joined, NotTaken):
             raise self._refused(joined)
         try:
-            async with deadline.enforce("batch"):
+            async with deadline.enforce("computing"):
                 await call.done
         finally:
             if call.missing:
@@ -216,7 +231,7 @@ class Batcher:
     def _check(self, deadline: Deadline) -> None:
         if self._is_closed:
             raise _stopped()
-        deadline.check("batch")
+        deadline.check("computing")
 
     def _refused(self, problem: NotTaken) -> RequestError:
         self._metrics.refused(problem.reason)

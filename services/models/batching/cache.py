@@ -54,6 +54,11 @@ class ResultCache:
                     self._once[oldest] = result
             return found
 
+    def __contains__(self, key: bytes) -> bool:
+        """Whether a result is kept, without asking for it."""
+        with self._lock:
+            return key in self._again or key in self._once
+
     def put(self, key: bytes, result: Result) -> None:
         """Keep a copy of a result, which must not be changed by those who get it."""
         if (size := _size(result)) > self._max_bytes:

@@ -234,4 +234,6 @@ def _items(tasks: Iterable[Task]) -> list[Tokens]:
 
 
 def _late() -> DeadlineExceeded:
-    return DeadlineExceeded("the deadline passed in the queue, or will; allow more time or send less")
+    return DeadlineExceeded(
+        "it waited so long for others' work that too little of its time is left; allow more time or send less at once"
+    )

@@ -23,6 +23,11 @@ class Checked(Generic[InputT]):
     problems: list[InvalidRequest | None]
     """One per input."""
 
+    def some(self, places: Sequence[int]) -> Checked[InputT]:
+        """Those of the good ones at these places, as a request of their own."""
+        good, sizes = [self.good[at] for at in places], [self.sizes[at] for at in places]
+        return Checked(good=good, sizes=sizes, problems=[None] * len(places))
+
     def map(self, tokenize: Callable[[list[InputT]], Iterable[ResultT]]) -> list[ResultT | RequestError]:
         """One result per input: what `tokenize` makes of the good ones, and the problems of the others."""
         results = iter(tokenize(self.good) if self.good else ())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
+import random
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +22,7 @@ from services.models.batching.batcher import Batcher
 from services.models.batching.cache import ResultCache
 from services.models.batching.call import Computed
 from services.models.batching.metrics import ModelMetrics
+from services.models.engine.inputs import Checked, InputT
 from services.models.engine.threads import FairThreads
 from services.models.models import Item, ModelInfo, Tokens
 from services.models.settings import ModelServerSettings
@@ -97,36 +100,70 @@ class LoadedModel(Generic[BackendT]):
         return self._batcher.speed.seconds(tokens=1000, items=8)
 
     async def compute(
-        self, sizes: Sequence[int], make: Callable[[], list[Item]], caller: Caller, deadline: Deadline
+        self,
+        checked: Checked[InputT],
+        make: Callable[[Checked[InputT]], list[Item]],
+        caller: Caller,
+        deadline: Deadline,
     ) -> Computed:
         """Tokenise texts and compute the items that can be; see `tokenize` and `Batcher.submit`."""
         started_s = time.monotonic()
-        items = await self.tokenize(sizes, make, caller, deadline)
+        items = await self.tokenize(checked, make, caller, deadline)
         tokenize_us = round((time.monotonic() - started_s) * 1e6)
         computed = await self._batcher.submit(items, caller, deadline)
         return replace(computed, timings=replace(computed.timings, tokenize_us=tokenize_us))
 
     async def tokenize(
-        self, sizes: Sequence[int], make: Callable[[], list[Item]], caller: Caller, deadline: Deadline
+        self,
+        checked: Checked[InputT],
+        make: Callable[[Checked[InputT]], list[Item]],
+        caller: Caller,
+        deadline: Deadline,
     ) -> list[Ready]:
         """Turn texts into work on a thread, unless they would be refused anyway.
 
         Args:
-            sizes: bytes of each text that is tokenised.
-            make: tokenises them; blocking.
+            checked: the texts, with the bytes that are tokenised of each.
+            make: tokenises them, or some of them; blocking. What it made last is the request's.
             caller: who asks.
             deadline: when the caller stops waiting.
 
         Raises:
             Overloaded, TooLarge, DeadlineTooShort, DeadlineExceeded, Unavailable: see `Batcher.reserve`.
         """
-        size = sum(sizes)
-        least = self._least_cost(sizes) if size > _COUNTED_BYTES else 0
+        size = sum(checked.sizes)
+        least = self._least_cost(checked.sizes) if size > _COUNTED_BYTES else 0
+        if least and self._batcher.is_refused(least, caller, deadline):
+            least = math.ceil(least * await self._new_share(checked, make, caller))
         with self._batcher.reserve(least, caller, deadline) if least else contextlib.nullcontext():
-            work_bytes = size + _PER_TEXT_BYTES * len(sizes)
-            items = await self._threads.run(lambda: self._work(make, caller), caller=caller, size=work_bytes)
+            items = await self._on_thread(checked, make, caller)
         self._learn(size, items)
         return items
+
+    async def _new_share(
+        self, checked: Checked[InputT], make: Callable[[Checked[InputT]], list[Item]], caller: Caller
+    ) -> float:
+        """The part of a request that would be computed, by a sample of its texts: what costs nothing is never refused.
+
+        Of 2,048 texts of 256 bytes 32 are tokenised, in 1.8 ms; of 32 of which 24 are kept and 2 are equal the part is
+        7 / 32, so that 0.22 of the request is taken for new. 1 where no text is small enough for a sample.
+        """
+        places = random.sample(range(len(checked.sizes)), len(checked.sizes))  # nobody can tell which
+        sizes, chosen, left = checked.sizes, list[int](), _COUNTED_BYTES
+        for place in places:
+            if sizes[place] <= left:
+                chosen.append(place)
+                left -= sizes[place] + _PER_TEXT_BYTES
+        sample = checked.some(chosen)
+        works = [item for item in await self._on_thread(sample, make, caller) if isinstance(item, Work)]
+        cost = sum(work.cost for work in works)
+        return self._batcher.new_cost(works) / cost if cost else 1.0
+
+    async def _on_thread(
+        self, checked: Checked[InputT], make: Callable[[Checked[InputT]], list[Item]], caller: Caller
+    ) -> list[Ready]:
+        size = sum(checked.sizes) + _PER_TEXT_BYTES * len(checked.sizes)
+        return await self._threads.run(lambda: self._work(make(checked), caller), caller=caller, size=size)
 
     def warm_up(self, example: Callable[[int], Tokens]) -> None:
         """Compute batches of several shapes, so that the first request is as fast as the second; blocking.
@@ -147,11 +184,11 @@ class LoadedModel(Generic[BackendT]):
         self._cache.drop_prefix(self._salt)
         self.backend.close()
 
-    def _work(self, make: Callable[[], list[Item]], caller: Caller) -> list[Ready]:
+    def _work(self, items: Sequence[Item], caller: Caller) -> list[Ready]:
         salt = self._salt + (_digest(caller.client.encode()) if self._is_per_client else b"")
         return [
             item if isinstance(item, RequestError) else Work(payload=item, cost=len(item.ids), key=_key(salt, item))
-            for item in make()
+            for item in items
         ]
 
     def _least_cost(self, sizes: Sequence[int]) -> int:

@@ -69,8 +69,14 @@ class Service:
         wait_for(lambda: not is_alive(pid))
 
     def wait_for_workers(self, number: int) -> None:
-        """Wait until so many workers are warm."""
-        wait_for(lambda: len(self.lines("worker_ready")) - len(self.lines("worker_ended")) >= number)
+        """Wait until so many workers are warm, and none starts, whose work could be taken for a file's.
+
+        The end of a worker is logged a moment after its process is gone, so lines alone would count it still.
+        """
+        wait_for(lambda: len(live := self.workers()) >= number and live <= self._ready())
+
+    def _ready(self) -> set[int]:
+        return {line["pid"] for line in self.lines("worker_ready")}
 
 
 def is_alive(pid: int) -> bool:

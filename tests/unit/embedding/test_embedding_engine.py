@@ -16,6 +16,7 @@ from services.common.caller import Caller
 from services.common.deadline import Deadline
 from services.common.errors import (
     BackendFailed,
+    DeadlineTooShort,
     DeviceLost,
     DeviceMemoryFull,
     InvalidRequest,
@@ -239,6 +240,49 @@ async def test_overload_is_refused_before_anything_is_tokenised() -> None:
         await asyncio.gather(*first, return_exceptions=True)
 
     assert refused.value.retry_after_s
+
+
+def many(word: str) -> list[str]:
+    """200 texts of 50 tokens, each another: 20 KB."""
+    return [f"{word}{number} " + "w " * 48 for number in range(200)]
+
+
+async def test_many_texts_whose_vectors_are_kept_are_never_refused_for_lack_of_time() -> None:
+    backend = FakeEmbeddingBackend(model_id=MODEL, dimensions=8, cost=FakeCost(token_us=100))
+    async with entered(backend) as engine:
+        first = await engine.embed(MODEL, many("a"), deadline=soon())
+        again = await engine.embed(MODEL, many("a"), deadline=Deadline.after(0.2))
+
+    assert first.timings.compute_us > 300_000
+    assert again.timings.compute_us == 0
+    assert np.array_equal(first.matrix, again.matrix)
+
+
+async def test_many_equal_texts_are_refused_for_no_more_than_they_cost() -> None:
+    backend = FakeEmbeddingBackend(model_id=MODEL, dimensions=8, cost=FakeCost(token_us=100))
+    async with entered(backend) as engine:
+        await engine.embed(MODEL, many("a"), deadline=soon())
+        equal = await engine.embed(MODEL, ["b " * 50] * 200, deadline=Deadline.after(0.2))
+
+    assert equal.matrix.shape == (200, 8)
+
+
+async def test_many_new_texts_for_which_there_is_too_little_time_are_refused_when_a_few_are_tokenised() -> None:
+    class Counting(FakeEmbeddingBackend):
+        tokenized = 0
+
+        def tokenize(self, inputs: Sequence[Text], input_type: InputType) -> list[Tokens | InvalidRequest]:
+            self.tokenized += len(inputs)
+            return super().tokenize(inputs, input_type)
+
+    backend = Counting(model_id=MODEL, dimensions=8, cost=FakeCost(token_us=100))
+    async with entered(backend) as engine:
+        await engine.embed(MODEL, many("a"), deadline=soon())
+        before = backend.tokenized
+        with pytest.raises(DeadlineTooShort):
+            await engine.embed(MODEL, many("b"), deadline=Deadline.after(0.1))
+
+    assert 0 < backend.tokenized - before < 100
 
 
 class SlowToTokenize(FakeEmbeddingBackend):

@@ -12,6 +12,7 @@ import pytest
 from services.common.deadline import Deadline
 from services.common.errors import BackendFailed, InvalidRequest, RequestError, TooLarge, UnknownModel
 from services.common.lifecycle import supervise
+from services.models.backends.fake.cost import FakeCost
 from services.models.models import Tokens
 from services.reranking.backends.fake import FakeRerankingBackend
 from services.reranking.engine import Query, Reranked, RerankingEngine, probability
@@ -235,3 +236,16 @@ def test_the_contracts_limits_are_the_defaults() -> None:
     settings = RerankingSettings()
 
     assert (settings.max_documents, settings.max_query_bytes, settings.max_document_bytes) == (1000, 100_000, 1_000_000)
+
+
+async def test_many_documents_whose_scores_are_kept_are_never_refused_for_lack_of_time() -> None:
+    backend = FakeRerankingBackend(model_id=MODEL, cost=FakeCost(token_us=100))
+    documents = [f"d{number} " + "w " * 48 for number in range(200)]
+    async with entered(backend) as engine:
+        first = await rerank(engine, documents)
+        asked = Query(text="query", raw_scores=True)
+        again = await engine.rerank(MODEL, asked, documents, deadline=Deadline.after(0.2))
+
+    assert first.timings.compute_us > 300_000
+    assert again.timings.compute_us == 0
+    assert again.results == first.results
