@@ -25,7 +25,7 @@ _SPACES = " ".join(
         "mc": "http://schemas.openxmlformats.org/markup-compatibility/2006",
         "a14": "http://schemas.microsoft.com/office/drawing/2010/main",
         "m": "http://schemas.openxmlformats.org/officeDocument/2006/math",
-        "dgm": "http://schemas.openxmlformats.org/drawingml/2006/diagram",
+        "p99": "urn:example:later",
     }.items()
 )
 
