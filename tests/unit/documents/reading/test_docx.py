@@ -568,6 +568,14 @@ def test_what_cannot_be_kept_is_named(parse: Parse, name: str) -> None:
     assert words(answer.text)[0] == "a"
 
 
+def test_a_deleted_object_is_not_named(parse: Parse) -> None:
+    taken = '<w:del w:id="1"><w:r><w:object><o:OLEObject ProgID="Excel.Sheet.12"/></w:object></w:r></w:del>'
+
+    answer = parse("a.docx", word(p("a", taken)))
+
+    assert answer.errors == []
+
+
 def test_words_of_a_diagram_are_in_its_place(parse: Parse) -> None:
     data = (
         f"<dgm:dataModel {_NAMESPACES}><dgm:ptLst>"
