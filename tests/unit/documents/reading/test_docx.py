@@ -686,3 +686,16 @@ def test_formulas_in_notes_are_text(parse: Parse) -> None:
     assert r"x $\\frac{a}{b}$" in plain.json
     assert "\ufdd1" not in plain.json
     assert words(answer.text) == [*["a[1]", "[1]", "x"], r"$\frac{a}{b}$"]
+
+
+def test_the_description_of_a_picture_stands_with_it(parse: Parse) -> None:
+    drawing = (
+        '<w:r><w:drawing><wp:inline><wp:docPr id="1" name="P" descr="A red kite"/><a:graphic><a:graphicData uri="p">'
+        '<a:blip r:embed="none"/></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>'
+    )
+
+    answer = parse("a.docx", word(p(drawing, "text")))
+
+    assert "A red kite" in answer.md
+    assert "A red kite" in answer.html
+    assert "A red kite" in answer.json
