@@ -568,6 +568,14 @@ def test_what_cannot_be_kept_is_named(parse: Parse, name: str) -> None:
     assert words(answer.text)[0] == "a"
 
 
+def test_a_deleted_object_is_not_named(parse: Parse) -> None:
+    taken = '<w:del w:id="1"><w:r><w:object><o:OLEObject ProgID="Excel.Sheet.12"/></w:object></w:r></w:del>'
+
+    answer = parse("a.docx", word(p("a", taken)))
+
+    assert answer.errors == []
+
+
 def test_words_of_a_diagram_are_in_its_place(parse: Parse) -> None:
     data = (
         f"<dgm:dataModel {_NAMESPACES}><dgm:ptLst>"
@@ -678,3 +686,16 @@ def test_formulas_in_notes_are_text(parse: Parse) -> None:
     assert r"x $\\frac{a}{b}$" in plain.json
     assert "\ufdd1" not in plain.json
     assert words(answer.text) == [*["a[1]", "[1]", "x"], r"$\frac{a}{b}$"]
+
+
+def test_the_description_of_a_picture_stands_with_it(parse: Parse) -> None:
+    drawing = (
+        '<w:r><w:drawing><wp:inline><wp:docPr id="1" name="P" descr="A red kite"/><a:graphic><a:graphicData uri="p">'
+        '<a:blip r:embed="none"/></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>'
+    )
+
+    answer = parse("a.docx", word(p(drawing, "text")))
+
+    assert "A red kite" in answer.md
+    assert "A red kite" in answer.html
+    assert "A red kite" in answer.json

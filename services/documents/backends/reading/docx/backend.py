@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from docling.backend.msword_backend import MsWordDocumentBackend
+from docling_core.types.doc.common.meta import DescriptionMetaField
 from docling_core.types.doc.document import DoclingDocument
 from docling_core.types.doc.items.group import InlineGroup
+from docling_core.types.doc.items.picture.meta import PictureMeta
 from docling_core.types.doc.items.text import TextItem
 from docling_core.types.doc.labels import DocItemLabel, GroupLabel
 from docx.text.paragraph import Paragraph
 from typing_extensions import override
 
 from services.documents.backends.reading.docx.formulas import FORMULA, FORMULA_END
-from services.documents.backends.reading.docx.names import TBL, TEXT_BOX, Element, P, W, blocks
+from services.documents.backends.reading.docx.names import TBL, TEXT_BOX, WP, Element, P, W, blocks
+from services.documents.backends.reading.drawings import description
 from services.documents.backends.reading.glue import GLUE
 
 _FORMULA = re.compile(f"{FORMULA}(.*?){FORMULA_END}", re.DOTALL)
@@ -114,6 +117,21 @@ class WordBackend(MsWordDocumentBackend):
                     added.extend(self._pictures_of(block, doc))
         return added
 
+    @override
+    def _handle_pictures(self, drawing_blip: list[Element], doc: DoclingDocument) -> list[Any]:
+        """Read pictures, with what is said to stand for them."""
+        added: list[Any] = super()._handle_pictures(drawing_blip, doc)
+        told: set[Element] = set()
+        for blip, reference in zip(drawing_blip, added, strict=True):
+            properties = next((p for p in map(_properties, blip.iterancestors(W + "drawing")) if p is not None), None)
+            if properties is None or properties in told or not (text := description(properties)):
+                continue
+            told.add(properties)
+            picture = reference.resolve(doc)
+            picture.meta = PictureMeta(description=DescriptionMetaField(text=text))
+            picture.content_layer = self.content_layer  # a spacer that is described is none
+        return added
+
     def _pictures_of(self, paragraph: Element, doc: DoclingDocument) -> list[Any]:
         if blips := self.blip_xpath_expr(paragraph):
             return list(self._handle_pictures(blips, doc))
@@ -145,6 +163,10 @@ def _lines(added: list[Any], doc: DoclingDocument) -> list[Any]:
         kept = parent if is_piece else reference
         lines[kept.cref] = kept
     return list(lines.values())
+
+
+def _properties(drawing: Element) -> Element | None:
+    return next(drawing.iter(WP + "docPr"), None)
 
 
 def _blocks_of_boxes(elements: list[Element]) -> Iterator[Element]:

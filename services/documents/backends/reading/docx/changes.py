@@ -25,7 +25,6 @@ from services.documents.backends.reading.docx.names import (
 
 _PLACED, _TAKEN = (W + "ins", W + "moveTo"), (W + "del", W + "moveFrom")
 _CELL_PLACED, _CELL_TAKEN = W + "cellIns", W + "cellDel"
-_MERGED = W + "cellMerge"
 _OLD_PROPERTIES = tuple(
     f"{W}{name}Change" for name in ("rPr", "pPr", "sectPr", "tblPr", "tblGrid", "tblPrEx", "trPr", "tcPr", "numbering")
 )
@@ -37,7 +36,7 @@ MARKS = {True: ("[+", "+]"), False: ("[-", "-]")}
 
 def has_changes(root: Element) -> bool:
     """True when anything in the tree was tracked."""
-    return next(root.iter(*_PLACED, *_TAKEN, _CELL_PLACED, _CELL_TAKEN, _MERGED, *_OLD_PROPERTIES), None) is not None
+    return next(root.iter(*_PLACED, *_TAKEN, _CELL_PLACED, _CELL_TAKEN, *_OLD_PROPERTIES), None) is not None
 
 
 def accept(root: Element) -> None:

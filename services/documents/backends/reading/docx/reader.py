@@ -20,6 +20,7 @@ from services.documents.backends.reading.docx.flatten import flatten
 from services.documents.backends.reading.docx.names import HYPERLINK, Element, R, W, is_on
 from services.documents.backends.reading.docx.objects import unread
 from services.documents.backends.reading.docx.passages import Walk
+from services.documents.backends.reading.guard import Passage
 from services.documents.backends.reading.reader import Report, Source, opened
 
 _NOTES = {RELATIONSHIP_TYPE.FOOTNOTES: "footnote", RELATIONSHIP_TYPE.ENDNOTES: "endnote"}
@@ -85,25 +86,31 @@ class _Package:
         )
         passages = self._report.passages
         if Include.HEADERS in self._include:
-            used = self._used_pages()
-            for name, part in self._pages:
-                if id(part) in used:
-                    passages.extend(walk.story(part.element, f"the {name}"))
+            passages.extend(self._said_on_pages(walk))
         passages.extend(walk.story(self.body))
         if Include.FOOTNOTES in self._include:
-            shown = {
-                (annex.REFERENCES[reference.tag], reference.get(W + "id"))
-                for reference in self.body.iter(*annex.REFERENCES)
-                if not walk.is_gone(reference)
-            }
-            for kind, root in self._notes.items():
-                for i, note in enumerate(annex.proper_notes(root), 1):
-                    if (kind, note.get(W + "id")) in shown:
-                        passages.extend(walk.story(note, f"{kind} {i}"))
+            passages.extend(self._said_in_notes(walk))
         if Include.COMMENTS in self._include and isinstance(self._comments, XmlPart):
             for comment in self._comments.element.iter(W + "comment"):
                 passages.extend(walk.story(comment, f"the comment by {comment.get(W + 'author', '')}"))
-        self._report.problems.extend(unread(self._part.element, self._part.rels))
+
+    def _said_on_pages(self, walk: Walk) -> Iterator[Passage]:
+        used = self._used_pages()
+        for name, part in self._pages:
+            if id(part) in used:
+                yield from walk.story(part.element, f"the {name}")
+
+    def _said_in_notes(self, walk: Walk) -> Iterator[Passage]:
+        """What the notes say that the text refers to: Word shows no others."""
+        shown = {
+            (annex.REFERENCES[reference.tag], reference.get(W + "id"))
+            for reference in self.body.iter(*annex.REFERENCES)
+            if not walk.is_gone(reference)
+        }
+        for kind, root in self._notes.items():
+            for i, note in enumerate(annex.proper_notes(root), 1):
+                if (kind, note.get(W + "id")) in shown:
+                    yield from walk.story(note, f"{kind} {i}")
 
     def mend(self) -> None:
         """Make every tree plain."""
@@ -116,6 +123,7 @@ class _Package:
                 root, show_changes=Include.CHANGES in self._include, has_items=id(root) not in aside
             )
             tables.mend(root)
+        self._report.problems += unread(self._part.element, self._part.rels)
 
     def insert(self, backend: WordBackend) -> None:
         """Put notes and comments into the body, where they are asked for."""
