@@ -86,6 +86,7 @@ class Box:
 
 BREAK = Run("\n")
 """The end of a line."""
+SPACE = Run(" ")
 Token = Run | Picture | Box
 
 

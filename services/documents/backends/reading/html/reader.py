@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from types import MappingProxyType
 from typing import Any
 
 from docling.utils.code_language import normalize_code_language
-from docling_core.types.doc.common.content_layer import ContentLayer
 from docling_core.types.doc.common.formatting import Script
 from docling_core.types.doc.common.meta import FloatingMeta
 from docling_core.types.doc.document import DoclingDocument
@@ -28,17 +27,15 @@ from services.documents.backends.reading.html import mathml
 from services.documents.backends.reading.html.dom import Element
 from services.documents.backends.reading.html.line import (
     BREAK,
-    PLAIN,
+    SPACE,
     Box,
-    Look,
     Picture,
     Run,
     Token,
-    destination,
-    paragraphs,
     tidy,
 )
 from services.documents.backends.reading.html.tables import Place, parts, places, strays
+from services.documents.backends.reading.html.writer import Figure, List, Slot, State, Writer
 from services.documents.backends.reading.rendering.renderer import LANGUAGE, QUOTE
 
 _LOOKS: Mapping[str, dict[str, Any]] = MappingProxyType(
@@ -80,58 +77,6 @@ _NOTES = frozenset(["footnote", "endnote", "rearnote", "doc-footnote", "doc-endn
 _REFERENCES = frozenset(["noteref", "doc-noteref"])
 _LANGUAGE = re.compile(r"(?:language-|lang-|highlight-source-|brush:\s*)([\w+#.-]+)")
 _PAGE = frozenset(["#root", "html", "body", "div", "main", "center"])
-_SPACE = Run(" ")
-
-
-@dataclass(slots=True)
-class _List:
-    """A list while it is read."""
-
-    kind: str
-    outer: _State
-    number: int = 1
-    group: NodeItem | None = None
-    last: NodeItem | None = None
-    descriptions: NodeItem | None = None
-    """Of the last term."""
-
-
-@dataclass(slots=True)
-class _Slot:
-    """An item of a list, made when its first content comes."""
-
-    list: _List
-    tag: str
-    number: int
-    item: NodeItem | None = None
-
-
-@dataclass(slots=True)
-class _Figure:
-    """What a figure's captions belong to: the first picture, table or code in it."""
-
-    target: Any = None
-    captions: list[Any] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _State:
-    """Where the walk is."""
-
-    look: Look = PLAIN
-    parent: NodeItem | None = None
-    label: DocItemLabel = DocItemLabel.TEXT
-    slot: _Slot | None = None
-    list: _List | None = None
-    figure: _Figure | None = None
-    is_in_cell: bool = False
-    is_flat: bool = False
-    """Blocks do not end the line."""
-    is_at_top: bool = False
-    """In what stands above a page."""
-    is_at_foot: bool = False
-    tag: str = "#root"
-    """Of the innermost block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,39 +84,13 @@ class _Frame:
     """An element whose children are being read."""
 
     children: Iterator[Element | str]
-    outer: _State
+    outer: State
     is_block: bool
     leave: Callable[[], None] | None = None
 
 
-class HtmlReader:
-    """Reads trees of HTML into a document.
-
-    Args:
-        document: what is read is added to it.
-        include: see `Source`.
-        infers_headers: what stands in `header` and `nav` above the first heading is no part of the body.
-        is_typographic: quotes, dashes and spaces are written plainly, as Docling does.
-        link: an address as it is returned.
-    """
-
-    def __init__(
-        self,
-        document: DoclingDocument,
-        *,
-        include: Set[Include] = frozenset(),
-        infers_headers: bool = True,
-        is_typographic: bool = True,
-        link: Callable[[str], str] = str.strip,
-    ) -> None:
-        self._document = document
-        self._include = include
-        self._is_typographic = is_typographic
-        self._link = link
-        self._state = _State()
-        self._line: list[Token] = []
-        self._is_above = infers_headers and Include.HEADERS not in include
-        self._was_custom = False
+class HtmlReader(Writer):
+    """Reads trees of HTML into a document; see `Writer` for its arguments."""
 
     def read(self, root: Element) -> None:
         """Read a tree; what it holds comes behind what was read before."""
@@ -217,12 +136,12 @@ class HtmlReader:
         if looks := _LOOKS.get(element.tag):
             self._state = replace(self._state, look=replace(outer.look, **looks))
         if element.tag in _APART or ("-" in element.tag and self._was_custom):
-            self._line.append(_SPACE)
+            self._line.append(SPACE)
         return _Frame(iter(element.children), outer, is_block=is_block, leave=self._after(element))
 
     def _after(self, element: Element) -> Callable[[], None] | None:
         if element.tag in _APART:
-            return lambda: self._line.append(_SPACE)
+            return lambda: self._line.append(SPACE)
         if "-" in element.tag:
             return self._mark_custom
         return None
@@ -239,39 +158,39 @@ class HtmlReader:
 
     # Elements that change where the walk is.
 
-    def _enter_link(self, element: Element, outer: _State) -> _Frame:
+    def _enter_link(self, element: Element, outer: State) -> _Frame:
         if href := self._link(element.get("href")):
             self._state = replace(self._state, look=replace(outer.look, link=href))
         if _REFERENCES & _kinds(element):  # a number that is no part of the word in front of it
-            self._line.append(_SPACE)
+            self._line.append(SPACE)
         return _Frame(iter(element.children), outer, is_block=element.is_block)
 
-    def _enter_quoted(self, element: Element, outer: _State) -> _Frame:
+    def _enter_quoted(self, element: Element, outer: State) -> _Frame:
         self._line.append(Run('"', outer.look))
         return _Frame(
             iter(element.children), outer, is_block=False, leave=lambda: self._line.append(Run('"', outer.look))
         )
 
-    def _enter_reading(self, element: Element, outer: _State) -> _Frame:
+    def _enter_reading(self, element: Element, outer: State) -> _Frame:
         self._line.append(Run("(", outer.look))
         return _Frame(
             iter(element.children), outer, is_block=False, leave=lambda: self._line.append(Run(")", outer.look))
         )
 
-    def _enter_option_group(self, element: Element, outer: _State) -> _Frame:
-        self._line += [_SPACE, Run(element.get("label"), outer.look), _SPACE]
+    def _enter_option_group(self, element: Element, outer: State) -> _Frame:
+        self._line += [SPACE, Run(element.get("label"), outer.look), SPACE]
         return _Frame(iter(element.children), outer, is_block=False)
 
-    def _enter_list(self, element: Element, outer: _State) -> _Frame:
+    def _enter_list(self, element: Element, outer: State) -> _Frame:
         start = re.match(r"\s*\+?(\d{1,9})", element.get("start"))
         kind = {"ol": "ordered list", "dl": "description list"}.get(element.tag, "list")
-        new = _List(kind, outer, number=int(start[1]) if start else 1)
+        new = List(kind, outer, number=int(start[1]) if start else 1)
         self._state = replace(self._state, list=new, slot=None)
         return _Frame(iter(element.children), outer, is_block=True)
 
-    def _enter_item(self, element: Element, outer: _State) -> _Frame:
-        of = outer.list or _List("list", outer)
-        slot = _Slot(of, element.tag, of.number)
+    def _enter_item(self, element: Element, outer: State) -> _Frame:
+        of = outer.list or List("list", outer)
+        slot = Slot(of, element.tag, of.number)
         if (value := element.get("value").strip()).isdecimal() and len(value) < 10:
             slot.number = of.number = int(value)
         look = replace(outer.look, bold=True) if element.tag == "dt" else outer.look
@@ -283,7 +202,7 @@ class HtmlReader:
 
         return _Frame(iter(element.children), outer, is_block=True, leave=leave)
 
-    def _enter_quote(self, element: Element, outer: _State) -> _Frame:
+    def _enter_quote(self, element: Element, outer: State) -> _Frame:
         if not outer.is_in_cell and not outer.is_flat:
             group = self._document.add_group(
                 label=GroupLabel.UNSPECIFIED, name=QUOTE, parent=self._container(), content_layer=self._layer()
@@ -291,7 +210,7 @@ class HtmlReader:
             self._state = replace(self._state, parent=group, slot=None, list=None)
         return _Frame(iter(element.children), outer, is_block=True)
 
-    def _enter_heading(self, element: Element, outer: _State) -> _Frame:
+    def _enter_heading(self, element: Element, outer: State) -> _Frame:
         if outer.is_flat:
             return _Frame(iter(element.children), outer, is_block=True)
         if not outer.is_in_cell:
@@ -316,8 +235,8 @@ class HtmlReader:
 
         return _Frame(iter(element.children), outer, is_block=False, leave=leave)
 
-    def _enter_figure(self, element: Element, outer: _State) -> _Frame:
-        figure = _Figure()
+    def _enter_figure(self, element: Element, outer: State) -> _Frame:
+        figure = Figure()
         self._state = replace(self._state, figure=figure)
 
         def leave() -> None:
@@ -326,11 +245,11 @@ class HtmlReader:
 
         return _Frame(iter(element.children), outer, is_block=True, leave=leave)
 
-    def _enter_caption(self, element: Element, outer: _State) -> _Frame:
+    def _enter_caption(self, element: Element, outer: State) -> _Frame:
         self._state = replace(self._state, label=DocItemLabel.CAPTION)
         return _Frame(iter(element.children), outer, is_block=True)
 
-    def _enter_part(self, element: Element, outer: _State) -> _Frame:
+    def _enter_part(self, element: Element, outer: State) -> _Frame:
         """A part of a page: what stands above it or at its foot is no part of its body."""
         kinds = _kinds(element)
         if element.tag == "footer" and outer.tag in _PAGE and Include.HEADERS not in self._include:
@@ -344,7 +263,7 @@ class HtmlReader:
     # Elements that are read as a whole.
 
     def _read_break(self, element: Element) -> None:  # noqa: ARG002 - as its neighbours
-        self._line.append(_SPACE if self._state.is_flat else BREAK)
+        self._line.append(SPACE if self._state.is_flat else BREAK)
 
     def _read_rule(self, element: Element) -> None:  # noqa: ARG002 - as its neighbours
         self._end_line()
@@ -358,7 +277,7 @@ class HtmlReader:
             self._line.append(Box("checked" in element.attributes))
         elif kind not in _VALUELESS:
             text = element.get("value") or element.get("placeholder") or element.get("alt")
-            self._line += [_SPACE, Run(text, self._state.look), _SPACE]
+            self._line += [SPACE, Run(text, self._state.look), SPACE]
 
     def _read_math(self, element: Element) -> None:
         text = mathml.tex(element)
@@ -400,7 +319,7 @@ class HtmlReader:
             data = TableData(num_rows=rows, num_cols=columns)
             table = self._document.add_table(data=data, parent=self._container(), content_layer=self._layer())
             self._is_target(table)
-            figure = _Figure(target=table)
+            figure = Figure(target=table)
             self._state = replace(outer, label=DocItemLabel.CAPTION, figure=figure, slot=None, parent=table, list=None)
             self._walk(node for caption in captions for node in caption.children)
             table.captions.extend(caption.get_ref() for caption in figure.captions)
@@ -414,7 +333,7 @@ class HtmlReader:
         name = f"rich_cell_group_{len(document.tables)}_{place.column}_{place.row}"
         group = document.add_group(label=GroupLabel.UNSPECIFIED, name=name, parent=table, content_layer=self._layer())
         first = len(document.texts)
-        self._state = _State(
+        self._state = State(
             look=self._state.look, parent=group, is_in_cell=True, tag="td",
             is_at_top=self._state.is_at_top, is_at_foot=self._state.is_at_foot,
         )  # fmt: skip
@@ -440,176 +359,8 @@ class HtmlReader:
             text = glue.clean(glue.join(item.text for item in texts))
             table.data.table_cells.append(RichTableCell(text=text, ref=group.get_ref(), **where))
 
-    # Lines.
 
-    def _take(self) -> list[Token]:
-        taken, self._line = self._line, []
-        return taken
-
-    def _end_line(self) -> None:
-        if not self._line:
-            return
-        if self._state.is_flat:
-            self._line.append(_SPACE)
-            return
-        for line in paragraphs(self._take()):
-            self._emit(tidy(line, is_typographic=self._is_typographic))
-
-    def _emit(self, tokens: list[Token]) -> None:
-        """Add a line; a box begins a task, or ends it where it stands behind its text."""
-        if not tokens:
-            return
-        boxes = [index for index, token in enumerate(tokens) if isinstance(token, Box)]
-        if not boxes:
-            self._add(tokens, self._state.label)
-            return
-        if boxes == [len(tokens) - 1]:
-            boxes, tokens = [0], [tokens[-1], *tokens[:-1]]
-        if boxes[0]:
-            self._add(tokens[: boxes[0]], self._state.label)
-        for start, end in zip(boxes, [*boxes[1:], len(tokens)], strict=True):
-            box = tokens[start]
-            is_done = isinstance(box, Box) and box.is_checked
-            label = DocItemLabel.CHECKBOX_SELECTED if is_done else DocItemLabel.CHECKBOX_UNSELECTED
-            self._add(tokens[start + 1 : end], label)
-
-    def _add(self, tokens: list[Token], label: DocItemLabel) -> None:
-        """Add a line as an item of a list, a caption, a task, a paragraph."""
-        slot = self._state.slot
-        item: NodeItem | None
-        is_task = label in (DocItemLabel.CHECKBOX_SELECTED, DocItemLabel.CHECKBOX_UNSELECTED)
-        pictures = [token for token in tokens if isinstance(token, Picture)]
-        if pictures and len(pictures) == len(tokens) and not is_task:
-            for picture in pictures:
-                self._picture(picture, self._container())
-            return
-        text, look = self._plain(tokens, label)
-        rest: dict[str, Any] = {"text": text, "content_layer": self._layer()}
-        if text and look:
-            rest |= {"formatting": look.formatting, "hyperlink": destination(look.link) if look.link else None}
-        if slot and slot.item is None:
-            item = self._item(slot, label if is_task else None, rest)
-        elif text or is_task or label != DocItemLabel.TEXT:
-            item = self._document.add_text(label=label, parent=self._container(), **rest)
-            if label == DocItemLabel.CAPTION and self._state.figure:
-                self._state.figure.captions.append(item)
-        else:
-            item = self._container()
-        if not text and tokens:
-            self._inline(tokens, item)
-
-    def _plain(self, tokens: list[Token], label: DocItemLabel) -> tuple[str, Look | None]:
-        """The text of a line that needs no pieces, and its look; empty for others."""
-        runs = [token for token in tokens if isinstance(token, Run)]
-        if len(runs) < len(tokens) or any(run.is_math for run in runs):
-            return "", None
-        if len(runs) == 1 and not runs[0].look.code:
-            return glue.clean(runs[0].text), runs[0].look
-        if label == DocItemLabel.CAPTION:
-            return glue.clean(glue.join(run.text for run in runs)), None
-        return "", None
-
-    def _inline(self, tokens: list[Token], parent: NodeItem | None) -> None:
-        document, layer = self._document, self._layer()
-        group = document.add_inline_group(parent=parent, content_layer=layer)
-        for token in tokens:
-            if isinstance(token, Picture):
-                self._picture(token, group)
-            elif isinstance(token, Run):
-                add = {True: document.add_formula, False: document.add_code if token.look.code else None}[token.is_math]
-                rest: dict[str, Any] = {
-                    "text": token.text,
-                    "parent": group,
-                    "content_layer": layer,
-                    "formatting": token.look.formatting,
-                    "hyperlink": destination(token.look.link) if token.look.link else None,
-                }
-                if add:
-                    add(**rest)
-                else:
-                    document.add_text(label=DocItemLabel.TEXT, **rest)
-
-    def _heading(self, level: int, tokens: list[Token]) -> None:
-        runs = [token for token in tokens if isinstance(token, Run)]
-        rest: dict[str, Any] = {"parent": self._container(), "content_layer": self._layer()}
-        is_plain = len(runs) == len(tokens) and not any(run.is_math for run in runs)
-        rest["text"] = glue.clean(glue.join(run.text for run in runs)) if is_plain else ""
-        if is_plain and len({run.look for run in runs}) == 1:
-            look = runs[0].look
-            rest |= {"formatting": look.formatting, "hyperlink": destination(look.link) if look.link else None}
-        item = self._document.add_title(**rest) if level == 1 else self._document.add_heading(level=level - 1, **rest)
-        if not is_plain:
-            self._inline(tokens, item)
-
-    def _picture(self, token: Picture, parent: NodeItem | None) -> None:
-        layer = self._layer()
-        caption = None
-        for alt in tidy([Run(token.element.get("alt"))], is_typographic=self._is_typographic):
-            if not isinstance(alt, Run):
-                continue
-            link = destination(token.look.link) if token.look.link else None
-            caption = self._document.add_text(
-                label=DocItemLabel.CAPTION, text=alt.text, hyperlink=link, content_layer=layer, parent=parent
-            )
-        self._is_target(self._document.add_picture(parent=parent, caption=caption, content_layer=layer))
-
-    def _is_target(self, item: Any) -> None:
-        """What a figure's captions belong to, if it is the first."""
-        figure = self._state.figure
-        if figure and figure.target is None and self._state.label != DocItemLabel.CAPTION:
-            figure.target = item
-
-    # Where things are added.
-
-    def _layer(self) -> ContentLayer:
-        state = self._state
-        is_outside = state.is_at_foot or (state.is_at_top and self._is_above)
-        return ContentLayer.FURNITURE if is_outside else ContentLayer.BODY
-
-    def _container(self) -> NodeItem | None:
-        """What the next block is added to; None is the body."""
-        return self._container_of(self._state)
-
-    def _container_of(self, state: _State) -> NodeItem | None:
-        if state.slot:
-            return state.slot.item or self._item(state.slot, None, {"text": "", "content_layer": self._layer()})
-        if state.list:  # between the items of a list, which goes on behind it
-            of = state.list
-            if of.last is not None and self._state.list is not of:
-                return of.last  # a list right in a list belongs to the item in front of it
-            of.group = of.descriptions = None
-            return self._container_of(of.outer)
-        return state.parent
-
-    def _item(self, slot: _Slot, task: DocItemLabel | None, rest: dict[str, Any]) -> NodeItem:
-        """The item of a slot, and its list if it is the first in it."""
-        of, layer = slot.list, self._layer()
-        if of.group is None:
-            of.group = self._document.add_list_group(
-                name=of.kind, parent=self._container_of(of.outer), content_layer=layer
-            )
-        group = of.group
-        if slot.tag == "dd" and of.last is not None:
-            if of.descriptions is None:
-                of.descriptions = self._document.add_list_group(
-                    name="descriptions", parent=of.last, content_layer=layer
-                )
-            group = of.descriptions
-        item: NodeItem
-        if task:
-            item = self._document.add_text(label=task, parent=group, **rest)
-        else:
-            is_ordered = of.kind == "ordered list"
-            item = self._document.add_list_item(
-                enumerated=is_ordered, marker=f"{slot.number}." if is_ordered else "", parent=group, **rest
-            )
-        slot.item = item
-        if slot.tag != "dd":
-            of.last, of.descriptions = item, None
-        return item
-
-
-_Enter = Callable[[HtmlReader, Element, _State], _Frame]
+_Enter = Callable[[HtmlReader, Element, State], _Frame]
 _ENTER: Mapping[str, _Enter] = MappingProxyType(
     {
         "a": HtmlReader._enter_link,
