@@ -71,20 +71,63 @@ _SWITCHES: Mapping[str, _Style] = {
 _ARGUMENTS = {
     # o: optional, m: not shown, t: shown
     **dict.fromkeys(
-        ["label", "vspace", "hspace", "bibliographystyle", "setcounter", "addtocounter", "pagestyle", "thispagestyle", "index"], "mm"
+        [
+            "label",
+            "vspace",
+            "hspace",
+            "bibliographystyle",
+            "setcounter",
+            "addtocounter",
+            "pagestyle",
+            "thispagestyle",
+            "index",
+        ],
+        "mm",
     ),
-    **dict.fromkeys(["label", "vspace", "hspace", "bibliographystyle", "pagestyle", "thispagestyle", "index", "pagenumbering"], "m"),
     **dict.fromkeys(
-        ["phantom", "hphantom", "vphantom", "color", "hypersetup", "graphicspath", "geometry", "captionsetup", "lstset"], "om"
+        ["label", "vspace", "hspace", "bibliographystyle", "pagestyle", "thispagestyle", "index", "pagenumbering"], "m"
     ),
     **dict.fromkeys(
-        ["usepackage", "documentclass", "RequirePackage", "PassOptionsToPackage", "usetikzlibrary", "tikzset", "sisetup"], "om"
+        [
+            "phantom",
+            "hphantom",
+            "vphantom",
+            "color",
+            "hypersetup",
+            "graphicspath",
+            "geometry",
+            "captionsetup",
+            "lstset",
+        ],
+        "om",
     ),
     **dict.fromkeys(
-        ["cline", "enlargethispage", "nocite", "keywordsname", "theoremstyle", "bibliographyunit", "selectlanguage"], "m"
+        [
+            "usepackage",
+            "documentclass",
+            "RequirePackage",
+            "PassOptionsToPackage",
+            "usetikzlibrary",
+            "tikzset",
+            "sisetup",
+        ],
+        "om",
     ),
     **dict.fromkeys(
-        ["setlength", "addtolength", "setcounter", "addtocounter", "settowidth", "definecolor", "DeclareGraphicsExtensions"], "mm"
+        ["cline", "enlargethispage", "nocite", "keywordsname", "theoremstyle", "bibliographyunit", "selectlanguage"],
+        "m",
+    ),
+    **dict.fromkeys(
+        [
+            "setlength",
+            "addtolength",
+            "setcounter",
+            "addtocounter",
+            "settowidth",
+            "definecolor",
+            "DeclareGraphicsExtensions",
+        ],
+        "mm",
     ),
     **dict.fromkeys(["textcolor", "colorbox", "foreignlanguage", "scalebox", "rotatebox"], "omt"),
     **dict.fromkeys(["fcolorbox", "resizebox"], "mmt"),
@@ -92,11 +135,16 @@ _ARGUMENTS = {
     **dict.fromkeys(["makebox", "framebox"], "oot"),
     **dict.fromkeys(["rule", "addcontentsline"], "omm"),
     **dict.fromkeys(
-        ["noalign", "newlength", "newcounter", "markright", "input@path", "institutemark", "hyphenation", "fontsize"], "m"
+        ["noalign", "newlength", "newcounter", "markright", "input@path", "institutemark", "hyphenation", "fontsize"],
+        "m",
     ),
-    **dict.fromkeys(["setmainfont", "setsansfont", "setmonofont", "addbibresource", "bibliographyfont", "includeonly"], "om"),
+    **dict.fromkeys(
+        ["setmainfont", "setsansfont", "setmonofont", "addbibresource", "bibliographyfont", "includeonly"], "om"
+    ),
     **dict.fromkeys(["vskip", "hskip", "kern"], "d"),
-    **dict.fromkeys(["footnotemark", "linebreak", "pagebreak", "nolinebreak", "nopagebreak", "printbibliography", "newpage"], "o"),
+    **dict.fromkeys(
+        ["footnotemark", "linebreak", "pagebreak", "nolinebreak", "nopagebreak", "printbibliography", "newpage"], "o"
+    ),
     "definecolor": "mmm",
     "addcontentsline": "mmm",
     "markboth": "mm",
@@ -205,7 +253,20 @@ _MATH = {
 _DRAWINGS = {"tikzpicture", "pgfpicture", "picture", "axis", "circuitikz", "pspicture", "forest", "asy", "feynman"}
 _THEOREMS = {
     name: name.capitalize()
-    for name in ["theorem", "lemma", "corollary", "proposition", "definition", "remark", "example", "claim", "conjecture", "proof", "exercise", "note"]
+    for name in [
+        "theorem",
+        "lemma",
+        "corollary",
+        "proposition",
+        "definition",
+        "remark",
+        "example",
+        "claim",
+        "conjecture",
+        "proof",
+        "exercise",
+        "note",
+    ]
 }
 _TITLES = {
     "title": 0,
@@ -232,6 +293,8 @@ def read(source: Source, report: Report) -> DoclingDocument:
     parsed = text.empty(source, None)
     expander = Expander(text.decoded(source, report).removeprefix("\ufeff"))
     tokens = list(expander.tokens())
+    if expander.is_exhausted:
+        report.problems.append("its definitions expand to too much; those behind that point are not expanded")
     reader = _Reader(parsed, report, {**_THEOREMS, **expander.theorems})
     preamble, body = _parts(tokens)
     report.passages.extend(
@@ -356,7 +419,7 @@ class _Text:
                     self.flush()
                 else:
                     self._say(" ", style)
-            elif token == "~" or token == "&":
+            elif token in {"~", "&"}:
                 self._say(" ", style)
             else:
                 self._say(ligated(token), style)
@@ -407,7 +470,13 @@ class _Text:
             return style - BOLD - ITALIC if bare != "normalsize" else style
         if name == "begin":
             self._environment(written(cursor.argument()).strip(), cursor, style)
-        elif bare in _STYLES:
+        elif not self._shown(name, bare, cursor, style):
+            self._told(name, bare, cursor, style)
+        return style
+
+    def _shown(self, name: str, bare: str, cursor: Cursor, style: _Style) -> bool:
+        """Read a command for text, signs or a block; false for others."""
+        if bare in _STYLES:
             self.add(cursor.argument(), style | _STYLES[bare])
         elif bare == "texttt":
             self.runs.extend(run._replace(style=style) for run in self._reader.inline(cursor.argument(), style))
@@ -419,7 +488,13 @@ class _Text:
             self._sign(name, cursor, style)
         elif handler := _COMMANDS.get(bare):
             handler(self, cursor, style)
-        elif _CITES.match(name):
+        else:
+            return False
+        return True
+
+    def _told(self, name: str, bare: str, cursor: Cursor, style: _Style) -> None:
+        """Read a command that refers to something, names a file, or says how things look."""
+        if _CITES.match(name):
             self._cite(cursor, style)
         elif bare in _REFERENCES:
             self._say(f"[{written(cursor.argument()).strip()}]", style)
@@ -433,10 +508,9 @@ class _Text:
             self._arguments(_ARGUMENTS[bare], cursor, style)
         elif bare.endswith(("skip", "width", "height", "indent", "sep", "depth")):
             self._skip_dimension(cursor)
-        return style
 
     def _has_letter(self, cursor: Cursor) -> bool:
-        """True before the letter of an accent: `\\c{c}`; `\\b` and `\\t` may be commands of the author's."""
+        """True before the letter of an accent; commands of one letter may be the author's own."""
         following = cursor.skip_spaces()
         return (
             following == "{" or (isinstance(following, str) and following[:1].isalpha()) or following in {r"\i", r"\j"}
@@ -464,7 +538,8 @@ class _Text:
         add_heading(self._reader.document, heading, self._parent, _SECTIONS[name])
         self._reader.add_notes(self._parent)
 
-    def _arguments(self, kinds: str, cursor: Cursor, style: _Style) -> None:
+    def _arguments(self, kinds: str, cursor: Cursor, style: _Style, *, ends: bool = False) -> None:
+        """Read arguments: optional ones, dimensions, those that are shown, others; one may end the paragraph."""
         for kind in kinds:
             if kind == "o":
                 cursor.optional()
@@ -472,6 +547,8 @@ class _Text:
                 self._skip_dimension(cursor)
             elif kind == "t":
                 self.add(cursor.argument(), style)
+                if ends:
+                    self.flush()
             else:
                 cursor.argument()
 
@@ -546,7 +623,7 @@ class _Text:
         self._formula(written(cursor.argument()))
 
     def _cells(self, cursor: Cursor, style: _Style) -> None:
-        """Lines in a cell: `\\makecell{a\\\\b}`."""
+        """Lines in a cell."""
         cursor.optional()
         self.add(cursor.argument(), style)
 
@@ -588,7 +665,9 @@ class _Text:
         elif name in self._reader.theorems:
             self._theorem(name, inner)
         else:
-            self._arguments(_ENVIRONMENT_ARGUMENTS.get(name, "o"), inner, style)
+            self._arguments(_ENVIRONMENT_ARGUMENTS.get(name, "o"), inner, style, ends=True)
+            if name == "frame" and inner.skip_spaces() == "{":
+                self._section("frametitle", inner)
         rest = list(inner.tokens[inner.place :])
         if name in _FLOATS:
             self._float(rest)
