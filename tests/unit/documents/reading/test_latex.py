@@ -1,4 +1,5 @@
 """LaTeX as its reader sees it."""
+# ruff: noqa: E501 - a case is a line
 
 from __future__ import annotations
 
@@ -92,7 +93,7 @@ def test_title_authors_abstract_and_references(parse: Parse) -> None:
 def test_what_is_elsewhere_is_named(parse: Parse) -> None:
     answer = parse("a.tex", source("a \\input{chap} \\begin{tikzpicture}\\node{n};\\end{tikzpicture} b"))
 
-    assert answer.text == "a  b" or answer.text == "a b"
+    assert answer.text.split() == ["a", "b"]
     assert answer.errors[0].startswith("chap is not included")
     assert "tikzpicture" in answer.errors[1]
 

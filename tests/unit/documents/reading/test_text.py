@@ -1,4 +1,5 @@
 """Texts in every encoding: right, or told what was assumed."""
+# ruff: noqa: RUF001 - letters of many languages
 
 from __future__ import annotations
 

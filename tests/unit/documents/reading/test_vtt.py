@@ -1,4 +1,5 @@
 """Cues as a browser shows them."""
+# ruff: noqa: E501 - a case is a line
 
 from __future__ import annotations
 

@@ -44,7 +44,9 @@ def passages(lines: Sequence[str], numbers: Sequence[int]) -> Iterator[Passage]:
 
 
 def _bare(line: str, mark: str) -> str:
-    line = " ".join(word for word in line.split() if not _TORN.search(word))
     for pattern in _MARKUP:
         line = pattern.sub(r" \1 " if pattern.groups else " ", line)
-    return html.unescape(_MARKS.sub(mark, _MATH.sub(lambda match: _MARKS.sub(" ", match[1]), line)))
+    line = _MATH.sub(lambda match: _MARKS.sub(" ", match[1]), line)
+    if not mark:
+        line = " ".join(word for word in line.split() if not _TORN.search(word))
+    return html.unescape(_MARKS.sub(mark, line))
