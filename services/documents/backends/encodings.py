@@ -55,6 +55,7 @@ _NAMES = MappingProxyType(
         "mac_roman": "MacRoman",
     }
 )
+_PRINTABLE = re.compile(rb"[\t\n\r -~]")
 _FORBIDDEN = re.compile("[\0-\x08\x0e-\x1f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 """What XML and JSON readers refuse; U+FDD0 marks places inside this service."""
 _PAGE_BREAKS = re.compile("[\x0b\x0c]")
@@ -93,11 +94,17 @@ def wide(head: bytes) -> str | None:
     """
     if mark := _bom(head):
         return mark[1] if mark[0] != codecs.BOM_UTF8 else None
-    if b"\0" not in head:
+    if b"\0" not in head or _is_narrow(head):
         return None
     scores = {encoding: _plausible(head, encoding) for encoding in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")}
     best = max(scores, key=lambda encoding: scores[encoding])
     return best if scores[best] > 0 else None
+
+
+def _is_narrow(head: bytes) -> bool:
+    """True for plain ASCII with stray NULs: wide Latin text has one in every second byte, other scripts no ASCII."""
+    nuls = head.count(0)
+    return nuls * 4 < len(head) and len(_PRINTABLE.findall(head)) > (len(head) - nuls) * 0.9
 
 
 def _bom(data: bytes) -> tuple[bytes, str] | None:

@@ -117,7 +117,8 @@ def _pieces(runs: Iterable[Run]) -> Iterator[Run]:
     kept: list[tuple[str, Run]] = []
     for key, group in groupby((run for run in runs if run.text), key=_format_of):
         text = "".join(run.text for run in group)
-        kept.append((_SPACES.sub(" ", text) if key.label is DocItemLabel.TEXT else text, key))
+        run = Run("", *key)
+        kept.append((_SPACES.sub(" ", text) if run.label is DocItemLabel.TEXT else text, run))
     for place, (text, run) in enumerate(kept):
         if not (stripped := _tidy(text) if run.label is DocItemLabel.TEXT else text.strip()):
             continue
@@ -126,8 +127,8 @@ def _pieces(runs: Iterable[Run]) -> Iterator[Run]:
         yield run._replace(text=stripped + GLUE if is_glued else stripped)
 
 
-def _format_of(run: Run) -> Run:
-    return run._replace(text="")
+def _format_of(run: Run) -> tuple[frozenset[str], str, DocItemLabel]:
+    return run[1:]
 
 
 def _tidy(text: str) -> str:

@@ -49,7 +49,7 @@ def add_table(
     """Add a table. A cell stands in the first place of its row that no cell above or beside it covers."""
     placed = _place(rows)
     data = TableData(num_rows=placed.rows, num_cols=placed.columns, table_cells=[])
-    table = document.add_table(data=data, parent=parent, caption=caption)
+    table: TableItem = document.add_table(data=data, parent=parent, caption=caption)
     for row, column, cell in placed.cells:
         data.table_cells.append(_cell(document, table, row, column, cell))
     return table

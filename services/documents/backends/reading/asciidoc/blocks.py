@@ -597,8 +597,7 @@ def _titles(lines: Sequence[str]) -> dict[str, str]:
             anchors.append(match[1])
         elif (section := _section(lines, number)) or (title := _TITLE.match(line)):
             name = section[1] if section else title[1]  # type: ignore[index]  # one of the two matched
-            for anchor in re.findall(r"\[\[([^\],]+)[^\]]*\]\]", name):
-                anchors.append(anchor)
+            anchors.extend(re.findall(r"\[\[([^\],]+)[^\]]*\]\]", name))
             name = re.sub(r"\[\[[^\]]*\]\]", "", name).strip()
             for anchor in anchors:
                 titles.setdefault(anchor, name)

@@ -14,6 +14,8 @@ _NO_TEXT = re.compile(
 _MATH = re.compile(r"\b(?:stem|latexmath|asciimath):\[([^\]]{0,500})\]")
 _MARKS = re.compile(r"[*_`#^~+]+")
 """Taken out without a space: a word goes on behind them."""
+_TORN = re.compile(r"\w[*_`#^~+]+\w")
+"""A word whose format changes in the middle: the forms of an answer have it in pieces."""
 _MARKUP = (
     re.compile(r"\b(?:kbd|btn|menu):(?=\S{0,500}\[)"),
     re.compile(r"\b(?:video|audio)::\S{0,500}?\[[^\]]{0,500}\]"),
@@ -44,4 +46,7 @@ def passages(lines: Sequence[str], numbers: Sequence[int]) -> Iterator[Passage]:
 def _bare(line: str, mark: str) -> str:
     for pattern in _MARKUP:
         line = pattern.sub(r" \1 " if pattern.groups else " ", line)
-    return html.unescape(_MARKS.sub(mark, _MATH.sub(lambda match: _MARKS.sub(" ", match[1]), line)))
+    line = _MATH.sub(lambda match: _MARKS.sub(" ", match[1]), line)
+    if not mark:
+        line = " ".join(word for word in line.split() if not _TORN.search(word))
+    return html.unescape(_MARKS.sub(mark, line))

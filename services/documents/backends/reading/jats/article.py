@@ -131,7 +131,7 @@ def _passages(root: _Node) -> Iterator[Passage]:
     """The text of the smallest blocks."""
     for node in root.xpath(
         " | ".join(
-            f"//{part}//{name}"
+            f"//{part}//{name}[not(ancestor::index-term)]"
             for part in ("title-group", "abstract", "trans-abstract", "kwd-group", "body", "back", "floats-group")
             for name in _PLACES.split("|")
         )

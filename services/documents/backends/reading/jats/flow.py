@@ -378,8 +378,7 @@ class _Line:
         if name in _UNSHOWN:
             return
         if name in {"tex-math", "math"}:
-            if formula := _tex(node, name):
-                self.pieces.append(Run(formula, label=DocItemLabel.FORMULA))
+            self.pieces.append(Run(_tex(node, name), label=DocItemLabel.FORMULA))
         elif name == "alternatives":
             self.walk(_best_alternative(node), style, link)
         elif name == "break":
@@ -391,11 +390,10 @@ class _Line:
         elif name == "rt":
             self.pieces.extend([Run("("), *self._flow.runs(node), Run(")")])
         else:
-            if name in _SEPARATED:
-                self.pieces.append(Run(" "))
+            border = Run(" " if name in _SEPARATED else "")
+            self.pieces.append(border)
             self.walk(node, style | _STYLES.get(name, PLAIN), _target(node, name) or link)
-            if name in _SEPARATED:
-                self.pieces.append(Run(" "))
+            self.pieces.append(border)
 
 
 _SEPARATED = {

@@ -18,17 +18,25 @@ def _tex(node: _Node) -> str:
         return ""
     name = node.tag.rpartition("}")[2]
     if name in _SHAPES:
-        return _SHAPES[name]([_tex(child) for child in node if isinstance(child.tag, str)])
+        return _SHAPES[name](_children(node))
     if name == "semantics":
         return next((_tex(child) for child in node if isinstance(child.tag, str)), "")
     if name == "mfenced":
-        inner = [_tex(child) for child in node if isinstance(child.tag, str)]
-        separators = node.get("separators", ",").strip() or " "
-        return node.get("open", "(") + separators[0].join(inner) + node.get("close", ")")
+        return _fenced(node)
     if name == "mtable":
-        rows = [[_tex(cell) for cell in row] for row in node if isinstance(row.tag, str)]
+        rows = [_children(row) for row in node if isinstance(row.tag, str)]
         return r"\begin{matrix}" + r" \\ ".join(" & ".join(row) for row in rows) + r"\end{matrix}"
-    text = (node.text or "").strip()
+    return _sign(name, node)
+
+
+def _fenced(node: _Node) -> str:
+    separator: str = (node.get("separators", ",").strip() or " ")[0]
+    return str(node.get("open", "(")) + separator.join(_children(node)) + str(node.get("close", ")"))
+
+
+def _sign(name: str, node: _Node) -> str:
+    """A token: an identifier, a number, an operator, words; else all that is in it."""
+    text: str = (node.text or "").strip()
     if name == "mtext":
         return rf"\text{{{node.text or ''}}}" if text else " "
     if name == "mo":
@@ -36,7 +44,11 @@ def _tex(node: _Node) -> str:
     if name in {"mi", "mn", "ms"}:
         word = _ESCAPED.get(text, text)
         return rf"\mathrm{{{word}}}" if name == "mi" and len(word) > 1 and word.isalpha() else word
-    return (node.text or "") + "".join(_tex(child) + (child.tail or "") for child in node)
+    return text + "".join(_tex(child) + (child.tail or "") for child in node)
+
+
+def _children(node: _Node) -> list[str]:
+    return [_tex(child) for child in node if isinstance(child.tag, str)]
 
 
 def _scripts(marks: str) -> Callable[[list[str]], str]:

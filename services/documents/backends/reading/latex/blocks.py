@@ -293,6 +293,8 @@ def read(source: Source, report: Report) -> DoclingDocument:
     parsed = text.empty(source, None)
     expander = Expander(text.decoded(source, report).removeprefix("\ufeff"))
     tokens = list(expander.tokens())
+    if expander.is_exhausted:
+        report.problems.append("its definitions expand to too much; those behind that point are not expanded")
     reader = _Reader(parsed, report, {**_THEOREMS, **expander.theorems})
     preamble, body = _parts(tokens)
     report.passages.extend(
@@ -417,7 +419,7 @@ class _Text:
                     self.flush()
                 else:
                     self._say(" ", style)
-            elif token == "~" or token == "&":
+            elif token in {"~", "&"}:
                 self._say(" ", style)
             else:
                 self._say(ligated(token), style)
@@ -468,7 +470,13 @@ class _Text:
             return style - BOLD - ITALIC if bare != "normalsize" else style
         if name == "begin":
             self._environment(written(cursor.argument()).strip(), cursor, style)
-        elif bare in _STYLES:
+        elif not self._shown(name, bare, cursor, style):
+            self._told(name, bare, cursor, style)
+        return style
+
+    def _shown(self, name: str, bare: str, cursor: Cursor, style: _Style) -> bool:
+        """Read a command for text, signs or a block; false for others."""
+        if bare in _STYLES:
             self.add(cursor.argument(), style | _STYLES[bare])
         elif bare == "texttt":
             self.runs.extend(run._replace(style=style) for run in self._reader.inline(cursor.argument(), style))
@@ -480,7 +488,13 @@ class _Text:
             self._sign(name, cursor, style)
         elif handler := _COMMANDS.get(bare):
             handler(self, cursor, style)
-        elif _CITES.match(name):
+        else:
+            return False
+        return True
+
+    def _told(self, name: str, bare: str, cursor: Cursor, style: _Style) -> None:
+        """Read a command that refers to something, names a file, or says how things look."""
+        if _CITES.match(name):
             self._cite(cursor, style)
         elif bare in _REFERENCES:
             self._say(f"[{written(cursor.argument()).strip()}]", style)
@@ -494,10 +508,9 @@ class _Text:
             self._arguments(_ARGUMENTS[bare], cursor, style)
         elif bare.endswith(("skip", "width", "height", "indent", "sep", "depth")):
             self._skip_dimension(cursor)
-        return style
 
     def _has_letter(self, cursor: Cursor) -> bool:
-        """True before the letter of an accent: `\\c{c}`; `\\b` and `\\t` may be commands of the author's."""
+        """True before the letter of an accent; commands of one letter may be the author's own."""
         following = cursor.skip_spaces()
         return (
             following == "{" or (isinstance(following, str) and following[:1].isalpha()) or following in {r"\i", r"\j"}
@@ -525,7 +538,8 @@ class _Text:
         add_heading(self._reader.document, heading, self._parent, _SECTIONS[name])
         self._reader.add_notes(self._parent)
 
-    def _arguments(self, kinds: str, cursor: Cursor, style: _Style) -> None:
+    def _arguments(self, kinds: str, cursor: Cursor, style: _Style, *, ends: bool = False) -> None:
+        """Read arguments: optional ones, dimensions, those that are shown, others; one may end the paragraph."""
         for kind in kinds:
             if kind == "o":
                 cursor.optional()
@@ -533,6 +547,8 @@ class _Text:
                 self._skip_dimension(cursor)
             elif kind == "t":
                 self.add(cursor.argument(), style)
+                if ends:
+                    self.flush()
             else:
                 cursor.argument()
 
@@ -607,7 +623,7 @@ class _Text:
         self._formula(written(cursor.argument()))
 
     def _cells(self, cursor: Cursor, style: _Style) -> None:
-        """Lines in a cell: `\\makecell{a\\\\b}`."""
+        """Lines in a cell."""
         cursor.optional()
         self.add(cursor.argument(), style)
 
@@ -649,7 +665,9 @@ class _Text:
         elif name in self._reader.theorems:
             self._theorem(name, inner)
         else:
-            self._arguments(_ENVIRONMENT_ARGUMENTS.get(name, "o"), inner, style)
+            self._arguments(_ENVIRONMENT_ARGUMENTS.get(name, "o"), inner, style, ends=True)
+            if name == "frame" and inner.skip_spaces() == "{":
+                self._section("frametitle", inner)
         rest = list(inner.tokens[inner.place :])
         if name in _FLOATS:
             self._float(rest)

@@ -11,7 +11,7 @@ class Cursor:
     """Reads tokens, and what belongs to a command behind it."""
 
     def __init__(self, tokens: Sequence[Token]) -> None:
-        self.tokens = tokens
+        self.tokens = list(tokens)  # a copy: a letter may be taken off a word
         self.place = 0
 
     def next(self) -> Token | None:
@@ -37,14 +37,9 @@ class Cursor:
             return self._until("}")
         if isinstance(first, str) and len(first) > 1 and first[0] != "\\":
             self.place -= 1
-            self._replace(first[1:])
+            self.tokens[self.place] = first[1:]
             return [first[0]]
         return [first]
-
-    def _replace(self, word: str) -> None:
-        if not isinstance(self.tokens, list):
-            self.tokens = list(self.tokens)
-        self.tokens[self.place] = word
 
     def optional(self) -> list[Token] | None:
         """The tokens of `[...]`; None where there is none."""
@@ -72,7 +67,7 @@ class Cursor:
         return list(self.tokens[start:])
 
     def environment(self, name: str) -> list[Token]:
-        """The tokens up to the `\\end` of an environment, which is passed."""
+        """The tokens up to the end of an environment, which is passed."""
         start, depth = self.place, 0
         while (token := self.next()) is not None:
             if token in {r"\begin", r"\end"}:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 _TOKEN = re.compile(r"\\(?:[A-Za-z@]+\*?|[\s\S])|%[^\n]*(?:\n[ \t]*)?|\s+|[^\\%{}\[\]\s$&~#]+|[\s\S]")
-_MOST_EXPANDED = 2_000_000
-"""Characters that definitions may add: they may call each other, and double with every level."""
+_MOST_EXPANDED = 500_000
+"""Characters that definitions may add beyond four times the source: they may call each other, and double each time."""
 _MOST_PENDING = 200
 
 _RAW_ENVIRONMENTS = {
@@ -23,6 +23,8 @@ _RAW_ENVIRONMENTS = {
     "LVerbatim",
 }
 _DROPPED_ENVIRONMENTS = {"comment", "filecontents", "filecontents*", "CCSXML"}
+_WITH_ADDRESS = {"url", "href", "nolinkurl", "path"}
+_ADDRESS = re.compile(r"\s*\{([^{}\n]{1,4000})\}")
 _RAW_BEGIN = re.compile(r"\s*\{([A-Za-z]+\*?)\}")
 _DEFINITIONS = {"newcommand", "renewcommand", "providecommand", "DeclareRobustCommand", "DeclareMathOperator"}
 _PLAIN_DEFINITIONS = {"def", "edef", "gdef", "xdef"}
@@ -52,6 +54,7 @@ class Expander:
 
     def __init__(self, source: str) -> None:
         self._stack: list[tuple[str, int]] = [(source, 0)]
+        self._budget = _MOST_EXPANDED + 4 * len(source)
         self._macros: dict[str, _Macro] = {}
         self._environments: dict[str, tuple[_Macro, str]] = {}
         self._flags: dict[str, bool] = {"false": False, "true": True}
@@ -65,6 +68,7 @@ class Expander:
             "renewenvironment": self._define_environment,
             "newtheorem": self._define_theorem,
             "let": self._let,
+            **dict.fromkeys(_PLAIN_DEFINITIONS, self._define_plainly),
             "newif": self._new_condition,
         }
 
@@ -78,6 +82,11 @@ class Expander:
             yield from self._command(token[1:], token)
 
     @property
+    def is_exhausted(self) -> bool:
+        """True when definitions added so much that the rest was not expanded."""
+        return self._expanded >= self._budget
+
+    @property
     def _is_on(self) -> bool:
         return all(state is not False for state in self._open)
 
@@ -87,17 +96,23 @@ class Expander:
         elif not self._is_on:
             if name == "begin":
                 self._skip_raw()
-        elif name in {"begin", "end"}:
+        else:
+            yield from self._kept(name, token)
+
+    def _kept(self, name: str, token: str) -> Iterator[Token]:
+        """What comes of a command that is not switched off."""
+        if name in {"begin", "end"}:
             yield from self._environment(name, token)
-        elif name.rstrip("*") in self._commands:
-            self._commands[name.rstrip("*")]()
-        elif name in _PLAIN_DEFINITIONS:
-            self._define_plainly()
+        elif command := self._commands.get(name.rstrip("*")):
+            command()
+        elif name in _WITH_ADDRESS:
+            yield token
+            yield from self._address()
         elif name in {"verb", "verb*", "lstinline", "mintinline"}:
             yield from self._verb(name)
         elif name.removesuffix("true").removesuffix("false") in self._flags and name not in self._flags:
             self._flags[name.removesuffix("true").removesuffix("false")] = name.endswith("true")
-        elif (macro := self._macros.get(name)) and self._expanded < _MOST_EXPANDED:
+        elif (macro := self._macros.get(name)) and self._expanded < self._budget:
             self._push(self._expansion(macro))
         else:
             yield token
@@ -119,7 +134,7 @@ class Expander:
         if self._stack and self._stack[-1][1] >= len(self._stack[-1][0]):
             self._stack.pop()
         self._expanded += len(text)
-        if len(self._stack) < _MOST_PENDING and self._expanded < _MOST_EXPANDED:
+        if len(self._stack) < _MOST_PENDING and self._expanded < self._budget:
             self._stack.append((text, 0))
 
     def _peek(self) -> str:
@@ -232,7 +247,7 @@ class Expander:
         if match and kind == "begin" and name in _RAW_ENVIRONMENTS | _DROPPED_ENVIRONMENTS:
             self._stack[-1] = (text, match.end())
             yield from self._raw(name)
-        elif match and name in self._environments and self._expanded < _MOST_EXPANDED:
+        elif match and name in self._environments and self._expanded < self._budget:
             self._stack[-1] = (text, match.end())
             opening, closing = self._environments[name]
             self._push(self._expansion(opening) if kind == "begin" else closing)
@@ -258,6 +273,13 @@ class Expander:
         if match := re.match(r"[ \t]*(?:\[[^\]]*\])?(?:\{[^}\n]*\})?", content):
             options = match[0] if name in {"lstlisting", "minted"} or "[" in match[0] else ""
         yield Raw(name.rstrip("*"), options, content[len(options) :].strip("\n"))
+
+    def _address(self) -> Iterator[Token]:
+        """An address in braces, in which `%` opens no comment."""
+        text, position = self._stack[-1]
+        if match := _ADDRESS.match(text, position):
+            self._stack[-1] = (text, match.end())
+            yield from ("{", match[1], "}")
 
     def _verb(self, name: str) -> Iterator[Token]:
         if name in {"lstinline", "mintinline"}:

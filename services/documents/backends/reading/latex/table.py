@@ -96,7 +96,7 @@ def _skip(kinds: str, cursor: Cursor) -> None:
 
 
 def _spanned(tokens: list[Token]) -> Piece:
-    """A cell with what `\\multicolumn` and `\\multirow` say of it."""
+    """A cell with how far it reaches."""
     cell = Piece(tokens)
     for _ in range(2):
         cursor = Cursor(cell.tokens)
