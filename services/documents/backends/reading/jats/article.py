@@ -8,7 +8,7 @@ from typing import Any
 
 from docling.backend.xml.jats_backend import JatsDocumentBackend
 from docling_core.types.doc.document import DoclingDocument
-from lxml import etree  # type: ignore[import-untyped]  # it has no types
+from lxml import etree
 
 from services.documents.backends.reading import text
 from services.documents.backends.reading.guard import Passage

@@ -14,7 +14,7 @@ from docling_core.types.doc.items.group import ListGroup
 from docling_core.types.doc.items.node import NodeItem
 from docling_core.types.doc.items.text import TextItem
 from docling_core.types.doc.labels import DocItemLabel
-from lxml import etree  # type: ignore[import-untyped]  # it has no types
+from lxml import etree
 
 from services.documents.backends.reading.jats import mathml
 from services.documents.backends.reading.line import (
