@@ -144,7 +144,10 @@ def _affiliation(node: _Node) -> str:
     return _COMMAS.sub(", ", ", ".join(" ".join(part.split()) for part in parts)).strip(" ,")
 
 
-_PLACES = "title|subtitle|article-title|alt-title|kwd|p|td|th|term|verse-line|code|preformat|attrib|mixed-citation|funding-statement"
+_PLACES = (
+    "title|subtitle|article-title|alt-title|kwd|p|td|th|term|verse-line|code|preformat|attrib|mixed-citation"
+    "|funding-statement"
+)
 
 
 def _passages(root: _Node) -> Iterator[Passage]:
