@@ -151,3 +151,26 @@ def test_markup_that_never_closes_costs_linear_time(parse: Parse, piece: str) ->
     parse("a.adoc", (":a: {a}{a}\n" * 50 + "\n" + piece * 3000).encode())
 
     assert time.perf_counter() - started < 20
+
+
+@pytest.mark.parametrize(
+    ("source", "md"),
+    [
+        ("3. a\n4. b", "3. a\n4. b"),
+        ("0. a\n1. b", "0. a\n1. b"),
+        ("[start=5]\n. a\n. b", "5. a\n6. b"),
+        ("[start=5]\n1. a\n2. b", "5. a\n6. b"),
+        ("[start=5]\n3. a", "5. a"),
+        ("1. a\n1. b\n1. c", "1. a\n2. b\n3. c"),
+        (
+            "* x\n  1. a\n  2. b\n    * deep\n* y\n  1. a\n  2. b\n    * deep\n  3. c",
+            "- x\n    1. a\n    2. b\n- deep\n- y\n    1. a\n    2. b\n- deep\n    3. c",
+        ),
+        ('[start="²"]\n. a', "1. a"),
+        (f"{'9' * 5000}. a", "1. a"),
+    ],
+)
+def test_numbers_are_those_of_the_source(parse: Parse, source: str, md: str) -> None:
+    answer = parse("a.adoc", source.encode())
+
+    assert answer.md == md

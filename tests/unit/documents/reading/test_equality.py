@@ -74,6 +74,18 @@ DIFFERENCES: dict[str, list[Difference]] = {
         ),
         Difference(
             "",
+            "This work was made possible thanks to the generous support of the American People through the "
+            "United States Agency for International Development https www usaid gov https www usaid gov and the"
+            " ENVISION project led by RTI International AID OAA A 11 00048 and the END In Africa and END in "
+            "Asia project led by FHI 360 AID OAA A 10 00050 and AID OAA A 10 00051 The funders had no role in "
+            "study design data collection and analysis The funders via Joseph Schott and Violetta Yevstigneyeva"
+            " contributed to study aims and review of the manuscript The authors views expressed in this "
+            "publication do not necessarily reflect the views of the United States Agency for International "
+            "Development or the United States Government",
+            "the statement of funding",
+        ),
+        Difference(
+            "",
             "1 1 EVI enhanced vegetation index MDA mass drug administration TAS transmission assessment survey DEC "
             "diethylcarbamazine ALB albendazole IVM ivermectin Mf microfilaremia Ag antigenemia FTS Filariasis Test "
             "Strips ICT Immunochromatographic Card Test",

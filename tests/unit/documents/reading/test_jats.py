@@ -116,6 +116,34 @@ def test_front_and_back(parse: Parse) -> None:
     assert answer.errors == []
 
 
+def test_funding_is_told_and_grants_that_the_statement_does_not_name(parse: Parse) -> None:
+    front = (
+        "<funding-group><award-group><funding-source><institution-wrap><institution-id>id</institution-id>"
+        "<institution>Paint Fund</institution></institution-wrap></funding-source><award-id>P-1</award-id></award-group>"
+        "<award-group><funding-source>Wall Trust</funding-source><award-id>W-2</award-id></award-group>"
+        "<funding-statement>The <italic>Paint</italic> Fund paid (P-1).</funding-statement></funding-group>"
+    )
+
+    answer = parse("a.xml", article("<p>x</p>", front=front))
+
+    assert answer.text == "T\n\nThe Paint Fund paid (P-1).\n\nWall Trust, W-2\n\nx"
+    assert "The *Paint* Fund paid" in answer.md
+    assert answer.errors == []
+
+
+def test_funding_of_an_article_in_an_article_is_told(parse: Parse) -> None:
+    inner = (
+        "<front-stub><title-group><article-title>In</article-title></title-group>"
+        "<funding-group><funding-statement>A fund paid.</funding-statement></funding-group></front-stub>"
+    )
+    data = article("<p>x</p>").replace(b"</article>", f"<sub-article>{inner}</sub-article></article>".encode())
+
+    answer = parse("a.xml", data)
+
+    assert answer.text.endswith("In\n\nA fund paid.")
+    assert answer.errors == []
+
+
 def test_article_without_doctype_is_known_by_its_front(parse: Parse) -> None:
     data = b'<?xml version="1.0"?>' + article("<p>x</p>").removeprefix(DOCTYPE.encode())
 

@@ -61,6 +61,73 @@ def test_declared_encoding_counts_where_the_bytes_are_no_utf_8(parse: Parse) -> 
     assert parse("a.tex", source.encode("cp1251")).text == "Цена"
 
 
+NAMED = {
+    "windows-1252": "5 € für Käse",
+    "iso-8859-1": "Grüße aus Köln",
+    "iso-8859-15": "10 € für Käse",
+    "windows-1251": "Цена",
+    "shift_jis": "商品",
+    "gbk": "联通公司",
+    "utf-8": "Größe мир",
+    "us-ascii": "plain",
+}
+"""Encodings with a text each; some characters of the GBK one are UTF-8 as well."""
+
+
+@pytest.mark.parametrize("encoding", NAMED)
+@pytest.mark.parametrize(
+    ("filename", "source"),
+    [
+        ("a.html", '<!DOCTYPE html><html><head><meta charset="{}"></head><body><p>{}</p></body></html>'),
+        (
+            "a.html",
+            '<html><head><meta http-equiv="Content-Type" content="text/html; charset={}"></head><p>{}</p></html>',
+        ),
+        ("a.xhtml", '<?xml version="1.0" encoding="{}"?><html xmlns="http://www.w3.org/1999/xhtml"><p>{}</p></html>'),
+        ("a.xml", '<?xml version="1.0" encoding="{}"?><article><front/><body><p>{}</p></body></article>'),
+    ],
+)
+def test_true_declaration_leaves_nothing_to_assume(parse: Parse, filename: str, source: str, encoding: str) -> None:
+    answer = parse(filename, source.format(encoding, NAMED[encoding]).encode(encoding))
+
+    assert answer.text == NAMED[encoding]
+    assert answer.errors == []
+
+
+def test_true_declaration_counts_where_half_of_the_characters_are_utf_8_by_chance() -> None:
+    words = "书本"
+
+    decoded = decode(f'<meta charset="gbk"><p>{words}</p>'.encode("gbk"))
+
+    assert words in decoded.text
+    assert decoded.problems == ()
+
+
+def test_untrue_declaration_does_not_count_where_nearly_all_is_utf_8() -> None:
+    words = "Größe " * 20
+
+    decoded = decode(f'<meta charset="iso-8859-1"><p>{words}'.encode() + b"\xff</p>")
+
+    assert words in decoded.text
+    assert decoded.problems == ("1 byte is not UTF-8, the first in line 1; shown as U+FFFD",)
+
+
+@pytest.mark.parametrize("filename", ["a.txt", "a.md", "a.csv", "a.adoc", "a.tex", "a.html", "a.vtt"])
+@pytest.mark.parametrize(
+    ("said", "encoding"),
+    [("plain", "ascii"), ("Größe мир 商品", "utf-8"), ("Größe мир 商品", "utf-8-sig"), ("Größe", "utf-16")],
+)
+def test_ascii_utf_8_and_marked_texts_leave_nothing_to_assume(
+    parse: Parse, filename: str, said: str, encoding: str
+) -> None:
+    source = f"WEBVTT\n\n00:01.000 --> 00:02.000\n{said}\n" if filename == "a.vtt" else f"{said}\n"
+
+    answer = parse(filename, source.encode(encoding))
+
+    assert said in answer.md
+    assert answer.errors == []
+
+
 def test_unknown_declaration_is_told() -> None:
     assert "klingon" in decode(b'<?xml version="1.0" encoding="klingon"?><p>caf\xe9 noir</p>').problems[0]
 

@@ -44,6 +44,7 @@ _MATH = {"stem", "latexmath", "asciimath"}
 _ITEM = re.compile(
     r"[ \t]*(?P<marker>-|\*{1,}|\u2022|\.{1,}|\d+\.|[A-Za-z]\.|[ivxIVX]+\)|<(?:\d+|\.)>)[ \t]+(?P<text>\S.*)$"
 )
+_START = re.compile(r"([0-9]{1,9})(?:\.|$)")
 _TERM = re.compile(r"[ \t]*(?P<term>(?!//|::)\S.*?)(?P<marker>:{2,4}|;;)(?:[ \t]+(?P<text>\S.*))?$")
 _ADMONITION = re.compile(r"(NOTE|TIP|IMPORTANT|WARNING|CAUTION)$")
 _ADMONITION_PARAGRAPH = re.compile(r"(?:NOTE|TIP|IMPORTANT|WARNING|CAUTION):[ \t]")
@@ -390,7 +391,8 @@ class _Blocks:
         self._level += 1
         kind = _kind(lines[number])
         group = self._document.add_list_group(parent=parent)
-        count = int(about.named.get("start", "1")) if about.named.get("start", "1").isdigit() else 1
+        first = _START.match(about.named.get("start") or lines[number].lstrip())
+        count = int(first[1]) if first else 1
         blanks = 0
         while number < len(lines) and _kind(lines[number]) == kind:
             number, blanks = self._item(lines, number, group, [*outer, kind], count)

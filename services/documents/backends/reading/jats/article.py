@@ -19,6 +19,12 @@ from services.documents.backends.reading.reader import Report, Source
 _Node = Any  # lxml has no types
 _DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
 _COMMAS = re.compile(r"\s*,(?:\s*[,;])*\s*")
+_AWARD = (
+    ".//institution|.//funding-source[not(.//institution)]|./award-id|./award-name|./award-desc"
+    "|./principal-award-recipient|./principal-investigator"
+)
+_WORD = re.compile(r"\w+(?:[-./]\w+)*")
+"""Also the number of a grant: AID-OAA-A-11-00048."""
 _NOT_IN_ANOTHER = "not(ancestor::sub-article or ancestor::response)"
 
 
@@ -62,6 +68,7 @@ class _Article:
             self._abstract(node)
         for node in meta.xpath("./kwd-group"):
             self._keywords(node)
+        self._funding(meta)
 
     def _title(self, group: _Node) -> Iterator[Run]:
         for node in group:
@@ -105,6 +112,18 @@ class _Article:
             title = " ".join(titles).rstrip(":") or "Keywords"
             add_line(self._document, [Run(f"{title}: {', '.join(filter(None, words))}")])
 
+    def _funding(self, meta: _Node) -> None:
+        """Statements of who paid, and the grants that they do not name."""
+        for group in meta.xpath("./funding-group"):
+            statements = group.xpath("./funding-statement|./open-access")
+            for node in statements:
+                self._flow.inline_block(node, None)
+            told = {word for node in statements for word in _WORD.findall(said(node))}
+            for award in group.xpath("./award-group"):
+                parts = dict.fromkeys(filter(None, map(said, award.xpath(_AWARD))))
+                if not told.issuperset(_WORD.findall(" ".join(parts))):
+                    add_line(self._document, [Run(", ".join(parts))])
+
     def _other_article(self, node: _Node, level: int) -> None:
         for meta in node.xpath("./front-stub|./front/article-meta"):
             groups = meta.xpath("./title-group")
@@ -112,6 +131,7 @@ class _Article:
             add_line(self._document, [Run(self._authors(meta))])
             for abstract in meta.xpath("./abstract|./trans-abstract"):
                 self._abstract(abstract)
+            self._funding(meta)
         for part in node:
             if name_of(part) in {"body", "back", "floats-group"}:
                 self._flow.blocks(part, None, level + 1)
@@ -124,7 +144,10 @@ def _affiliation(node: _Node) -> str:
     return _COMMAS.sub(", ", ", ".join(" ".join(part.split()) for part in parts)).strip(" ,")
 
 
-_PLACES = "title|subtitle|article-title|alt-title|kwd|p|td|th|term|verse-line|code|preformat|attrib|mixed-citation"
+_PLACES = (
+    "title|subtitle|article-title|alt-title|kwd|p|td|th|term|verse-line|code|preformat|attrib|mixed-citation"
+    "|funding-statement"
+)
 
 
 def _passages(root: _Node) -> Iterator[Passage]:
@@ -132,7 +155,16 @@ def _passages(root: _Node) -> Iterator[Passage]:
     for node in root.xpath(
         " | ".join(
             f"//{part}//{name}[not(ancestor::index-term)]"
-            for part in ("title-group", "abstract", "trans-abstract", "kwd-group", "body", "back", "floats-group")
+            for part in (
+                "title-group",
+                "abstract",
+                "trans-abstract",
+                "kwd-group",
+                "funding-group",
+                "body",
+                "back",
+                "floats-group",
+            )
             for name in _PLACES.split("|")
         )
     ):

@@ -160,7 +160,10 @@ _ARGUMENTS = {
     "multirow": "omomot",
     "multicolumn": "mmt",
     "ifthenelse": "mtm",
+    "marginpar": "ot",
+    "marginnote": "ot",
     "sidenote": "ot",
+    "todo": "ot",
     "SI": "tt",
     "qty": "tt",
     "num": "ot",
@@ -575,6 +578,11 @@ class _Text:
         reader.notes.append([Run(f"{mark} "), *content])
         self._say(mark, style)
 
+    def _margin(self, cursor: Cursor, style: _Style) -> None:  # noqa: ARG002 - as all commands
+        """Keep what stands beside a paragraph for behind it: no mark tells where in it."""
+        cursor.optional()
+        self._reader.notes.append(self._reader.inline(cursor.argument()))
+
     def _link(self, cursor: Cursor, style: _Style) -> None:
         target = _unescaped(written(cursor.argument()))
         self.runs.extend(run._replace(link=target) for run in self._reader.inline(cursor.argument(), style))
@@ -793,6 +801,10 @@ _COMMANDS: Mapping[str, _Command] = {
     "thanks": _Text._footnote,
     "footnotetext": _Text._footnote,
     "endnote": _Text._footnote,
+    "sidenote": _Text._footnote,
+    "marginpar": _Text._margin,
+    "marginnote": _Text._margin,
+    "todo": _Text._margin,
     "href": _Text._link,
     "url": _Text._url,
     "nolinkurl": _Text._url,
