@@ -6,12 +6,13 @@ Sizes are such that linear work takes a second or a few, and quadratic work minu
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
+from typing import Any
+
+import pytest
 
 from tests.integration.documents import hostile_office as office
 from tests.integration.documents import hostile_packages as packages
 from tests.integration.documents import hostile_texts as texts
-from tests.integration.documents.bait import Hostile
 
 _GROUPS = (
     packages.zips,
@@ -32,6 +33,13 @@ _GROUPS = (
 )
 
 
-def cases() -> Iterator[Hostile]:
-    """All of them."""
-    return chain.from_iterable(group() for group in _GROUPS)
+_SMOKED = 2
+"""Files of each group that every run of the tests sends; the others are for `just drills`."""
+
+
+def cases() -> Iterator[Any]:
+    """All of them, as parameters of a test."""
+    for group in _GROUPS:
+        for number, case in enumerate(group()):
+            marks = [pytest.mark.drill] if number >= _SMOKED else []
+            yield pytest.param(case, marks=marks, id=ascii(case.name)[1:-1])
