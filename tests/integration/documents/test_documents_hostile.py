@@ -103,7 +103,7 @@ def good_s(service: Any) -> float:
     return time.monotonic() - started_s
 
 
-@pytest.mark.parametrize("case", cases())
+@pytest.mark.parametrize("case", list(cases()))
 def test_a_hostile_file_harms_nobody(warm: Any, bait: Bait, canary: Canary, case: Hostile) -> None:
     request = pb.ParseRequest(
         filename=case.filename, data=case.make(bait), outputs=FORMS[:1] if case.is_long else FORMS
