@@ -18,6 +18,11 @@ M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 
+_KNOWN = re.compile(
+    r"http://schemas\.openxmlformats\.org/|http://purl\.oclc\.org/ooxml/|urn:schemas-microsoft-com:"
+    r"|http://schemas\.microsoft\.com/(?:\w+/)+20[0-2]\d(?:/|$)"
+)
+"""Names of the extensions that programs have: `http://schemas.microsoft.com/office/powerpoint/2010/main`."""
 _FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|gif|bmp|tiff?|svg|[ew]mf|webp)", re.IGNORECASE)
 _MADE_BY_PROGRAMS = ("Description automatically generated", "AI-generated content may be incorrect")
 
@@ -38,12 +43,23 @@ def choose_alternatives(root: Any) -> None:
         parent = alternative.getparent()
         if parent is None:
             continue
-        branch = next((child for child in alternative if child.tag == f"{MC}Choice" and len(child)), None)
-        if branch is None:
-            branch = next((child for child in alternative if child.tag == f"{MC}Fallback"), None)
+        branch = chosen(alternative)
         for child in [] if branch is None else list(branch):
             alternative.addprevious(child)
         parent.remove(alternative)
+
+
+def chosen(alternative: Any) -> Any | None:
+    """The branch of a choice that an up-to-date program shows: the first that it understands, else the fallback."""
+    choices = [child for child in alternative.iterchildren(f"{MC}Choice") if len(child)]
+    fallback = next(alternative.iterchildren(f"{MC}Fallback"), None)
+    understood = (choice for choice in choices if fallback is None or _is_understood(choice))
+    return next(understood, fallback)
+
+
+def _is_understood(choice: Any) -> bool:
+    names = [choice.nsmap.get(prefix) or "" for prefix in (choice.get("Requires") or "").split()]
+    return all(map(_KNOWN.match, names))
 
 
 def diagram(root: Any) -> list[tuple[int, str]]:
@@ -122,8 +138,8 @@ def _pieces(element: Any) -> Iterator[str]:
             case str(tag) if tag in {f"{A14}m", f"{M}oMathPara"}:
                 yield from _pieces(child)
             case str(tag) if tag == f"{MC}AlternateContent":
-                branches = [*child.iterchildren(f"{MC}Choice"), *child.iterchildren(f"{MC}Fallback")]
-                yield from _pieces(branches[0]) if branches else ()
+                branch = chosen(child)
+                yield from () if branch is None else _pieces(branch)
 
 
 def latex(math: Any) -> str:

@@ -58,6 +58,8 @@ def read(source: Source, report: Report) -> DoclingDocument:
 def _mend(slide: Any) -> None:
     root = slide._element
     drawings.choose_alternatives(root)
+    for group in reversed(list(root.iter(f"{P}grpSp"))):  # the inner ones first
+        _mend_group(group)
     for text in root.iter(f"{A}t"):
         if text.text and ("_x000" in text.text or "\v" in text.text):
             text.text = re.sub(r"_x000[BbAaDd]_|\v", " ", text.text)
@@ -69,6 +71,41 @@ def _mend(slide: Any) -> None:
         lines = list(_unread(slide, shape))
         if lines:
             shape.addnext(_box(shape, lines))
+
+
+def _mend_group(group: Any) -> None:
+    """Give a group without a place that of its shapes: Docling would read it last."""
+    old = group.grpSpPr.find(f"{A}xfrm")
+    if old is not None and old.find(f"{A}off") is not None and any(_numbers(old)):
+        return
+    places = [numbers for shape in group if (numbers := _place_of(shape))]
+    if not places:
+        return
+    left, top = min(place[0] for place in places), min(place[1] for place in places)
+    right, bottom = max(place[0] + place[2] for place in places), max(place[1] + place[3] for place in places)
+    if old is not None:
+        group.grpSpPr.remove(old)
+    transform = group.grpSpPr.get_or_add_xfrm()
+    for off, ext in (("off", "ext"), ("chOff", "chExt")):
+        transform.append(transform.makeelement(f"{A}{off}", x=str(left), y=str(top)))
+        transform.append(transform.makeelement(f"{A}{ext}", cx=str(right - left), cy=str(bottom - top)))
+
+
+def _place_of(shape: Any) -> list[int] | None:
+    transforms = list(shape.iterchildren(f"{P}xfrm"))
+    for properties in shape.iterchildren(f"{P}spPr", f"{P}grpSpPr"):
+        transforms.extend(properties.iterchildren(f"{A}xfrm"))
+    return next((numbers for transform in transforms if any(numbers := _numbers(transform))), None)
+
+
+def _numbers(transform: Any) -> list[int]:
+    """Left, top, width and height."""
+    found = []
+    for tag, names in (("off", ("x", "y")), ("ext", ("cx", "cy"))):
+        element = transform.find(f"{A}{tag}")
+        values = ["0" if element is None else element.get(name, "0") for name in names]
+        found += [int(value) if re.fullmatch(r"-?\d{1,15}", value) else 0 for value in values]
+    return found
 
 
 def _mend_cell(cell: Any) -> None:
@@ -233,8 +270,10 @@ def _finish(document: DoclingDocument) -> None:
 
 
 def _passages(slide: Any, number: int, include: Set[Include]) -> Iterator[Passage]:
+    alternatives = slide._element.iter(f"{MC}AlternateContent")
+    unshown = {branch for both in alternatives for branch in _unshown(both)}
     for shape in slide._element.iter(*_SHAPES):
-        if any(a.tag == f"{MC}Fallback" for a in shape.iterancestors()):
+        if unshown and any(around in unshown for around in shape.iterancestors()):
             continue
         if _is_left_out(shape, include):
             continue
@@ -249,6 +288,11 @@ def _passages(slide: Any, number: int, include: Set[Include]) -> Iterator[Passag
     if Include.COMMENTS in include:
         for text in [*_old(slide), *(text for _, text in _modern(slide))]:
             yield Passage(f"comment on slide {number}", text)
+
+
+def _unshown(alternative: Any) -> Iterator[Any]:
+    shown = drawings.chosen(alternative)
+    return (branch for branch in alternative if branch is not shown)
 
 
 def _own_texts(shape: Any) -> Iterator[str]:

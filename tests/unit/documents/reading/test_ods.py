@@ -151,3 +151,36 @@ def test_comments_boxes_and_headers_stand_where_they_belong(parse: Parse) -> Non
     order = [asked.text.index(word) for word in ("Costs", "Acme", "cost", "42", "A1 [author: Ann]: too high", "a box")]
     assert order == sorted(order)
     assert without.errors == asked.errors == []
+
+
+def _printed(kind: str, text: str, attributes: str = "") -> str:
+    return f"<style:{kind} {attributes}><style:region-left><text:p>{text}</text:p></style:region-left></style:{kind}>"
+
+
+def test_headers_and_footers_of_the_usual_page_stand_at_the_ends(parse: Parse) -> None:
+    footer = _printed("footer", "of <text:sheet-name>???</text:sheet-name>")
+    off = _printed("header-first", "unshown", 'style:display="false"')
+    master = (
+        f'<style:master-page style:name="Other">{_printed("header", "elsewhere")}</style:master-page>'
+        f'<style:master-page style:name="Default">{_printed("header", "Ac<text:span>me</text:span>")}'
+        f"{_printed('header-left', 'Acme')}{off}{footer}"
+        f"{_printed('footer-left', 'Printed<text:s/>here')}</style:master-page>"
+    )
+    file = opendocument(
+        "spreadsheet",
+        _sheet(_row(_cell("first")))
+        + _sheet(_row(_cell("away")), name="Away", attributes='table:style-name="off"')
+        + _sheet(_row(_cell("last")), name="Sums"),
+        automatic=_HIDDEN,
+        styles=master,
+    )
+
+    without, asked = parse("a.ods", file), parse("a.ods", file, Include.HEADERS)
+
+    assert "Acme" not in without.text
+    words = ["Costs", "Acme", "first", "of Costs", "Sums", "last", "of Sums", "Printed here"]
+    for text in (asked.md, asked.html, asked.text):
+        assert [text.count(word) for word in ("Acme", "Printed here", "unshown", "elsewhere", "???")] == [1, 1, 0, 0, 0]
+        order = [text.index(word) for word in words]
+        assert order == sorted(order)
+    assert without.errors == asked.errors == []

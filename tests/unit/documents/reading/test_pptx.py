@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import pytest
 from pptx import Presentation
 from pptx.chart.data import CategoryChartData, XyChartData
 from pptx.enum.chart import XL_CHART_TYPE
@@ -212,3 +213,59 @@ def test_notes_comments_footers_and_hidden_slides_stand_where_they_belong(parse:
     assert order == sorted(order)
     assert "[author: Ann]: too long" in asked.text
     assert without.errors == asked.errors == []
+
+
+def _placed(text: str, left: int = 9, top: int = 9) -> str:
+    place = f'<p:spPr><a:xfrm><a:off x="{left}" y="{top}"/><a:ext cx="9" cy="9"/></a:xfrm></p:spPr>'
+    return _shape(f"<a:p><a:r><a:t>{text}</a:t></a:r></a:p>").replace("<p:spPr/>", place)
+
+
+def _group(*shapes: str, place: str = "") -> str:
+    return (
+        f'<p:grpSp {_NAMES}><p:nvGrpSpPr><p:cNvPr id="8" name="G"/><p:cNvGrpSpPr/><p:nvPr/></p:nvGrpSpPr>'
+        f"<p:grpSpPr>{place}</p:grpSpPr>{''.join(shapes)}</p:grpSp>"
+    )
+
+
+_NOWHERE = '<a:xfrm><a:off x="0" y="0"/><a:ext cx="0" cy="0"/><a:chOff x="0" y="0"/><a:chExt cx="0" cy="0"/></a:xfrm>'
+
+
+@pytest.mark.parametrize("place", ["", "<a:xfrm/>", _NOWHERE])
+def test_a_group_without_a_place_is_read_where_its_shapes_are(parse: Parse, place: str) -> None:
+    deck = _Deck()
+    slide = deck.slide()
+    inner = _group(_group(_placed("two"), place=place), place=place)
+    slide.shapes._spTree.append(parse_xml(_group(_placed("one"), inner, _placed("three"), place=place)))
+    below = _placed("four", top=5_000_000).replace("<p:sp>", f"<p:sp {_NAMES}>", 1)
+    slide.shapes._spTree.insert(2, parse_xml(below))
+
+    answer = parse("a.pptx", deck.saved())
+
+    assert answer.text.split() == ["one", "two", "three", "four"]
+    assert '"l": 9' in answer.json
+    assert answer.errors == []
+
+
+@pytest.mark.parametrize(
+    ("needed", "shown"),
+    [
+        ("p99", "old"),
+        ("undeclared", "old"),
+        ("a14 p99", "old"),
+        ("a14", "new"),
+    ],
+)
+def test_a_fallback_is_shown_where_nobody_knows_what_its_choice_needs(parse: Parse, needed: str, shown: str) -> None:
+    deck = _Deck()
+    slide = deck.slide()
+    choice, fallback = _placed("new shape"), _group(_placed("old shape"))
+    both = (
+        f'<mc:AlternateContent {_NAMES} xmlns:p99="urn:x"><mc:Choice Requires="{needed}">{choice}</mc:Choice>'
+        f"<mc:Fallback>{fallback}</mc:Fallback></mc:AlternateContent>"
+    )
+    slide.shapes._spTree.append(parse_xml(both))
+
+    answer = parse("a.pptx", deck.saved())
+
+    assert answer.text.split() == [shown, "shape"]
+    assert answer.errors == []

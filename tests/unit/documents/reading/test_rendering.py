@@ -7,7 +7,7 @@ import marko
 import pytest
 from docling_core.types.doc.common.formatting import Formatting
 from docling_core.types.doc.document import DoclingDocument
-from docling_core.types.doc.items.table.table_data import TableCell, TableData
+from docling_core.types.doc.items.table.table_data import RichTableCell, TableCell, TableData
 from docling_core.types.doc.labels import DocItemLabel
 
 from services.documents.backends.base import Output
@@ -219,3 +219,44 @@ def test_one_long_cell_does_not_pad_a_thousand_others() -> None:
 
     assert len(shown(document)) < 30_000
     assert compact(shown(document)).splitlines()[-2:] == ["| 999 | x |", f"| {'y' * 10_000} | z |"]
+
+
+STARTS = ["-5.50", "- a", "-", "+ 3", "+49 30", "# 7", "#tag", "> 5", "1. May", "2) b", "=", "= 4", "---", ":-)", "~~~"]
+
+
+@pytest.mark.parametrize("text", STARTS)
+def test_a_cell_is_no_line(text: str) -> None:
+    document = table(["head", "x"], [text, f"a\n{text}"])
+
+    assert compact(shown(document)).splitlines()[-1] == f"| {text} | a {text} |"
+
+
+@pytest.mark.parametrize("text", STARTS)
+def test_a_block_in_a_cell_is_no_line(text: str) -> None:
+    document = DoclingDocument(name="a")
+    held = document.add_table(data=TableData(num_rows=1, num_cols=2))
+    for column, words in enumerate((text, "x")):
+        inner = document.add_text(label=DocItemLabel.TEXT, text=words, parent=held)
+        cell = RichTableCell(
+            text=words, ref=inner.get_ref(), start_row_offset_idx=0, end_row_offset_idx=1,
+            start_col_offset_idx=column, end_col_offset_idx=column + 1,
+        )  # fmt: skip
+        held.data.table_cells.append(cell)
+
+    assert compact(shown(document)) == f"| {text} | x |"
+
+
+def test_a_row_of_dashes_alone_is_a_row() -> None:
+    document = table(["---", "-"], [":-:", "-"])
+
+    assert read_back(shown(document)).split() == ["---", "-", ":-:", "-"]
+
+
+@pytest.mark.parametrize("text", ["-5.50", "+49 30", "#tag", "1.5 t", "2)b", "=", "===", "= 4", ":-)"])
+def test_what_begins_no_block_is_not_escaped(text: str) -> None:
+    assert shown(paragraph(text)) == text
+
+
+@pytest.mark.parametrize("text", ["-5.50", "+49 30", "#tag", "1.5 t"])
+def test_what_begins_no_block_is_not_escaped_in_later_lines(text: str) -> None:
+    assert shown(paragraph(f"a\n{text}")) == f"a  \n{text}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -51,6 +51,7 @@ MOST_COVERED = 1_000_000
 _SHEET = f"{TABLE}table"
 _ROWS = tuple(f"{TABLE}{name}" for name in ("table-header-rows", "table-row-group", "table-rows"))
 _COLUMNS = tuple(f"{TABLE}{name}" for name in ("table-header-columns", "table-column-group", "table-columns"))
+_USUAL_PAGES = ("Default", "Standard")
 _DRAWN = (FRAME, GROUP, *SHAPES)
 _HIDING = frozenset({"collapse", "filter"})
 _MOST = 2**24
@@ -95,8 +96,9 @@ class _Workbook(OdsDocumentBackend):
         self._report = report
         self._parts = Parts(self.odf_obj)
         self._repeated = MOST_REPEATED
-        masters = _masters(self._parts)
-        self._sheets = {table: self._sheet(table, masters) for table in self._parts.body.iterchildren(_SHEET)}
+        self._sheets = {table: self._sheet(table) for table in self._parts.body.iterchildren(_SHEET)}
+        if Include.HEADERS in source.include:
+            self._print()
 
     def _convert_sheet_table(
         self,
@@ -157,7 +159,7 @@ class _Workbook(OdsDocumentBackend):
     def _get_sheet_content_layer(self, table: Any) -> ContentLayer | None:  # type: ignore[override]
         return ContentLayer.INVISIBLE if self._sheets[table._xml_element].is_hidden else None
 
-    def _sheet(self, table: Any, masters: Mapping[str, Any]) -> _Sheet:
+    def _sheet(self, table: Any) -> _Sheet:
         title = table.get(f"{TABLE}name", "")
         sheet = _Sheet(is_hidden=Include.HIDDEN not in self._include and _is_hidden(table, self._parts))
         rows, columns = (Shown(), Shown()) if Include.HIDDEN in self._include else _shown(table)
@@ -165,7 +167,6 @@ class _Workbook(OdsDocumentBackend):
             self._report.passages.extend(self._passages(table, title, rows, columns))
         shapes = _gather_shapes(table)
         sheet.drawn = list(_drawn_texts(shapes))
-        self._printed(sheet, masters.get(table.get(f"{TABLE}style-name", "")))
         comments = [(at, text) for at in _cells(table) if (text := _comment(at.element))]
         sheet.comments = [
             ((at.row, at.column), text)
@@ -233,11 +234,20 @@ class _Workbook(OdsDocumentBackend):
             for paragraph in shapes.iter(P, H):
                 yield Passage(f"drawing on sheet {title}", words(paragraph, styles, self._include))
 
-    def _printed(self, sheet: _Sheet, master: Any | None) -> None:
-        for part in [] if master is None else master:
-            texts = [text for p in part.iter(P, H) if (text := " ".join("".join(p.itertext()).split()))]
-            if texts and part.get(f"{STYLE}display") != "false":
-                (sheet.headers if "}header" in part.tag else sheet.footers).append(" ".join(texts))
+    def _print(self) -> None:
+        """Give the first sheet of a page its header, the last one its footer: pages of one kind say the same."""
+        masters = _Masters(self._parts)
+        for part in masters.printed():
+            tree.mend(part, self._parts.styles, self._include, self._parts.load)
+        pages = [(sheet, *masters.texts(table)) for table, sheet in self._sheets.items() if not sheet.is_hidden]
+        said: set[str] = set()
+        for sheet, headers, _ in pages:
+            sheet.headers = [text for text in headers if text not in said]
+            said.update(headers)
+        said = set()
+        for sheet, _, footers in reversed(pages):
+            sheet.footers = [text for text in footers if text not in said]
+            said.update(footers)
 
 
 def _cells(table: Any) -> Iterator[_At]:
@@ -376,15 +386,40 @@ def _is_hidden(table: Any, parts: Parts) -> bool:
     return table.get(f"{TABLE}display") == "false" or parts.styles.hides("table", table.get(f"{TABLE}style-name"))
 
 
-def _masters(parts: Parts) -> dict[str, Any]:
-    """The master page of each style of tables."""
-    masters = parts.masters()
-    root = parts.body.getroottree().getroot()
-    return {
-        style.get(f"{STYLE}name", ""): masters[name]
-        for style in root.iter(f"{STYLE}style")
-        if (name := style.get(f"{STYLE}master-page-name")) in masters
-    }
+class _Masters:
+    """The pages that sheets are printed on."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._pages = parts.masters()
+        usual = [name for name in _USUAL_PAGES if name in self._pages]
+        self._usual = next(iter([*usual, *self._pages]), "")
+        root = parts.body.getroottree().getroot()
+        self._of_style = {
+            style.get(f"{STYLE}name", ""): style.get(f"{STYLE}master-page-name", "")
+            for style in root.iter(f"{STYLE}style")
+            if style.get(f"{STYLE}family") == "table"
+        }
+
+    def printed(self) -> Iterator[Any]:
+        """The headers and footers of all pages."""
+        for page in self._pages.values():
+            yield from (part for part in page if isinstance(part.tag, str) and part.get(f"{STYLE}display") != "false")
+
+    def texts(self, table: Any) -> tuple[list[str], list[str]]:
+        """The headers and the footers of a sheet, each text once."""
+        name = self._of_style.get(table.get(f"{TABLE}style-name", ""), "")
+        page = self._pages.get(name, self._pages.get(self._usual))
+        found: dict[str, list[str]] = {"header": [], "footer": []}
+        for part in () if page is None else page:
+            kind = part.tag.removeprefix(STYLE).split("-")[0] if isinstance(part.tag, str) else ""
+            if kind not in found or part.get(f"{STYLE}display") == "false":
+                continue
+            for field_ in part.iter(f"{TEXT}sheet-name"):  # files have ??? there
+                field_.text = table.get(f"{TABLE}name", "")
+            text = " ".join(" ".join(map(tree.line, part.iter(P, H))).split())
+            if text and text not in found[kind]:
+                found[kind].append(text)
+        return found["header"], found["footer"]
 
 
 def _prov(region: Region, sheet: _Sheet, page_no: int) -> ProvenanceItem:

@@ -19,11 +19,13 @@ _PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 
 _BLOCK = re.compile(
     r"""(?P<indent>[ \t]*)(?:
-      (?P<first>\#{1,6}(?=\s|$) | > | [-+*](?=\s|$) | ~{3,} | [|:-][ \t:|-]*$ | =+[ \t]*$ | ([*_-][ \t]*){3,}$ )
+      (?P<first>\#{1,6}(?=\s|$) | > | [-+*](?=\s|$) | ~{3,} | ([*_-][ \t]*){3,}$ )
       | (?P<number>\d{1,9})(?P<dot>[.)])(?=\s|$)
     )""",
     re.VERBOSE,
 )
+_UNDERLINE = re.compile(r"[ \t]*([|:-][ \t:|-]*|=+[ \t]*)$")
+"""What makes the line above it a heading or a table."""
 _TASK = re.compile(r"\[(?=[ xX]\](?:\s|$))")
 
 
@@ -95,7 +97,8 @@ class _Rule:
 def escaped_starts(text: str, *, is_at_start: bool) -> str:
     """The text with what would begin a block at the start of a line escaped; `escaped` was applied to it."""
     first, *others = text.split("\n")
-    lines = [_escaped_start(first) if is_at_start else first, *map(_escaped_start, others)]
+    lines = [_escaped_start(first) if is_at_start else first]
+    lines += [_escaped_start(line, is_under_text=True) for line in others]
     return "\n".join(lines)
 
 
@@ -104,10 +107,11 @@ def escaped_task(text: str) -> str:
     return "\\" + text if _TASK.match(text) else text
 
 
-def _escaped_start(line: str) -> str:
+def _escaped_start(line: str, *, is_under_text: bool = False) -> str:
     match = _BLOCK.match(line)
     if not match:
-        return line.lstrip(" \t") if line[:1] in (" ", "\t") else line
+        line = line.lstrip(" \t")
+        return f"\\{line}" if is_under_text and _UNDERLINE.match(line) else line
     rest = line[match.end("indent") :]
     if match["number"]:
         return f"{match['number']}\\{rest[len(match['number']) :]}"

@@ -30,6 +30,7 @@ from services.documents.backends.reading.rendering.tables import drawn, rows
 _INDENT = 4
 _BULLETS = frozenset("-*+")
 _NUMBER = re.compile(r"\d{1,9}[.)]")
+_UNDER_HEAD = re.compile(r":?-+:?(?=\s|$)")
 _FENCE = re.compile("`+")
 
 
@@ -59,7 +60,7 @@ class MarkdownRenderer(Renderer):
 
     def heading(self, level: int, line: list[Piece]) -> Block:
         """A heading."""
-        text = " ".join(self._line(line, starts_block=False).split("\n"))
+        text = " ".join(self._line(line, is_in_lines=False).split("\n"))
         text = re.sub(r"(^|\s)(#+)$", r"\1\\\2", re.sub(" +", " ", text).strip())
         return Block(text if self.is_in_cell or not text else f"{'#' * level} {text}")
 
@@ -116,6 +117,8 @@ class MarkdownRenderer(Renderer):
                 Block(self.flat([shown for cell in cells if (shown := self.cell(cell))])),
             ]
         found = rows(item, lambda cell: self.in_table(self.cell(cell)))
+        if found and all(map(_UNDER_HEAD.match, found[0])):
+            found[0][0] = self.no_rule(found[0][0])
         before = [self.paragraph(line) for line in self.captions(item)]
         after = [self.paragraph(line) for line in self.footnotes(item)]
         return [*before, Block(drawn(found) if found else ""), *after]
@@ -132,12 +135,15 @@ class MarkdownRenderer(Renderer):
 
     def in_table(self, text: str) -> str:
         """Text of a cell, which ends at a bar."""
-        start = "\\" if text[:1] in ("-", ":") else ""  # some take such cells for the line under the head
-        return start + text.replace("|", "\\|")
+        return text.replace("|", "\\|")
+
+    def no_rule(self, text: str) -> str:
+        """The first cell of a head whose cells all begin with dashes: some take it for the line under a head."""
+        return "\\" + text
 
     def cell_line(self, line: list[Piece]) -> str:
         """A line in a cell."""
-        return self.flat([self._line(line, starts_block=False)])
+        return self.flat([self._line(line, is_in_lines=False)])
 
     def _item(self, marker: str, item: ListItem, line: list[Piece]) -> str:
         """An item with what stands in it, lines under its text."""
@@ -150,10 +156,11 @@ class MarkdownRenderer(Renderer):
 
     def task(self, text: str) -> str:
         """Text of an item that is no task."""
-        return escaped_task(text)
+        return text if self.is_in_cell else escaped_task(text)
 
-    def _line(self, line: list[Piece], *, starts_block: bool = True) -> str:
-        """The pieces as one text."""
+    def _line(self, line: list[Piece], *, is_in_lines: bool = True) -> str:
+        """The pieces as one text; a heading or a cell is not in lines of its own, so nothing in it begins a block."""
+        is_in_lines = is_in_lines and not self.is_in_cell
         pieces = merged(line)
         shown: list[str] = []
         for index, part in enumerate(pieces):
@@ -161,10 +168,12 @@ class MarkdownRenderer(Renderer):
             following = pieces[index + 1] if index + 1 < len(pieces) else None
             before = shown[-1][-1:] if previous and previous.is_glued else ""
             after = _first(following) if following and part.is_glued else ""
-            shown.append(self._shown(part, before, after, is_first=starts_block and not index))
+            is_first = not index if is_in_lines else None
+            shown.append(self._shown(part, before, after, is_first=is_first))
         return spaced(pieces, shown)
 
-    def _shown(self, part: Piece, before: str, after: str, *, is_first: bool) -> str:
+    def _shown(self, part: Piece, before: str, after: str, *, is_first: bool | None) -> str:
+        """A piece: the first of its lines, a later one, or None where it stands in no lines."""
         match part.kind:
             case Kind.READY:
                 return part.text
@@ -178,7 +187,8 @@ class MarkdownRenderer(Renderer):
                 has_markup = is_in_link or part.is_bold or part.is_italic or part.is_struck
                 beside = ("*", "*") if has_markup else (before, after)
                 text = escaped(text, before=beside[0], after=beside[1], is_in_link=is_in_link)
-                text = escaped_starts(text, is_at_start=is_first and not has_markup)
+                if is_first is not None:
+                    text = escaped_starts(text, is_at_start=is_first and not has_markup)
                 text = text.replace("\n\n", "\0").replace("\n", self.line_break).replace("\0", "\n\n")
         return self._marked(text, part, before, after)
 
@@ -223,11 +233,15 @@ class PlainRenderer(MarkdownRenderer):
         """Text of a cell."""
         return text
 
+    def no_rule(self, text: str) -> str:
+        """Text of a cell."""
+        return text
+
     def task(self, text: str) -> str:
         """Text of an item."""
         return text
 
-    def _shown(self, part: Piece, before: str, after: str, *, is_first: bool) -> str:  # noqa: ARG002 - Markdown's
+    def _shown(self, part: Piece, before: str, after: str, *, is_first: bool | None) -> str:  # noqa: ARG002 - Markdown's
         return f"${part.text.strip()}$" if part.kind is Kind.MATH and part.text.strip() else part.text
 
 
