@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Set
 from html.parser import HTMLParser
 from types import MappingProxyType
 
+from services.documents.backends.reading.mathml import Node
+
 MOST_LEVELS = 500
 """Browsers stop at 512; pages made by hand or by tools stay below 100."""
 
@@ -215,6 +217,13 @@ class Element:
     def words(self) -> str:
         """Its text, on one line."""
         return " ".join("".join(child for child in self.descendants() if isinstance(child, str)).split())
+
+    def formula(self) -> Node:
+        """Its tree as that of a formula."""
+        children: list[Node | str] = []
+        for child in self.children:
+            children.append(child if isinstance(child, str) else child.formula())
+        return Node(name=self.tag.rpartition(":")[2], attributes=self.attributes, children=children)
 
 
 def parsed(text: str, *, is_xml: bool = False) -> Element:

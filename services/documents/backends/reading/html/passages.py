@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from services.documents.backends.reading.guard import Passage
 from services.documents.backends.reading.html.dom import BLOCKS, Element
-from services.documents.backends.reading.html.mathml import source
+from services.documents.backends.reading.mathml import source
 
 _OUTSIDE = frozenset(["header", "nav", "footer"])
 _APART = frozenset(["option", "optgroup", "button", "text", "mi", "mn", "mo", "ms", "mtext"])
@@ -48,7 +48,7 @@ def passages(root: Element, place: str, *, shows: Callable[[Element], bool], has
 def _is_read(node: Element, shows: Callable[[Element], bool], *, has_headers: bool) -> bool:
     if not shows(node) or (node.tag in _OUTSIDE and not has_headers):
         return False
-    return not (node.tag == "math" and source(node)) and node.tag not in ("annotation", "annotation-xml")
+    return not (node.tag == "math" and source(node.formula())) and node.tag not in ("annotation", "annotation-xml")
 
 
 def _said(node: Element) -> str:

@@ -22,8 +22,7 @@ from docling_core.types.doc.items.table.table_data import RichTableCell, TableCe
 from docling_core.types.doc.labels import DocItemLabel, GroupLabel
 
 from services.documents.backends.base import Include
-from services.documents.backends.reading import glue
-from services.documents.backends.reading.html import mathml
+from services.documents.backends.reading import glue, mathml
 from services.documents.backends.reading.html.dom import Element
 from services.documents.backends.reading.html.line import (
     BREAK,
@@ -280,7 +279,7 @@ class HtmlReader(Writer):
             self._line += [SPACE, Run(text, self._state.look), SPACE]
 
     def _read_math(self, element: Element) -> None:
-        text = mathml.tex(element)
+        text = mathml.tex(element.formula())
         if element.get("display") == "block" and not self._state.is_flat and not self._state.is_in_cell:
             self._end_line()
             if text:

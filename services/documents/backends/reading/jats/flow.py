@@ -16,7 +16,7 @@ from docling_core.types.doc.items.text import TextItem
 from docling_core.types.doc.labels import DocItemLabel
 from lxml import etree
 
-from services.documents.backends.reading.jats import mathml
+from services.documents.backends.reading import mathml
 from services.documents.backends.reading.line import (
     BOLD,
     ITALIC,
@@ -437,7 +437,7 @@ def _best_alternative(node: _Node) -> _Node:
 def _tex(node: _Node, name: str) -> str:
     """A formula in TeX, without the signs that set it apart from text."""
     if name == "math":
-        return mathml.tex(node)
+        return mathml.tex(mathml.of_lxml(node))
     content = "".join(node.itertext())
     if document := _TEX_DOCUMENT.search(content):
         content = document[1]

@@ -10,8 +10,8 @@ from lxml import etree
 from odfdo.element import ODF_NAMESPACES
 
 from services.documents.backends.base import Include
+from services.documents.backends.reading import mathml
 from services.documents.backends.reading.glue import GLUE, is_glued
-from services.documents.backends.reading.odf import mathml
 from services.documents.backends.reading.odf.names import (
     ANNOTATION,
     BREAK,
@@ -251,7 +251,7 @@ def _formula(frame: Any, load: Load) -> bool:
             content = load(held.get(HREF))
             root = content if content is not None and content.tag == f"{MATH}math" else None
         if root is not None:
-            _put_span(frame, mathml.tex(root))
+            _put_span(frame, mathml.tex(mathml.of_lxml(root)))
             frame.tail, frame.getprevious().tail = None, frame.tail
             frame.getparent().remove(frame)
             return True
