@@ -203,3 +203,63 @@ def test_covered_cells_are_no_text(parse: Parse) -> None:
     assert "under" not in answer.json
     assert 'colspan="2"' in answer.html
     assert answer.errors == []
+
+
+_ROW = "<table:table table:name='T'><table:table-row {}>{}</table:table-row>{}</table:table>"
+_SAME = "<table:table-cell {}><text:p>wombat</text:p></table:table-cell>"
+_DOWN, _ACROSS = "table:number-rows-repeated='{}'", "table:number-columns-repeated='{}'"
+
+
+@pytest.mark.parametrize(
+    ("down", "across", "places"),
+    [
+        (1_048_576, 1, ["row 1"]),
+        (1, 16_384, ["cell A1"]),
+        (1_048_576, 16_384, ["row 1", "cell A1"]),
+        (99_999_999_999, 99_999_999_999, ["row 1", "cell A1"]),
+        (100, 100, ["cell A1"]),
+    ],
+)
+def test_what_is_repeated_without_end_is_said_once(parse: Parse, down: int, across: int, places: list[str]) -> None:
+    body = _ROW.format(_DOWN.format(down), _SAME.format(_ACROSS.format(across)), "")
+
+    answer = parse("a.odt", _file(body))
+
+    assert answer.text.count("wombat") == (1 if down != 100 else 100)
+    assert answer.errors == [f"{place} of table T is repeated too often; the answer says it once" for place in places]
+
+
+def test_what_is_repeated_a_few_times_is_said_as_often(parse: Parse) -> None:
+    answer = parse("a.odt", _file(_ROW.format(_DOWN.format(3), _SAME.format(_ACROSS.format(4)), "")))
+
+    assert answer.text.count("wombat") == 12
+    assert answer.errors == []
+
+
+def test_empty_cells_cost_nothing_however_often_they_are_repeated(parse: Parse) -> None:
+    wide = f"<table:table-cell {_ACROSS.format(16_384)}/>"
+    tall = f"<table:table-row {_DOWN.format(1_048_576)}>{wide}</table:table-row>"
+    last = f"<table:table-row>{_SAME.format('')}</table:table-row>"
+
+    answer = parse("a.odt", _file(_ROW.format("", _SAME.format("") + wide, tall + last + tall)))
+
+    assert answer.text.count("wombat") == 2
+    assert answer.errors == []
+
+
+def test_tables_in_repeated_rows_multiply_no_further_than_the_bound(parse: Parse) -> None:
+    table = _SAME.format("")
+    for _ in range(5):
+        table = f"<table:table-cell>{_ROW.format(_DOWN.format(30), table, '')}</table:table-cell>"
+
+    answer = parse("a.odt", _file(_ROW.format("", table, "")))
+
+    assert 1 <= answer.text.count("wombat") < 5000
+    assert answer.errors
+
+
+def test_a_billion_spaces_are_some(parse: Parse) -> None:
+    answer = parse("a.odt", _file("<text:p>one<text:s text:c='1000000000'/>two</text:p>"))
+
+    assert answer.text.split() == ["one", "two"]
+    assert len(answer.text) < 200

@@ -29,6 +29,7 @@ from services.documents.backends.reading.odf.names import (
 )
 from services.documents.backends.reading.odf.package import Parts
 from services.documents.backends.reading.odf.passages import passages
+from services.documents.backends.reading.odf.repeats import Repeats
 from services.documents.backends.reading.reader import Report, Source, opened
 
 _NOTES = f"{PRESENTATION}notes"
@@ -51,7 +52,9 @@ def read(source: Source, report: Report) -> DoclingDocument:
             ):
                 report.passages.extend(_passages(page, parts, source, f" of slide {number}"))
         comments = [list(_comments(page)) for page in pages]
+        repeats = Repeats(report)
         for page in pages:
+            repeats.limit(page)
             _flatten(page)
             tree.mend(page, parts.styles, source.include, parts.load)
         document: DoclingDocument = backend.convert()

@@ -19,7 +19,7 @@ from docling_core.types.doc.labels import DocItemLabel
 from services.documents.backends.base import Include
 from services.documents.backends.reading import layers, numbers, sheets
 from services.documents.backends.reading.guard import Passage
-from services.documents.backends.reading.odf import tree
+from services.documents.backends.reading.odf import repeats, tree
 from services.documents.backends.reading.odf.names import (
     ANNOTATION,
     CELL,
@@ -49,13 +49,10 @@ MOST_COVERED = 1_000_000
 """Places of a sheet that merged cells may cover; those above are not merged."""
 
 _SHEET = f"{TABLE}table"
-_ROWS = tuple(f"{TABLE}{name}" for name in ("table-header-rows", "table-row-group", "table-rows"))
 _COLUMNS = tuple(f"{TABLE}{name}" for name in ("table-header-columns", "table-column-group", "table-columns"))
 _USUAL_PAGES = ("Default", "Standard")
 _DRAWN = (FRAME, GROUP, *SHAPES)
 _HIDING = frozenset({"collapse", "filter"})
-_MOST = 2**24
-"""Rows or columns that any program has."""
 
 
 class _At(NamedTuple):
@@ -178,7 +175,7 @@ class _Workbook(OdsDocumentBackend):
         tree.mend(table, self._parts.styles, self._include, self._parts.load)
         self._fill(sheet, table, title, rows, columns)
         for child in list(table):
-            if child.tag in {ROW, *_ROWS, *_COLUMNS, f"{TABLE}table-column"}:
+            if child.tag in {ROW, *repeats.ROWS, *_COLUMNS, f"{TABLE}table-column"}:
                 table.remove(child)
         return sheet
 
@@ -186,8 +183,8 @@ class _Workbook(OdsDocumentBackend):
         uncomputed = []
         for at in _cells(table):
             text, is_computed = _text(at.element)
-            down = _count(at.element, "number-rows-spanned")
-            right = _count(at.element, "number-columns-spanned")
+            down = repeats.count(at.element, "number-rows-spanned")
+            right = repeats.count(at.element, "number-columns-spanned")
             if at.element.tag == COVERED or not (text or down > 1 or right > 1):
                 continue
             for row, column in self._repetitions(at, title):
@@ -252,35 +249,23 @@ class _Workbook(OdsDocumentBackend):
 
 def _cells(table: Any) -> Iterator[_At]:
     row = 0
-    for element in _rows(table):
-        repeated = _count(element, "number-rows-repeated")
+    for element in repeats.rows(table):
+        repeated = repeats.count(element, "number-rows-repeated")
         column = 0
         for cell in element.iterchildren(CELL, COVERED):
-            across = _count(cell, "number-columns-repeated")
+            across = repeats.count(cell, "number-columns-repeated")
             if len(cell) or cell.attrib:
                 yield _At(row, column, repeated, across, cell)
             column += across
         row += repeated
 
 
-def _rows(table: Any) -> Iterator[Any]:
-    waiting = [table.iterchildren(ROW, *_ROWS)]
-    while waiting:
-        element = next(waiting[-1], None)
-        if element is None:
-            waiting.pop()
-        elif element.tag == ROW:
-            yield element
-        else:
-            waiting.append(element.iterchildren(ROW, *_ROWS))
-
-
 def _shown(table: Any) -> tuple[Shown, Shown]:
     """Which rows and columns are seen."""
     rows, columns = [], []
     at = 0
-    for row in _rows(table):
-        count = _count(row, "number-rows-repeated")
+    for row in repeats.rows(table):
+        count = repeats.count(row, "number-rows-repeated")
         if row.get(f"{TABLE}visibility") in _HIDING:
             rows.append((at, at + count - 1))
         at += count
@@ -289,16 +274,11 @@ def _shown(table: Any) -> tuple[Shown, Shown]:
     for column in table.iter(f"{TABLE}table-column"):
         if next((a for a in column.iterancestors() if a.tag in nested), None) is not table:
             continue
-        count = _count(column, "number-columns-repeated")
+        count = repeats.count(column, "number-columns-repeated")
         if column.get(f"{TABLE}visibility") in _HIDING:
             columns.append((at, at + count - 1))
         at += count
     return Shown(rows), Shown(columns)
-
-
-def _count(element: Any, name: str) -> int:
-    value = element.get(f"{TABLE}{name}") or "1"
-    return max(1, min(int(value), _MOST)) if value.isdigit() else 1
 
 
 def _text(cell: Any) -> tuple[str, bool]:

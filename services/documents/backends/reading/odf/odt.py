@@ -16,6 +16,7 @@ from services.documents.backends.reading.odf import tree
 from services.documents.backends.reading.odf.names import NOTE, TEXT, H, P
 from services.documents.backends.reading.odf.package import Parts
 from services.documents.backends.reading.odf.passages import passages
+from services.documents.backends.reading.odf.repeats import Repeats
 from services.documents.backends.reading.reader import Report, Source, opened
 
 
@@ -24,8 +25,11 @@ def read(source: Source, report: Report) -> DoclingDocument:
     with opened(source, InputFormat.ODT, OdtDocumentBackend) as backend:
         parts = Parts(backend.odf_obj)
         report.passages.extend(passages(parts.body, parts.styles, source.include, ""))
+        repeats = Repeats(report)
+        repeats.limit(parts.body)
         tree.mend(parts.body, parts.styles, source.include, parts.load)
         for printed in parts.printed():
+            repeats.limit(printed)
             tree.mend(printed, parts.styles, source.include, parts.load)
         citations = _citations(parts.body)
         document: DoclingDocument = backend.convert()

@@ -61,6 +61,8 @@ _ROWS = tuple(f"{TABLE}{name}" for name in ("table-header-rows", "table-row-grou
 _DRAWN = (FRAME, GROUP, *SHAPES)
 _SPACES = re.compile(r"[ \t\r\n]+")
 _KNOWN = frozenset(ODF_NAMESPACES.values())
+_MOST_SPACES = 100
+"""What one element may stand for; a billion of them fit in 30 bytes."""
 _WHITE = {SPACE: " ", TAB: "\t", BREAK: "\n"}
 
 
@@ -79,6 +81,9 @@ def mend(root: Any, styles: Styles, include: Set[Include], load: Load) -> None:
     else:
         _drop_hidden(root, styles)
     _unwrap_blocks(root)
+    for space in root.iter(SPACE):
+        if len(space.get(f"{TEXT}c", "").lstrip("0")) > len(str(_MOST_SPACES)) - 1:
+            space.set(f"{TEXT}c", str(_MOST_SPACES))
     for paragraph in list(root.iter(P, H)):
         _lift(paragraph, load)
     for paragraph in list(root.iter(P, H)):
