@@ -61,7 +61,7 @@ setup: (_environment "dev")
 # Run the tests that need no mesh and no GPU, and say what was left out; arguments go to pytest
 [group('work')]
 test *ARGUMENTS: (_environment "dev")
-    @exec {{ python }} -m pytest -m "not mesh and not gpu" "$@"
+    @exec {{ python }} -m pytest -m "not mesh and not gpu and not drill" "$@"
 
 # Run the tests of the real mesh, as root: on the one that runs, or on one that is started for them (about 15 minutes)
 [group('work')]
@@ -74,6 +74,7 @@ test-mesh *ARGUMENTS: (_environment "dev")
 [group('work')]
 [no-exit-message]
 drills *ARGUMENTS: (_environment "dev")
+    {{ python }} -m pytest -m drill tests/integration "$@"
     {{ python }} -m pytest -m mesh tests/mesh --ignore tests/mesh/lifecycle --outage-s 60 --record docs/drills/$(date +%F).json "$@"
     {{ python }} -m pytest -m mesh tests/mesh/lifecycle --rounds 10 --record docs/drills/$(date +%F).json "$@"
 
@@ -110,6 +111,7 @@ protos: (_environment "dev")
 [group('generate')]
 docs: (_environment "dev")
     {{ python }} tools/configuration.py
+    {{ python }} tools/formats.py
 
 # Compile requirements/*.txt anew; --upgrade takes newer versions
 [group('generate')]

@@ -23,8 +23,8 @@ from bench.worlds import batches, overload, sharing
 from bench.worlds.base import CPU, FIXED, GPU, STALLED, STOPPED, Scenario
 from services.common.caller import Priority
 from services.common.refusals import Refusals
-from services.models.scheduler import speed
-from services.models.scheduler.policy import Policy
+from services.scheduler import speed
+from services.scheduler.policy import Policy
 
 SCENARIOS: Mapping[str, Scenario] = {
     "1 x the peak": overload.overload(FIXED, 1),
@@ -188,7 +188,7 @@ TABLE: Mapping[str, Row] = {
     "pull to the last solution": Row(
         scenarios=_LEARNED,
         variants=[
-            Variant(name=f"{pull:g}", patch=_patched("services.models.scheduler.speed._PULL", pull))
+            Variant(name=f"{pull:g}", patch=_patched("services.scheduler.speed._PULL", pull))
             for pull in (1e-6, 1e-4, 1e-2)
         ],
     ),
@@ -197,15 +197,13 @@ TABLE: Mapping[str, Row] = {
         variants=[
             Variant(
                 name="with them",
-                patch=_patched("services.models.scheduler.speed.Speed.limits", _with_trials(speed.Speed.limits)),
+                patch=_patched("services.scheduler.speed.Speed.limits", _with_trials(speed.Speed.limits)),
             )
         ],
     ),
     "retry times": Row(
         scenarios=("burst of 2 x", "burst of 5 x"),
-        variants=[
-            Variant(name="one for all", patch=_patched("services.models.scheduler.admission.Refusals", _AllAtOnce))
-        ],
+        variants=[Variant(name="one for all", patch=_patched("services.scheduler.admission.Refusals", _AllAtOnce))],
     ),
 }
 

@@ -32,10 +32,16 @@ class Served:
     """The process whose whole tree it is; None when it cannot be halted, as the mesh."""
     metrics_urls: Mapping[str, str] = field(default_factory=dict)
     """Prometheus endpoints by service."""
-    paths: Mapping[str, str] = field(default_factory=lambda: {"embed": "/v1/embeddings", "rerank": "/v1/rerank"})
+    paths: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "embed": "/v1/embeddings",
+            "rerank": "/v1/rerank",
+            "convert": "/v1/convert/file",
+        }
+    )
 
     def target(self, task: str, **headers: str) -> Target:
-        """Where to send a load: `embed` or `rerank`; underscores in header names stand for dashes."""
+        """Where to send a load: `embed`, `rerank` or `convert`; underscores in header names stand for dashes."""
         dashed = {name.replace("_", "-"): value for name, value in headers.items()}
         return Target(url=self.url + self.paths[task], headers=dashed)
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from services.common.caller import Caller
-from services.models.scheduler.policy import Policy
-from services.models.scheduler.scheduler import Scheduler
-from services.models.scheduler.speed import SpeedModel
-from services.models.scheduler.work import Batch, NotTaken, Request, Work
+from services.scheduler.policy import Policy
+from services.scheduler.scheduler import Scheduler
+from services.scheduler.speed import SpeedModel
+from services.scheduler.work import Batch, NotTaken, Request, Work
 
 _MOST_BATCHED = 8192
 

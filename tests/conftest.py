@@ -9,7 +9,7 @@ from functools import cache
 
 import pytest
 
-_NEEDS = {"mesh": "Nomad, Consul, OpenBao and Envoy", "gpu": "an NVIDIA GPU"}
+_NEEDS = {"mesh": "Nomad, Consul, OpenBao and Envoy", "gpu": "an NVIDIA GPU", "drill": "much time"}
 
 _left_out = pytest.StashKey[Counter[str]]()
 

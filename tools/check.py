@@ -67,6 +67,7 @@ CHECKS = (
     Check(name="proto lint", command=tool("buf", "lint"), remedy="correct the proto file"),
     Check(name="proto format", command=tool("buf", "format", "--diff", "--exit-code"), remedy="run `just lint`"),
     Check(name="configuration page", command=script("configuration"), remedy="run `just docs`"),
+    Check(name="page of formats", command=script("formats"), remedy="run `just docs`"),
     Check(name="hcl", command=script("hcl"), remedy="run `just lint`, correct the rest"),
 )
 

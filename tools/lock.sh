@@ -17,8 +17,9 @@ compile tools.txt "$@" requirements/tools.in
 compile build.txt "$@" requirements/build.in
 compile go.txt "$@" requirements/go.in
 
-# A peer of the benchmarks, in an environment of its own.
+# Peers of the benchmarks, each in an environment of its own.
 compile ../bench/requirements/infinity.txt "$@" bench/requirements/infinity.in
+compile ../bench/requirements/docling-serve.txt "$@" bench/requirements/docling-serve.in
 
 # The other sets are parts of dev.txt: the same versions everywhere.
 part() {

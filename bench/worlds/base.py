@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from bench.answers import percentile
 from bench.simulation import Arrival, Engine, World
 from services.common.caller import Caller
-from services.models.scheduler.policy import Policy
+from services.scheduler.policy import Policy
 
 FIXED = Engine()
 """As the fake backend of `bench overload`: a text of 64 tokens takes 18 ms."""

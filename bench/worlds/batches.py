@@ -10,7 +10,7 @@ from dataclasses import replace
 from bench.simulation import Arrival, Engine, World
 from bench.worlds.base import CPU, FLOOD, GPU, QUIET, SHORT_S, Scenario, always, asks, mixed, poisson, took_ms
 from services.common.caller import Caller
-from services.models.scheduler.policy import Policy
+from services.scheduler.policy import Policy
 
 _RUN_S = 5.0
 

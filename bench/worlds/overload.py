@@ -25,7 +25,7 @@ from bench.worlds.base import (
     took_ms,
 )
 from services.common.caller import Caller, Priority
-from services.models.scheduler.policy import Policy
+from services.scheduler.policy import Policy
 
 _QUEUED = 16 * 1024
 """Tokens that may wait where room is what matters: 256 texts."""

@@ -25,7 +25,7 @@ from bench.worlds.base import (
     took_ms,
 )
 from services.common.caller import Caller, Priority
-from services.models.scheduler.policy import Policy
+from services.scheduler.policy import Policy
 
 _WAITING = (TEXT,) * 3000
 """What takes longer than the run."""

@@ -31,6 +31,20 @@ _OUTPUTS: Mapping[Form, pb.Output.ValueType] = MappingProxyType(
     }
 )
 
+Include = Literal["footnotes", "headers", "comments", "speaker_notes", "hidden", "changes"]
+"""What a document holds beside its text."""
+
+_INCLUDES: Mapping[Include, pb.Include.ValueType] = MappingProxyType(
+    {
+        "footnotes": pb.INCLUDE_FOOTNOTES,
+        "headers": pb.INCLUDE_HEADERS,
+        "comments": pb.INCLUDE_COMMENTS,
+        "speaker_notes": pb.INCLUDE_SPEAKER_NOTES,
+        "hidden": pb.INCLUDE_HIDDEN,
+        "changes": pb.INCLUDE_CHANGES,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
@@ -61,7 +75,9 @@ class DocumentsClient:
         self.pool = pools.open(SERVICE, DocumentsServiceStub, health_service=HEALTH_SERVICE)
         self._rpc = RpcClient(self.pool, attempt_timeout_s=attempt_timeout_s)
 
-    async def parse(self, filename: str, data: bytes, *, forms: Sequence[Form], deadline: Deadline) -> Parsed:
+    async def parse(
+        self, filename: str, data: bytes, *, forms: Sequence[Form], deadline: Deadline, include: Sequence[Include] = ()
+    ) -> Parsed:
         """Parse one file.
 
         Args:
@@ -69,13 +85,19 @@ class DocumentsClient:
             data: its content.
             forms: what to return.
             deadline: when the caller stops waiting; the parser is ended then.
+            include: what to return beside the text.
 
         Raises:
             UnsupportedFormat: the format is not parsed.
             UnprocessableFile: the file is damaged.
             RequestError: see `RpcClient.call`.
         """
-        request = pb.ParseRequest(filename=filename, data=data, outputs=[_OUTPUTS[form] for form in forms])
+        request = pb.ParseRequest(
+            filename=filename,
+            data=data,
+            outputs=[_OUTPUTS[form] for form in forms],
+            include=[_INCLUDES[part] for part in include],
+        )
         reply = await self._rpc.call("Parse", lambda stub: stub.Parse, request, deadline=deadline)
         call.note(format=reply.format, bytes=len(data), compute_us=reply.timings.compute_us)
         return Parsed(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from litestar import Request, Router, post
-from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException
 from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
@@ -17,9 +15,11 @@ from litestar.params import SkipValidation
 from msgspec import Raw
 
 from gateway.clients.documents import DocumentsClient, Parsed
+from gateway.routes.form import read_form
 from gateway.routes.responses import error_responses
 from gateway.schemas.convert import (
     FORMS,
+    INCLUDES,
     ConversionError,
     ConvertError,
     ConvertOptions,
@@ -54,6 +54,11 @@ class _FormOperation(Operation):
                     items=Schema(type=OpenAPIType.STRING),
                     description="Formats that the file may have; default any.",
                 ),
+                "include": Schema(
+                    type=OpenAPIType.ARRAY,
+                    items=Schema(type=OpenAPIType.STRING, enum=list(INCLUDES)),
+                    description="What to return beside the text; default nothing.",
+                ),
                 "document_timeout": Schema(
                     type=OpenAPIType.NUMBER,
                     exclusive_minimum=0,
@@ -85,7 +90,9 @@ async def convert_file(request: Request[Any, Any, Any], documents: DocumentsServ
     deadline = call.deadline()
     if options.document_timeout_s is not None:
         deadline = deadline.capped(options.document_timeout_s)
-    parsed = await documents.parse(upload.filename, upload.data, forms=options.to_formats, deadline=deadline)
+    parsed = await documents.parse(
+        upload.filename, upload.data, forms=options.to_formats, include=options.include, deadline=deadline
+    )
     if options.from_formats and parsed.format not in options.from_formats:
         raise UnsupportedFormat(
             f"files: {upload.filename!r} is {parsed.format}, which from_formats does not allow; add it there",
@@ -98,30 +105,11 @@ async def _upload(request: Request[Any, Any, Any]) -> _Upload:
     """The form: exactly one file, and the options."""
     if request.content_type[0] != "multipart/form-data":
         raise HTTPException(status_code=415, detail="send the file as multipart/form-data in the field `files`")
-    fields: dict[str, list[str]] = {}
-    files: list[UploadFile] = []
-    try:
-        for name, value in await _form_items(request):
-            if isinstance(value, UploadFile):
-                files.append(value)
-            else:
-                fields.setdefault(name, []).append(value)
-        if len(files) != 1:
-            raise InvalidRequest(f"files: {len(files)} files; send exactly one per request", param="files")
-        return _Upload(
-            filename=_filename(files[0].filename), data=await files[0].read(), options=convert_options(fields)
-        )
-    finally:
-        for file in files:
-            await file.close()
-
-
-async def _form_items(request: Request[Any, Any, Any]) -> Iterable[tuple[str, Any]]:
-    try:
-        form = await request.form()
-    except (UnicodeError, LookupError) as exc:
-        raise InvalidRequest("the form: a field's charset is wrong; send text fields as UTF-8") from exc
-    return form.multi_items()
+    form = await read_form(request)
+    if len(form.files) != 1:
+        raise InvalidRequest(f"files: {len(form.files)} files; send exactly one per request", param="files")
+    [file] = form.files
+    return _Upload(filename=_filename(file.filename), data=file.data, options=convert_options(form.fields))
 
 
 def _filename(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Raw, Struct
 
@@ -16,8 +16,14 @@ Form = Literal["markdown", "json", "html", "text"]
 FORMS: Mapping[str, Form] = MappingProxyType({"md": "markdown", "json": "json", "html": "html", "text": "text"})
 """docling-serve's names of output formats, and ours."""
 
+Include = Literal["footnotes", "headers", "comments", "speaker_notes", "hidden", "changes"]
+
+INCLUDES: tuple[Include, ...] = get_args(Include)
+"""What a document holds beside its text; docling-serve has no such option."""
+
 _ANY: frozenset[str] = frozenset()
 _NO = frozenset({"", "false", "0", "no", "off"})
+_UNSET = frozenset({"", "null", "none"})
 
 _HARMLESS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -33,6 +39,7 @@ _HARMLESS: Mapping[str, frozenset[str]] = MappingProxyType(
         "include_images": _ANY,
         "images_scale": _ANY,
         "picture_description_area_threshold": _ANY,
+        "pdf_heading_hierarchy_options": _ANY,
         # A single file is aborted on error anyway.
         "abort_on_error": _ANY,
         # These would change the result, so only values that ask for nothing are taken.
@@ -42,11 +49,42 @@ _HARMLESS: Mapping[str, frozenset[str]] = MappingProxyType(
         "do_picture_classification": _NO,
         "do_picture_description": _NO,
         "do_chart_extraction": _NO,
+        "do_pdf_heading_hierarchy": _NO,
+        "include_page_images": _NO,
+        "md_compact_tables": _NO,
         "return_as_file": _NO,
         "md_page_break_placeholder": frozenset({""}),
+        "page_range": frozenset({"1", str(2**63 - 1)}),  # all pages
         "image_export_mode": frozenset({"embedded", "placeholder"}),
         "pipeline": frozenset({"standard", "legacy"}),
         "target_type": frozenset({"inbody"}),
+        **dict.fromkeys(
+            (
+                "chart_extraction_custom_config",
+                "chart_extraction_preset",
+                "chunking_options",
+                "chunking_preset",
+                "code_formula_custom_config",
+                "code_formula_preset",
+                "layout_custom_config",
+                "layout_preset",
+                "ocr_custom_config",
+                "picture_classification_custom_config",
+                "picture_classification_preset",
+                "picture_description_api",
+                "picture_description_custom_config",
+                "picture_description_local",
+                "picture_description_preset",
+                "table_structure_custom_config",
+                "table_structure_preset",
+                "vlm_pipeline_custom_config",
+                "vlm_pipeline_model",
+                "vlm_pipeline_model_api",
+                "vlm_pipeline_model_local",
+                "vlm_pipeline_preset",
+            ),
+            _UNSET,
+        ),
     }
 )
 """Options that are accepted and do nothing, with the values that are; empty: any."""
@@ -60,6 +98,8 @@ class ConvertOptions:
     """Our names of the forms to return, in the order asked for."""
     from_formats: frozenset[str]
     """Formats that the file may have; empty for any."""
+    include: tuple[Include, ...]
+    """What to return beside the text."""
     document_timeout_s: float | None
     """Time for the document; None for the request's own. Unit: seconds."""
 
@@ -73,10 +113,13 @@ def convert_options(fields: Mapping[str, Sequence[str]]) -> ConvertOptions:
     known = dict(fields)
     to_formats = _to_formats(known.pop("to_formats", ("md",)))
     from_formats = frozenset(value.strip().lower() for value in known.pop("from_formats", ()))
+    include = _include(known.pop("include", ()))
     timeout_s = _timeout_s(known.pop("document_timeout", ()))
     for name, values in known.items():
         _check_harmless(name, values)
-    return ConvertOptions(to_formats=to_formats, from_formats=from_formats, document_timeout_s=timeout_s)
+    return ConvertOptions(
+        to_formats=to_formats, from_formats=from_formats, include=include, document_timeout_s=timeout_s
+    )
 
 
 def _to_formats(values: Sequence[str]) -> tuple[Form, ...]:
@@ -86,6 +129,13 @@ def _to_formats(values: Sequence[str]) -> tuple[Form, ...]:
                 f"to_formats: {value[:50]!r} is not offered; use {', '.join(FORMS)}", param="to_formats"
             )
     return tuple(dict.fromkeys(FORMS[value] for value in values))
+
+
+def _include(values: Sequence[str]) -> tuple[Include, ...]:
+    for value in values:
+        if value not in INCLUDES:
+            raise InvalidRequest(f"include: {value[:50]!r} is not offered; use {', '.join(INCLUDES)}", param="include")
+    return tuple(part for part in INCLUDES if part in values)
 
 
 def _timeout_s(values: Sequence[str]) -> float | None:
@@ -106,7 +156,7 @@ def _check_harmless(name: str, values: Sequence[str]) -> None:
         raise InvalidRequest(f"{name[:50]}: this option is not supported; leave it out", param=name[:50])
     if allowed:
         for value in values:
-            if value.strip().lower() not in allowed:
+            if value.strip(" ").lower() not in allowed:  # a form feed is a page break, not nothing
                 choices = " or ".join(sorted(allowed - {""})) or "an empty value"
                 raise InvalidRequest(
                     f"{name}: {value[:50]!r} is not supported; use {choices}, or leave it out", param=name

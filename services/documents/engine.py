@@ -1,31 +1,48 @@
-"""Files to documents: check, admit, parse within the deadline, count."""
+"""Files to documents: check, admit, parse in turn and within the deadline, count."""
 
 from __future__ import annotations
 
+import asyncio
+import math
 import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
 from services.common import caller
 from services.common.deadline import Clock, Deadline
-from services.common.errors import InvalidRequest, Overloaded, RequestError, TooLarge
-from services.common.fair_semaphore import FairSemaphore
+from services.common.errors import DeadlineExceeded, InvalidRequest, Overloaded, RequestError, TooLarge
 from services.common.places import Places
 from services.common.reply import Backlog
 from services.documents import metrics
 from services.documents.backends.base import Document, DocumentBackend, Format, Parsed
+from services.documents.estimates import Estimates
 from services.documents.settings import DocumentsSettings
+from services.scheduler.policy import Policy
+from services.scheduler.scheduler import Scheduler
+from services.scheduler.speed import Speed
+from services.scheduler.work import NotTaken, Request, Work
 
 _MAX_FILENAME_BYTES = 255
 _NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
-_FIRST_GUESS_S = 0.5
-"""Assumed time of a file before one was measured."""
-_DECAY = 0.2
-"""Weight of the newest file in the running mean of time."""
+_POLICY = Policy(least_tokens=1)
+"""Costs are milliseconds of a worker, and a batch is one file."""
+_MILLISECONDS = Speed(per_token=1e-3)
+_UNBOUNDED = 2**53
+"""What waits is bounded by number, as each file is held in memory."""
+_MOST_PREDICTED = 0.5
+"""Of the time that a file's deadline leaves: a file that may take longer than it seems is still tried."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Turn(Request):
+    """A file that waits for a worker."""
+
+    filename: str
+    came: asyncio.Future[None]
 
 
 class DocumentsEngine:
@@ -41,9 +58,13 @@ class DocumentsEngine:
         self._settings = settings
         self._backend = backend
         self._clock = clock
-        self._workers = FairSemaphore(settings.workers)
         self._places = Places(settings.workers + settings.max_queued, "files")
-        self._mean_s = _FIRST_GUESS_S
+        self._estimates = Estimates(_POLICY)
+        self._scheduler = Scheduler(
+            _POLICY, most_queued=_UNBOUNDED, most_batched=_UNBOUNDED, replicas=settings.workers, unit="ms of work"
+        )
+        self._scheduler.note_batch(_MILLISECONDS, padded_tokens=0, now_s=-math.inf)  # never sure: files differ
+        self._parsing = 0
         self._shown = metrics.in_flight()
         self._stack = AsyncExitStack()
 
@@ -69,17 +90,16 @@ class DocumentsEngine:
 
     def backlog(self) -> Backlog:
         """Files that wait, and how long the next one would."""
-        workers = self._settings.workers
-        waiting = max(0, self._places.taken - workers)
-        ahead = self._places.taken - workers + 1
-        return Backlog(queued_cost=waiting, predicted_wait_s=max(0.0, ahead * self._mean_s / workers))
+        is_free = self._parsing < self._settings.workers
+        wait_s = 0.0 if is_free else self._scheduler.backlog().predicted_wait_s
+        return Backlog(queued_cost=self._places.taken - self._parsing, predicted_wait_s=wait_s)
 
     async def parse(self, document: Document, deadline: Deadline) -> Parsed:
         """Parse a file.
 
         Raises:
             InvalidRequest, TooLarge: the request is wrong.
-            Overloaded: too many files wait already; nothing was done.
+            Overloaded: too many files wait already, or the answer would come after the deadline; nothing was done.
             DeadlineExceeded: the deadline passed; the work was ended.
             RequestError: see `DocumentBackend.parse`.
         """
@@ -88,20 +108,62 @@ class DocumentsEngine:
         try:
             with self._admitted():
                 async with deadline.enforce(f"documents: parse {document.filename}"):
-                    parsed = await self._in_turn(document)
+                    parsed = await self._in_turn(document, deadline)
         except RequestError as exc:
             metrics.files().labels("unknown", exc.code).inc()
             raise
-        self._learn(parsed)
+        _count(parsed)
         return parsed
 
-    async def _in_turn(self, document: Document) -> Parsed:
-        """Parse once it is the client's turn at a worker, so that nobody waits for all that another has sent."""
-        queued_s = self._clock()
-        async with self._workers.hold(caller.current.get()):
-            waited_us = round((self._clock() - queued_s) * 1e6)
+    async def _in_turn(self, document: Document, deadline: Deadline) -> Parsed:
+        """Parse once it is the client's turn at a worker: by what its files take, interactive ones before bulk."""
+        now_s = self._clock()
+        turn = _Turn(
+            caller=caller.current.get(),
+            deadline_s=deadline.at_s,
+            submitted_s=now_s,
+            filename=document.filename,
+            came=asyncio.get_running_loop().create_future(),
+        )
+        most_s = _MOST_PREDICTED * deadline.remaining_s()
+        cost = math.ceil(min(self._estimates.seconds(document), most_s) * 1e3)
+        refused = self._scheduler.submit(turn, [(0, Work(payload=document, cost=max(1, cost)))], now_s)
+        if isinstance(refused, NotTaken):
+            raise refused.error
+        try:
+            self._give_turns()
+            await turn.came
+            started_s = self._clock()
             parsed = await self._backend.parse(document)
-        return replace(parsed, queue_us=parsed.queue_us + waited_us)
+            self._estimates.learn(document, parsed.compute_us / 1e6)
+        finally:
+            self._end(turn)
+            self._give_turns()
+        return replace(parsed, queue_us=parsed.queue_us + round((started_s - now_s) * 1e6))
+
+    def _give_turns(self) -> None:
+        """Let the next files have the workers that are free."""
+        while self._parsing < self._settings.workers and self._scheduler.is_waiting:
+            now_s = self._clock()
+            batch = self._scheduler.take(now_s)
+            self._scheduler.begin(batch, now_s)
+            self._parsing += len(batch.requests)
+            for turn in batch.requests:
+                _tell(turn)
+            for turn in batch.late:
+                _tell(turn, late=True)
+
+    def _end(self, turn: _Turn) -> None:
+        """The file of a turn is parsed, or given up; its client pays for the time that it really had a worker."""
+        turn.came.cancel()
+        [task] = turn.tasks
+        if (batch := task.batch) is None or turn not in batch.requests:
+            self._scheduler.cancel(turn)
+            return
+        now_s = self._clock()
+        self._scheduler.finish(batch, now_s)
+        self._scheduler.settle(turn.caller, round(turn.compute_s * 1e3) - task.cost)
+        self._parsing -= 1
 
     def _check(self, document: Document) -> None:
         name = document.filename
@@ -129,7 +191,18 @@ class DocumentsEngine:
         finally:
             self._shown.dec()
 
-    def _learn(self, parsed: Parsed) -> None:
-        metrics.files().labels(parsed.format, "ok").inc()
-        metrics.parse_seconds().labels(parsed.format).observe(parsed.compute_us / 1e6)
-        self._mean_s += _DECAY * (parsed.compute_us / 1e6 - self._mean_s)
+
+def _count(parsed: Parsed) -> None:
+    metrics.files().labels(parsed.format, "ok").inc()
+    metrics.parse_seconds().labels(parsed.format).observe(parsed.compute_us / 1e6)
+
+
+def _tell(turn: Request, *, late: bool = False) -> None:
+    """Tell one that its turn has come, or never will."""
+    if not isinstance(turn, _Turn) or turn.came.done():
+        return
+    if late:
+        text = "there is too little time left to parse it; allow more time"
+        turn.came.set_exception(DeadlineExceeded(f"documents: {turn.filename}: {text}"))
+    else:
+        turn.came.set_result(None)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from grpc import aio
 from isolane.common.v1 import reply_pb2
@@ -16,17 +16,28 @@ from services.common.errors import InvalidRequest
 from services.common.reply import Timings
 from services.common.server import messages
 from services.common.server.server import Registration
-from services.documents.backends.base import Document, Output, Parsed
+from services.documents.backends.base import Document, Include, Output, Parsed
 from services.documents.engine import DocumentsEngine
 
 NAME = pb.DESCRIPTOR.services_by_name["DocumentsService"].full_name
 Context = aio.ServicerContext[Any, Any]
+Choice = TypeVar("Choice")
 
 _OUTPUTS: dict[int, Output] = {
     pb.OUTPUT_MARKDOWN: Output.MARKDOWN,
     pb.OUTPUT_JSON: Output.JSON,
     pb.OUTPUT_HTML: Output.HTML,
     pb.OUTPUT_TEXT: Output.TEXT,
+}
+
+
+_INCLUDES: dict[int, Include] = {
+    pb.INCLUDE_FOOTNOTES: Include.FOOTNOTES,
+    pb.INCLUDE_HEADERS: Include.HEADERS,
+    pb.INCLUDE_COMMENTS: Include.COMMENTS,
+    pb.INCLUDE_SPEAKER_NOTES: Include.SPEAKER_NOTES,
+    pb.INCLUDE_HIDDEN: Include.HIDDEN,
+    pb.INCLUDE_CHANGES: Include.CHANGES,
 }
 
 
@@ -40,7 +51,12 @@ class DocumentsServicer(pb_grpc.DocumentsServiceServicer):
         """See the proto."""
         started_s = time.monotonic()
         call.note(bytes=len(request.data))
-        document = Document(filename=request.filename, data=request.data, outputs=_outputs(request.outputs))
+        document = Document(
+            filename=request.filename,
+            data=request.data,
+            outputs=_chosen(request.outputs, _OUTPUTS, "outputs") or [Output.MARKDOWN],
+            include=_chosen(request.include, _INCLUDES, "include"),
+        )
         parsed = await self._engine.parse(document, call.deadline())
         return self._reply(parsed, started_s)
 
@@ -72,12 +88,16 @@ def registration(engine: DocumentsEngine) -> Registration:
     )
 
 
-def _outputs(wanted: Sequence[int]) -> list[Output]:
-    """The forms asked for; Markdown when there are none."""
-    outputs = [_OUTPUTS[value] for value in wanted if value in _OUTPUTS]
-    if len(outputs) != len(wanted) or len(set(outputs)) != len(outputs):
+def _chosen(wanted: Sequence[int], choices: Mapping[int, Choice], param: str) -> list[Choice]:
+    """What the numbers stand for.
+
+    Raises:
+        InvalidRequest: one is not known, or is there twice.
+    """
+    chosen = [choices[value] for value in wanted if value in choices]
+    if len(chosen) != len(wanted) or len(set(chosen)) != len(chosen):
         raise InvalidRequest(
-            f"outputs {list(wanted)}: each of {', '.join(_OUTPUTS.values())} at most once, and no other",
-            param="outputs",
+            f"{param} {list(wanted)}: each of {', '.join(map(str, choices.values()))} at most once, and no other",
+            param=param,
         )
-    return outputs or [Output.MARKDOWN]
+    return chosen

@@ -28,6 +28,10 @@ class DocumentsSettings(ServerSettings):
     workers: int = Field(default=2, ge=1)
     """Worker processes, kept warm. Each parses one file at a time and holds about 150 MB when idle."""
 
+    spare_workers: int = Field(default=1, ge=0)
+    """Worker processes that are warm beside these: one takes the place of a worker that was ended at once, while its
+    successor starts, which takes 2 to 4 s."""
+
     max_queued: int = Field(default=16, ge=0)
     """Files that may wait for a worker; more is refused with a retry delay. Each is held in memory."""
 

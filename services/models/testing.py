@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.models.models import ModelInfo, Tokens
-from services.models.scheduler.work import Work
+from services.scheduler.work import Work
 
 
 def work(value: int, length: int = 1, *, key: bytes | None = None) -> Work:

@@ -18,6 +18,21 @@ class Output(StrEnum):
     TEXT = "text"
 
 
+class Include(StrEnum):
+    """What a document holds beside its text; returned only where it is asked for."""
+
+    FOOTNOTES = "footnotes"
+    """Footnotes and endnotes."""
+    HEADERS = "headers"
+    """What is repeated on pages: headers and footers."""
+    COMMENTS = "comments"
+    SPEAKER_NOTES = "speaker_notes"
+    HIDDEN = "hidden"
+    """Slides, sheets, rows, columns and text that are not shown."""
+    CHANGES = "changes"
+    """Tracked changes, marked; without it they are all accepted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
     """A kind of file."""
@@ -35,6 +50,8 @@ class Document:
     data: bytes = field(repr=False)
     outputs: Sequence[Output]
     """The forms wanted, each once."""
+    include: Sequence[Include] = ()
+    """What is wanted beside the text, each once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

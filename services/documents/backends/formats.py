@@ -9,6 +9,7 @@ from pathlib import PurePath
 
 from services.common.errors import TooLarge, UnprocessableFile, UnsupportedFormat
 from services.documents.backends.base import Format
+from services.documents.backends.encodings import wide
 
 FORMATS = (
     Format(name="asciidoc", extensions=("adoc", "asciidoc", "asc")),
@@ -56,7 +57,13 @@ _PARTS = {"word/": "docx", "xl/": "xlsx", "ppt/": "pptx"}
 
 _PROLOGUE = re.compile(rb"(?:\s|<\?xml[^>]*\?>|<!--.*?-->)*+", re.DOTALL)
 _HTML = re.compile(rb"<(?:!doctype\s+html|html)\b", re.IGNORECASE)
-_JATS = re.compile(rb"<!DOCTYPE\s+article\b[^>]*JATS-(?:archive|journalpublishing)")
+_JATS = re.compile(
+    rb"<!DOCTYPE\s+article\b[^>]*(?:JATS|NLM|journalpublishing|archivearticle)"
+    rb"|(?:<!DOCTYPE[^>\[]*>\s*)?<article\b(?=[^>]*\b(?:article-type|dtd-version)\s*=|[^>]*>\s*(?:<!--.*?-->\s*)*<front\b)",
+    re.DOTALL,
+)
+_CONTROLS = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+_TEXT_BYTES_PER_CONTROL = 20
 _LATEX = re.compile(rb"(?:\s|%[^\n]*\n)*+\\documentclass\b")
 
 
@@ -74,7 +81,9 @@ def detect(filename: str, data: bytes, *, max_unpacked_bytes: int) -> str:
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _packed(filename, data, max_unpacked_bytes)
     head = data[:_HEAD_BYTES]
-    if _is_binary(head):
+    if encoding := wide(head):
+        head = head.decode(encoding, "replace").lstrip("\ufeff").encode()
+    elif _is_binary(head):
         raise _unsupported(f"{filename}: the content is binary data of no known format")
     return _markup(filename, head.removeprefix(b"\xef\xbb\xbf")) or _text(filename)
 
@@ -125,9 +134,9 @@ def _markup(filename: str, head: bytes) -> str | None:
         return "html"
     if not (head.startswith(b"<?xml") or _extension(filename) in {"xml", "nxml"}):
         return None
-    if _JATS.search(body):
+    if _JATS.match(body):
         return "xml_jats"
-    raise _unsupported(f"{filename}: XML of a kind that is not known (XHTML is, and JATS articles with their DOCTYPE)")
+    raise _unsupported(f"{filename}: XML of a kind that is not known (XHTML and JATS articles are)")
 
 
 def _text(filename: str) -> str:
@@ -142,7 +151,8 @@ def _text(filename: str) -> str:
 
 
 def _is_binary(head: bytes) -> bool:
-    return b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    """True for NULs among other control characters; a text may have a stray one."""
+    return b"\0" in head and len(_CONTROLS.findall(head)) * _TEXT_BYTES_PER_CONTROL > len(head)
 
 
 def _extension(filename: str) -> str:

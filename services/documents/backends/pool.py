@@ -1,4 +1,4 @@
-"""The real backend: a fixed number of warm worker processes, each replaced when it is gone."""
+"""The real backend: a fixed number of warm worker processes, with spare ones, each replaced when it is gone."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ class WorkerPool:
             max_output_bytes=settings.max_message_bytes - _MESSAGE_OVERHEAD_BYTES,
             start_s=settings.worker_start_s,
         )
-        self._idle: asyncio.Queue[Worker] = asyncio.Queue()
+        # The one that was used last comes first: its caches are warm, and a spare one stays small.
+        self._idle: asyncio.Queue[Worker] = asyncio.LifoQueue()
         self._warm = metrics.workers()
         self._workers: set[Worker] = set()
         self._start_problem: str | None = None
@@ -137,7 +138,7 @@ class WorkerPool:
     async def run(self) -> None:
         """Keep every place filled until cancelled."""
         places: list[Worker | None] = [*self._workers]
-        places += [None] * (self._settings.workers - len(places))
+        places += [None] * (self._settings.workers + self._settings.spare_workers - len(places))
         async with asyncio.TaskGroup() as group:
             for worker in places:
                 group.create_task(self._fill(worker))

@@ -123,6 +123,7 @@ class WorkerProcess:
         header = {
             "filename": document.filename,
             "outputs": list(document.outputs),
+            "include": list(document.include),
             "request_id": request_id.current.get(),
         }
         try:

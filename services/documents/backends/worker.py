@@ -18,7 +18,7 @@ from services.common.errors import InvalidRequest, UnprocessableFile
 from services.common.telemetry import request_id
 from services.common.telemetry.logs import configure_logs, get_logger
 from services.documents.backends import frames, sandbox
-from services.documents.backends.base import Document, Output, Parsed
+from services.documents.backends.base import Document, Include, Output, Parsed
 
 log = get_logger()
 
@@ -56,7 +56,7 @@ def _prepare(config: Mapping[str, Any]) -> Parse:
     # Docling imports these where they are installed: 650 MB and 8 s rather than 150 MB and 4 s, for models unused here.
     modules: dict[str, Any] = sys.modules
     modules.update(torch=None, transformers=None)
-    from services.documents.backends.docling import DoclingParser  # noqa: PLC0415 - after the line above
+    from services.documents.backends.reading.parser import DoclingParser  # noqa: PLC0415 - after the line above
 
     parser = DoclingParser(max_unpacked_bytes=config["max_unpacked_bytes"], max_output_bytes=config["max_output_bytes"])
     parser.warm_up()
@@ -72,6 +72,7 @@ def _answer(parse: Parse, request: frames.Message) -> frames.Message:
         filename=request.header["filename"],
         data=request.parts[0],
         outputs=[Output(output) for output in request.header["outputs"]],
+        include=[Include(part) for part in request.header["include"]],
     )
     try:
         return _reply(parse(document))

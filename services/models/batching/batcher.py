@@ -19,10 +19,10 @@ from services.models.batching.call import Call, Computed, Outcome, resolve
 from services.models.batching.metrics import ModelMetrics
 from services.models.batching.workers import Workers
 from services.models.models import Item, Tokens
-from services.models.scheduler.policy import Policy
-from services.models.scheduler.scheduler import Scheduler
-from services.models.scheduler.speed import Speed
-from services.models.scheduler.work import NotTaken, Work
+from services.scheduler.policy import Policy
+from services.scheduler.scheduler import Scheduler
+from services.scheduler.speed import Speed
+from services.scheduler.work import NotTaken, Work
 
 _STALL_CHECK_S = 1.0
 _DRAIN_CHECK_S = 0.02

@@ -12,7 +12,7 @@ from services.common.errors import RequestError
 from services.common.reply import Timings
 from services.common.threadsafe import call_in
 from services.models.models import Item
-from services.models.scheduler.work import Request, Task
+from services.scheduler.work import Request, Task
 
 Result = Any
 """What the model gives for one item: a row of the array that it returns, as numpy gives it."""

@@ -18,10 +18,10 @@ from services.models.batching.cache import ResultCache
 from services.models.batching.call import Call, Outcome, hand_out, resolve
 from services.models.batching.metrics import ModelMetrics
 from services.models.models import Tokens
-from services.models.scheduler.policy import Policy
-from services.models.scheduler.scheduler import Scheduler
-from services.models.scheduler.speed import Speed, SpeedModel
-from services.models.scheduler.work import Batch, Task
+from services.scheduler.policy import Policy
+from services.scheduler.scheduler import Scheduler
+from services.scheduler.speed import Speed, SpeedModel
+from services.scheduler.work import Batch, Task
 
 log = get_logger()
 

@@ -25,8 +25,8 @@ from services.models.batching.metrics import ModelMetrics
 from services.models.engine.inputs import Checked, InputT
 from services.models.engine.threads import FairThreads
 from services.models.models import Item, ModelInfo, Tokens
-from services.models.scheduler.work import Work
 from services.models.settings import ModelServerSettings
+from services.scheduler.work import Work
 
 BackendT = TypeVar("BackendT", bound=ModelBackend)
 

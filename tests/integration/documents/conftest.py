@@ -18,7 +18,7 @@ from typing import Any, cast
 import docx
 import grpc
 import odfdo
-import openpyxl  # type: ignore[import-untyped]  # has no types
+import openpyxl
 import pptx
 import psutil
 import pytest

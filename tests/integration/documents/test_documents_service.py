@@ -99,7 +99,7 @@ def test_a_word_file_keeps_headings_list_and_table(service: Any, samples: dict[s
 def test_a_web_page_keeps_headings_list_and_table(service: Any, samples: dict[str, bytes]) -> None:
     reply = service.parse("page.html", samples["a.html"])
 
-    assert reply.markdown == ("# Head\n\nA **wombat** .\n\n- one\n- two\n\n|   a |   b |\n|-----|-----|\n|   1 |   2 |")
+    assert reply.markdown == ("# Head\n\nA **wombat**.\n\n- one\n- two\n\n|   a |   b |\n|-----|-----|\n|   1 |   2 |")
 
 
 def test_plain_text_keeps_what_looks_like_markup(service: Any, samples: dict[str, bytes]) -> None:

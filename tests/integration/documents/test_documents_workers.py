@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import threading
 from typing import Any
 
+import docx
 import grpc
 import psutil
 import pytest
 from grpc import StatusCode
 from isolane.documents.v1 import documents_service_pb2 as pb
 
+from tests.integration.documents.packages import changed
+
+
+def long_docx(*, paragraphs: int) -> bytes:
+    """A Word file of so many paragraphs of one letter: 80 KB for 40,000."""
+    file = io.BytesIO()
+    docx.Document().save(file)
+    body = "<w:body>" + "<w:p><w:r><w:t>x</w:t></w:r></w:p>" * paragraphs
+    return changed(file.getvalue(), "word/document.xml", "<w:body>", body)
+
+
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
-SLOW = pb.ParseRequest(filename="slow.html", data=b"<html><body>" + b"<p>x " * 50_000)
-"""Minutes of work."""
+SLOW = pb.ParseRequest(filename="slow.docx", data=long_docx(paragraphs=40_000), outputs=pb.Output.values()[1:])
+"""A quarter of a minute of work, for all its forms."""
 
 
 @pytest.fixture
 def warm(service: Any) -> Any:
-    """The service with both workers warm."""
-    service.wait_for_workers(2)
+    """The service with both workers and the spare one warm."""
+    service.wait_for_workers(3)
     return service
 
 
@@ -66,7 +79,7 @@ def test_a_worker_killed_in_the_middle_of_a_file_fails_that_file_alone(warm: Any
     os.kill(pid, signal.SIGKILL)
 
     assert call.code() is StatusCode.FAILED_PRECONDITION
-    assert "slow.html: the parser crashed on it" in call.details()
+    assert "slow.docx: the parser crashed on it" in call.details()
     assert other_reply.format == "csv"
     assert_good_file_works(warm)
 
@@ -84,7 +97,7 @@ def test_a_worker_killed_while_idle_is_replaced(warm: Any) -> None:
 
 def test_a_full_queue_refuses_with_a_delay(launch: Any) -> None:
     with launch(workers="1", max_queued="0") as service:
-        service.wait_for_workers(1)
+        service.wait_for_workers(2)
         call = service.stub.Parse.future(SLOW, timeout=60)
         service.wait_until_parsing()
         refusal = service.refusal("a.md", b"# Head")
@@ -96,7 +109,7 @@ def test_a_full_queue_refuses_with_a_delay(launch: Any) -> None:
 
 def test_no_worker_outlives_a_service_that_was_killed(launch: Any) -> None:
     with launch() as service:
-        service.wait_for_workers(2)
+        service.wait_for_workers(3)
         call = service.stub.Parse.future(SLOW, timeout=60)
         service.wait_until_parsing()
         workers = service.workers()
@@ -104,19 +117,19 @@ def test_no_worker_outlives_a_service_that_was_killed(launch: Any) -> None:
         for pid in workers:
             service.wait_for_end(pid)
 
-        assert len(workers) == 2
+        assert len(workers) == 3
         assert call.code() is StatusCode.UNAVAILABLE
         assert list(service.temporary.iterdir()) == []
 
 
 def test_no_worker_outlives_a_service_that_was_stopped(launch: Any) -> None:
     with launch(workers="1") as service:
-        service.wait_for_workers(1)
+        service.wait_for_workers(2)
         workers = service.workers()
         service.process.send_signal(signal.SIGTERM)
         status = service.process.wait(timeout=30)
 
-    assert (status, len(workers)) == (0, 1)
+    assert (status, len(workers)) == (0, 2)
     assert not any(psutil.pid_exists(pid) for pid in workers)
 
 

@@ -161,7 +161,7 @@ BAD = [
     Bad(name="convert: not multipart", path=CONVERT,
         headers={"content-type": "multipart/form-data; boundary=frame"}, body=b"x" * 100, says="multipart"),
     Bad(name="convert: no body", path=CONVERT, headers={"content-type": "multipart/form-data; boundary=frame"},
-        says="0 files"),
+        says="multipart"),
     Bad(name="convert: cut off", path=CONVERT, headers={"content-type": "multipart/form-data; boundary=frame"},
         body=b"--frame\r\n" + FILE, says="multipart"),
     Bad(name="convert: no file", **multipart(part("to_formats", b"md")), says="0 files"),

@@ -54,9 +54,51 @@ def test_options_of_docling_serve_that_change_nothing_are_taken(gateway: Any) ->
         document_timeout="30",
         pipeline="standard",
         target_type="inbody",
+        page_range=["1", "9223372036854775807"],
+        include_page_images="false",
+        layout_preset="",
+        vlm_pipeline_model="null",
     )
 
     assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    "option", [{"page_range": ["2", "3"]}, {"md_page_break_placeholder": "\f"}, {"vlm_pipeline_preset": "granite"}]
+)
+def test_options_that_would_change_the_result_are_refused_by_name(gateway: Any, option: dict[str, Any]) -> None:
+    answer = convert(gateway, **option)
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith(f"{next(iter(option))}: ")
+
+
+def test_a_file_whose_name_is_sent_as_dotnet_and_urllib3_do_is_converted_under_that_name(gateway: Any) -> None:
+    names = []
+    for disposition in (
+        "name=files; filename=\"=?utf-8?B?w5xiZXIubWQ=?=\"; filename*=utf-8''%C3%9Cber.md",
+        "name=files; filename*=utf-8''%C3%9Cber.md",
+    ):
+        body = f"--b\r\nContent-Disposition: form-data; {disposition}\r\n\r\n# hi\r\n--b--\r\n".encode()
+        headers = {"content-type": "multipart/form-data; boundary=b"}
+        answer = httpx.post(f"{gateway.url}/v1/convert/file", content=body, headers=headers, timeout=60)
+        assert answer.status_code == 200, answer.text
+        names.append(answer.json()["document"]["filename"])
+
+    assert names == ["Über.md"] * 2
+
+
+@pytest.mark.parametrize("include", [["footnotes"], ["headers", "comments"], ["speaker_notes", "hidden", "changes"]])
+def test_what_is_beside_the_text_can_be_asked_for(gateway: Any, include: list[str]) -> None:
+    assert convert(gateway, include=include).status_code == 200
+
+
+def test_what_is_no_part_of_a_document_is_refused_by_name(gateway: Any) -> None:
+    answer = convert(gateway, include="everything")
+
+    assert answer.status_code == 400
+    assert "'everything'" in answer.json()["detail"]
+    assert "footnotes" in answer.json()["detail"]
 
 
 def test_large_file_is_converted_and_a_larger_one_refused(gateway: Any) -> None:

@@ -125,7 +125,7 @@ def test_schema_declares_every_option_of_a_conversion_that_has_an_effect(gateway
     paths = httpx.get(f"{gateway.url}/schema/openapi.json").json()["paths"]
 
     form = paths["/v1/convert/file"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert set(form["properties"]) == {"files", "to_formats", "from_formats", "document_timeout"}
+    assert set(form["properties"]) == {"files", "to_formats", "from_formats", "include", "document_timeout"}
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])

@@ -25,6 +25,7 @@ from docx import Document
 
 from services.common.testing.waiting import eventually
 from services.models.models import locate
+from tests.integration.documents.packages import archive, spaces
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
@@ -150,6 +151,28 @@ def test_parse_turns_html_and_docx_into_markdown(stack: Stack, tmp_path: Path) -
     assert "# Report" in docx
     assert "First paragraph." in docx
     assert "left" in docx
+
+
+@pytest.mark.parametrize(
+    ("filename", "data", "status"),
+    [
+        ("bomb.docx", archive([spaces("word/document.xml", 300)]), 413),
+        ("lies.docx", archive([spaces("word/document.xml", 300, size=1000)]), 422),
+        ("cut.docx", archive([spaces("word/document.xml", 1)])[:-10], 422),
+        ("a.pdf", b"%PDF-1.7\n", 415),
+        ("noise.html", bytes(range(256)) * 100, 415),
+        ("deep.html", b"<html><body>" + b"<div>" * 5000, 422),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_file_that_is_made_to_harm_is_the_files_fault(stack: Stack, filename: str, data: bytes, status: int) -> None:
+    files = {"files": (filename, data)}
+
+    reply = httpx.post(f"{stack.url}/v1/convert/file", files=files, timeout=30)
+    good = httpx.post(f"{stack.url}/v1/convert/file", files={"files": ("a.md", b"# Good")}, timeout=30)
+
+    assert (reply.status_code, filename in reply.json()["detail"]) == (status, True)
+    assert good.json()["document"]["md_content"] == "# Good"
 
 
 def test_one_request_id_and_one_trace_id_in_answer_and_both_logs(stack: Stack) -> None:

@@ -12,9 +12,9 @@ from bench import scheduling
 from bench.scheduling import SCENARIOS, TABLE, Row, Variant, difference, measure
 from bench.simulation import Arrival, Engine, World
 from bench.worlds.base import FLOOD, GPU, QUIET, always, asks
-from services.models.scheduler.admission import Admission
-from services.models.scheduler.lines import Lines
-from services.models.scheduler.policy import Policy
+from services.scheduler.admission import Admission
+from services.scheduler.lines import Lines
+from services.scheduler.policy import Policy
 
 POLICY = Policy()
 LOST = 0.0

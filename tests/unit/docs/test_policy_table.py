@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.models.scheduler.policy import Policy
+from services.scheduler.policy import Policy
 
 PAGE = Path(__file__).resolve().parents[3] / "docs/batching.md"
 

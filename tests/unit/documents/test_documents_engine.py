@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
+from services.common import caller
+from services.common.caller import Caller, Priority
 from services.common.deadline import Deadline
 from services.common.errors import DeadlineExceeded, InvalidRequest, Overloaded, TooLarge, UnsupportedFormat
-from services.documents.backends.base import Document, Output
+from services.documents.backends.base import Document, Output, Parsed
 from services.documents.backends.fake import FakeDocumentBackend
 from services.documents.engine import DocumentsEngine
 from services.documents.settings import DocumentsSettings
@@ -106,7 +109,7 @@ async def test_an_error_of_the_backend_reaches_the_caller_and_frees_the_place() 
 
 async def test_a_full_queue_refuses_at_once_with_a_delay_that_grows_with_the_queue() -> None:
     delays = []
-    for max_queued in (1, 9):
+    for max_queued in (1, 199):
         async with running(max_queued=max_queued, parse_s=FOREVER_S) as engine, busy(engine, 1 + max_queued):
             with pytest.raises(Overloaded, match=r"files .*in progress") as caught:
                 await engine.parse(document(), soon())
@@ -155,3 +158,113 @@ async def test_the_wait_for_a_worker_is_reported_apart_from_the_work() -> None:
 
     assert second.queue_us >= 15_000 > first.queue_us
     assert second.compute_us >= 15_000
+
+
+class Recorder(FakeDocumentBackend):
+    """Takes the time that a file's name says, in hundredths of a second, and notes which files it had."""
+
+    def __init__(self) -> None:
+        super().__init__(workers=1, max_unpacked_bytes=1000)
+        self.names: list[str] = []
+        self.running = self.most_running = 0
+
+    async def parse(self, document: Document) -> Parsed:
+        self.names.append(document.filename)
+        started_s = asyncio.get_running_loop().time()
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        await asyncio.sleep(int(document.filename.removesuffix(".md").split("-")[1]) / 100)
+        self.running -= 1
+        spent_us = round((asyncio.get_running_loop().time() - started_s) * 1e6)
+        return Parsed(format="md", outputs={}, compute_us=spent_us)
+
+
+@asynccontextmanager
+async def recording() -> AsyncIterator[tuple[DocumentsEngine, Recorder]]:
+    backend = Recorder()
+    async with DocumentsEngine(DocumentsSettings(workers=1, max_queued=999, max_file_bytes=10**6), backend) as engine:
+        yield engine, backend
+
+
+def sent(
+    engine: DocumentsEngine, name: str, client: str, *, priority: Priority = Priority.INTERACTIVE, kib: int = 1
+) -> asyncio.Task[Parsed]:
+    """A file of a client, on its way."""
+
+    async def send() -> Parsed:
+        caller.current.set(Caller(client=client, priority=priority, origin=client))
+        return await engine.parse(document(f"{name}.md", b"x" * 1024 * kib), soon())
+
+    return asyncio.create_task(send())
+
+
+async def test_interactive_files_go_before_bulk_and_bulk_is_not_starved() -> None:
+    async with recording() as (engine, backend):
+        tasks = [sent(engine, "first-5", "a")]
+        await asyncio.sleep(0)
+        tasks += [sent(engine, f"bulk-1-{number}", "b", priority=Priority.BULK) for number in range(3)]
+        await asyncio.sleep(0)
+        tasks += [sent(engine, f"human-1-{number}", "c") for number in range(30)]
+        await asyncio.gather(*tasks)
+
+    names = [name.split("-")[0] for name in backend.names]
+    first, second = [at for at, name in enumerate(names) if name == "bulk"][:2]
+    assert names[:2] == ["first", "human"]
+    assert 8 <= second - first <= 12
+    assert second < 20
+
+
+def between(names: list[str], kind: str) -> list[int]:
+    """How many files were parsed between each two of a kind."""
+    places = [at for at, name in enumerate(names) if name.startswith(kind)]
+    return [later - earlier - 1 for earlier, later in itertools.pairwise(places)]
+
+
+async def test_clients_share_the_workers_by_the_size_of_their_files_and_not_by_their_number() -> None:
+    async with recording() as (engine, backend):
+        tasks = [sent(engine, "first-5", "z")]
+        await asyncio.sleep(0)
+        tasks += [sent(engine, f"large-10-{number}", "a", kib=100) for number in range(3)]
+        tasks += [sent(engine, f"small-1-{number}", "b") for number in range(60)]
+        await asyncio.gather(*tasks)
+
+    assert min(between(backend.names, "large")) >= 5
+
+
+async def test_a_client_pays_for_the_time_that_its_files_really_took() -> None:
+    async with recording() as (engine, backend):
+        tasks = [sent(engine, "first-5", "z")]
+        await asyncio.sleep(0)
+        tasks += [sent(engine, f"slow-10-{number}", "greedy") for number in range(4)]
+        tasks += [sent(engine, f"quick-1-{number}", "alice") for number in range(60)]
+        await asyncio.gather(*tasks)
+
+    assert min(between(backend.names, "slow")) >= 4
+
+
+async def test_a_file_that_cannot_be_done_in_what_is_left_of_its_time_takes_no_worker() -> None:
+    async with recording() as (engine, backend):
+        first = sent(engine, "first-260", "a")
+        await asyncio.sleep(0)
+        with pytest.raises(DeadlineExceeded, match=r"late-1\.md: there is too little time left"):
+            await engine.parse(document("late-1.md", b"x" * 1024 * 900), Deadline.after(3.0))
+        await first
+        names = list(backend.names)
+        await asyncio.gather(*(sent(engine, f"after-1-{number}", "a") for number in range(3)))
+
+    assert names == ["first-260.md"]
+    assert backend.most_running == 1
+
+
+async def test_a_file_that_would_come_too_late_is_refused_at_once_with_a_delay() -> None:
+    async with recording() as (engine, _):
+        tasks = [sent(engine, f"large-10-{number}", str(number), kib=900) for number in range(4)]
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded, match="ms of work are waiting") as caught:
+            await engine.parse(document("a-1.md"), Deadline.after(1.0))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert caught.value.retry_after_s
+    assert engine.backlog().predicted_wait_s == 0

@@ -71,7 +71,7 @@ def test_content_decides_and_the_extension_tells_texts_apart(filename: str, data
         ("notes", b"words", UnsupportedFormat, "name it .txt"),
         ("a.xyz", b"words", UnsupportedFormat, "name it .txt"),
         ("a.xml", b"<?xml version='1.0'?><invoice/>", UnsupportedFormat, "XML of a kind"),
-        ("a.nxml", b"<article/>", UnsupportedFormat, "JATS articles with their DOCTYPE"),
+        ("a.nxml", b"<article/>", UnsupportedFormat, "XHTML and JATS articles are"),
         ("a.zip", packed("x.txt"), UnsupportedFormat, "no known document"),
         ("a.docx", b"words", UnprocessableFile, "the content is text"),
         ("a.docx", packed("word/document.xml")[:40], UnprocessableFile, "damaged or encrypted"),

@@ -138,7 +138,7 @@ def test_options_that_have_an_effect_are_read() -> None:
         ("pipeline", "vlm"),
         ("target_type", "zip"),
         ("image_export_mode", "referenced"),
-        ("page_range", "1"),
+        ("page_range", "2"),
         ("document_timeout", "inf"),
         ("document_timeout", "0"),
         ("document_timeout", "soon"),

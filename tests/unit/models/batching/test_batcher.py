@@ -36,10 +36,10 @@ from services.models.batching.call import Computed
 from services.models.batching.metrics import ModelMetrics, engine_metrics
 from services.models.batching.workers import WorkerDied
 from services.models.models import Tokens
-from services.models.scheduler.packing import Limits
-from services.models.scheduler.speed import Speed
-from services.models.scheduler.work import Work
 from services.models.testing import DoublingModel, work
+from services.scheduler.packing import Limits
+from services.scheduler.speed import Speed
+from services.scheduler.work import Work
 
 ALICE, BOB = Caller(client="alice"), Caller(client="bob")
 BULK = Caller(client="alice", priority=Priority.BULK)

@@ -5,8 +5,8 @@ import asyncio
 from services.common.caller import ANYONE
 from services.common.errors import BackendFailed
 from services.models.batching.call import Call, hand_out
-from services.models.scheduler.work import Task
 from services.models.testing import work
+from services.scheduler.work import Task
 
 
 def call_of(number: int) -> Call:

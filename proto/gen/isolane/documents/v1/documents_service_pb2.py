@@ -25,27 +25,29 @@ _sym_db = _symbol_database.Default()
 from isolane.common.v1 import reply_pb2 as isolane_dot_common_dot_v1_dot_reply__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,isolane/documents/v1/documents_service.proto\x12\x14isolane.documents.v1\x1a\x1disolane/common/v1/reply.proto\"]\n\x0cParseRequest\x12\x10\n\x08\x66ilename\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12-\n\x07outputs\x18\x03 \x03(\x0e\x32\x1c.isolane.documents.v1.Output\"\xd7\x02\n\rParseResponse\x12\x31\n\x06status\x18\x01 \x01(\x0e\x32!.isolane.documents.v1.ParseStatus\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x15\n\x08markdown\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04json\x18\x04 \x01(\x0cH\x01\x88\x01\x01\x12\x11\n\x04html\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x11\n\x04text\x18\x06 \x01(\tH\x03\x88\x01\x01\x12\x0e\n\x06\x65rrors\x18\x07 \x03(\t\x12\'\n\x05usage\x18\x08 \x01(\x0b\x32\x18.isolane.common.v1.Usage\x12+\n\x07timings\x18\t \x01(\x0b\x32\x1a.isolane.common.v1.Timings\x12%\n\x04load\x18\n \x01(\x0b\x32\x17.isolane.common.v1.LoadB\x0b\n\t_markdownB\x07\n\x05_jsonB\x07\n\x05_htmlB\x07\n\x05_text\"\x14\n\x12ListFormatsRequest\"*\n\x06\x46ormat\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nextensions\x18\x02 \x03(\t\"D\n\x13ListFormatsResponse\x12-\n\x07\x66ormats\x18\x01 \x03(\x0b\x32\x1c.isolane.documents.v1.Format*h\n\x06Output\x12\x16\n\x12OUTPUT_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTPUT_MARKDOWN\x10\x01\x12\x0f\n\x0bOUTPUT_JSON\x10\x02\x12\x0f\n\x0bOUTPUT_HTML\x10\x03\x12\x0f\n\x0bOUTPUT_TEXT\x10\x04*g\n\x0bParseStatus\x12\x1c\n\x18PARSE_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14PARSE_STATUS_SUCCESS\x10\x01\x12 \n\x1cPARSE_STATUS_PARTIAL_SUCCESS\x10\x02\x32\xc8\x01\n\x10\x44ocumentsService\x12P\n\x05Parse\x12\".isolane.documents.v1.ParseRequest\x1a#.isolane.documents.v1.ParseResponse\x12\x62\n\x0bListFormats\x12(.isolane.documents.v1.ListFormatsRequest\x1a).isolane.documents.v1.ListFormatsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,isolane/documents/v1/documents_service.proto\x12\x14isolane.documents.v1\x1a\x1disolane/common/v1/reply.proto\"\x8d\x01\n\x0cParseRequest\x12\x10\n\x08\x66ilename\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12-\n\x07outputs\x18\x03 \x03(\x0e\x32\x1c.isolane.documents.v1.Output\x12.\n\x07include\x18\x04 \x03(\x0e\x32\x1d.isolane.documents.v1.Include\"\xd7\x02\n\rParseResponse\x12\x31\n\x06status\x18\x01 \x01(\x0e\x32!.isolane.documents.v1.ParseStatus\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x15\n\x08markdown\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04json\x18\x04 \x01(\x0cH\x01\x88\x01\x01\x12\x11\n\x04html\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x11\n\x04text\x18\x06 \x01(\tH\x03\x88\x01\x01\x12\x0e\n\x06\x65rrors\x18\x07 \x03(\t\x12\'\n\x05usage\x18\x08 \x01(\x0b\x32\x18.isolane.common.v1.Usage\x12+\n\x07timings\x18\t \x01(\x0b\x32\x1a.isolane.common.v1.Timings\x12%\n\x04load\x18\n \x01(\x0b\x32\x17.isolane.common.v1.LoadB\x0b\n\t_markdownB\x07\n\x05_jsonB\x07\n\x05_htmlB\x07\n\x05_text\"\x14\n\x12ListFormatsRequest\"*\n\x06\x46ormat\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nextensions\x18\x02 \x03(\t\"D\n\x13ListFormatsResponse\x12-\n\x07\x66ormats\x18\x01 \x03(\x0b\x32\x1c.isolane.documents.v1.Format*h\n\x06Output\x12\x16\n\x12OUTPUT_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTPUT_MARKDOWN\x10\x01\x12\x0f\n\x0bOUTPUT_JSON\x10\x02\x12\x0f\n\x0bOUTPUT_HTML\x10\x03\x12\x0f\n\x0bOUTPUT_TEXT\x10\x04*\xa8\x01\n\x07Include\x12\x17\n\x13INCLUDE_UNSPECIFIED\x10\x00\x12\x15\n\x11INCLUDE_FOOTNOTES\x10\x01\x12\x13\n\x0fINCLUDE_HEADERS\x10\x02\x12\x14\n\x10INCLUDE_COMMENTS\x10\x03\x12\x19\n\x15INCLUDE_SPEAKER_NOTES\x10\x04\x12\x12\n\x0eINCLUDE_HIDDEN\x10\x05\x12\x13\n\x0fINCLUDE_CHANGES\x10\x06*g\n\x0bParseStatus\x12\x1c\n\x18PARSE_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14PARSE_STATUS_SUCCESS\x10\x01\x12 \n\x1cPARSE_STATUS_PARTIAL_SUCCESS\x10\x02\x32\xc8\x01\n\x10\x44ocumentsService\x12P\n\x05Parse\x12\".isolane.documents.v1.ParseRequest\x1a#.isolane.documents.v1.ParseResponse\x12\x62\n\x0bListFormats\x12(.isolane.documents.v1.ListFormatsRequest\x1a).isolane.documents.v1.ListFormatsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'isolane.documents.v1.documents_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTPUT']._serialized_start=678
-  _globals['_OUTPUT']._serialized_end=782
-  _globals['_PARSESTATUS']._serialized_start=784
-  _globals['_PARSESTATUS']._serialized_end=887
-  _globals['_PARSEREQUEST']._serialized_start=101
-  _globals['_PARSEREQUEST']._serialized_end=194
-  _globals['_PARSERESPONSE']._serialized_start=197
-  _globals['_PARSERESPONSE']._serialized_end=540
-  _globals['_LISTFORMATSREQUEST']._serialized_start=542
-  _globals['_LISTFORMATSREQUEST']._serialized_end=562
-  _globals['_FORMAT']._serialized_start=564
-  _globals['_FORMAT']._serialized_end=606
-  _globals['_LISTFORMATSRESPONSE']._serialized_start=608
-  _globals['_LISTFORMATSRESPONSE']._serialized_end=676
-  _globals['_DOCUMENTSSERVICE']._serialized_start=890
-  _globals['_DOCUMENTSSERVICE']._serialized_end=1090
+  _globals['_OUTPUT']._serialized_start=727
+  _globals['_OUTPUT']._serialized_end=831
+  _globals['_INCLUDE']._serialized_start=834
+  _globals['_INCLUDE']._serialized_end=1002
+  _globals['_PARSESTATUS']._serialized_start=1004
+  _globals['_PARSESTATUS']._serialized_end=1107
+  _globals['_PARSEREQUEST']._serialized_start=102
+  _globals['_PARSEREQUEST']._serialized_end=243
+  _globals['_PARSERESPONSE']._serialized_start=246
+  _globals['_PARSERESPONSE']._serialized_end=589
+  _globals['_LISTFORMATSREQUEST']._serialized_start=591
+  _globals['_LISTFORMATSREQUEST']._serialized_end=611
+  _globals['_FORMAT']._serialized_start=613
+  _globals['_FORMAT']._serialized_end=655
+  _globals['_LISTFORMATSRESPONSE']._serialized_start=657
+  _globals['_LISTFORMATSRESPONSE']._serialized_end=725
+  _globals['_DOCUMENTSSERVICE']._serialized_start=1110
+  _globals['_DOCUMENTSSERVICE']._serialized_end=1310
 # @@protoc_insertion_point(module_scope)

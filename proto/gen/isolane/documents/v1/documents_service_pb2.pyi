@@ -52,6 +52,46 @@ OUTPUT_TEXT: Output.ValueType  # 4
 """Plain text."""
 Global___Output: _TypeAlias = Output  # noqa: Y015
 
+class _Include:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _IncludeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Include.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    INCLUDE_UNSPECIFIED: _Include.ValueType  # 0
+    """Not allowed in a request."""
+    INCLUDE_FOOTNOTES: _Include.ValueType  # 1
+    """Footnotes and endnotes."""
+    INCLUDE_HEADERS: _Include.ValueType  # 2
+    """Headers and footers of pages."""
+    INCLUDE_COMMENTS: _Include.ValueType  # 3
+    """Comments."""
+    INCLUDE_SPEAKER_NOTES: _Include.ValueType  # 4
+    """Notes of the speaker of a presentation."""
+    INCLUDE_HIDDEN: _Include.ValueType  # 5
+    """Slides, sheets, rows, columns and text that are not shown."""
+    INCLUDE_CHANGES: _Include.ValueType  # 6
+    """Tracked changes, marked as such; without it all are accepted."""
+
+class Include(_Include, metaclass=_IncludeEnumTypeWrapper):
+    """Include is what a document holds beside its text."""
+
+INCLUDE_UNSPECIFIED: Include.ValueType  # 0
+"""Not allowed in a request."""
+INCLUDE_FOOTNOTES: Include.ValueType  # 1
+"""Footnotes and endnotes."""
+INCLUDE_HEADERS: Include.ValueType  # 2
+"""Headers and footers of pages."""
+INCLUDE_COMMENTS: Include.ValueType  # 3
+"""Comments."""
+INCLUDE_SPEAKER_NOTES: Include.ValueType  # 4
+"""Notes of the speaker of a presentation."""
+INCLUDE_HIDDEN: Include.ValueType  # 5
+"""Slides, sheets, rows, columns and text that are not shown."""
+INCLUDE_CHANGES: Include.ValueType  # 6
+"""Tracked changes, marked as such; without it all are accepted."""
+Global___Include: _TypeAlias = Include  # noqa: Y015
+
 class _ParseStatus:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -85,6 +125,7 @@ class ParseRequest(_message.Message):
     FILENAME_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     OUTPUTS_FIELD_NUMBER: _builtins.int
+    INCLUDE_FIELD_NUMBER: _builtins.int
     filename: _builtins.str
     """Required. The file's name; its extension helps to tell the format. Limit: 255 bytes, no path separator."""
     data: _builtins.bytes
@@ -93,16 +134,23 @@ class ParseRequest(_message.Message):
     def outputs(self) -> _containers.RepeatedScalarFieldContainer[Global___Output.ValueType]:
         """Optional; default Markdown. Each form at most once."""
 
+    @_builtins.property
+    def include(self) -> _containers.RepeatedScalarFieldContainer[Global___Include.ValueType]:
+        """Optional; default nothing but the text. Each at most once. JSON has all but changes without being asked, in its
+        other content layers.
+        """
+
     def __init__(
         self,
         *,
         filename: _builtins.str = ...,
         data: _builtins.bytes = ...,
         outputs: _abc.Iterable[Global___Output.ValueType] | None = ...,
+        include: _abc.Iterable[Global___Include.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "filename", b"filename", "outputs", b"outputs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "filename", b"filename", "include", b"include", "outputs", b"outputs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

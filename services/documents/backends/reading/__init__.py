@@ -1,0 +1,1 @@
+"""Reads files with Docling, and keeps what Docling alone would lose. Imported in workers only."""

@@ -1,0 +1,217 @@
+"""The lines of an AsciiDoc file that count: conditions are decided, includes and comments taken out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+_CONDITION = re.compile(r"(\\)?(ifdef|ifndef|ifeval|endif)::(\S*?(?:([,+])\S+?)?)\[(.*)\]\s*$")
+_INCLUDE = re.compile(r"(\\)?include::([^\s\[][^\[]*)\[.*\]\s*$")
+_ENTRY = re.compile(r":(!?\w[\w-]*!?):(?:[ \t]+(.*))?$")
+_EVAL = re.compile(r"""(["']?)(.*?)\1\s*(==|!=|<=|>=|<|>)\s*(["']?)(.*?)\4$""")
+_REFERENCE = re.compile(r"(\\?)\{(\w[\w-]*)\}")
+_MOST_CHARACTERS = 4_000_000
+"""That attributes may add to a document: their values may name attributes, and double with every line."""
+_COMMENT_BLOCK = re.compile(r"/{4,}$")
+_VERBATIM = re.compile(r"(?:-{4,}|\.{4,}|\+{4,}|`{3,}.*)$")
+
+BUILT_IN = {
+    "nbsp": "\u00a0",
+    "zwsp": "\u200b",
+    "wj": "\u2060",
+    "deg": "\u00b0",
+    "ldquo": "\u201c",
+    "rdquo": "\u201d",
+    "lsquo": "\u2018",
+    "rsquo": "\u2019",
+    "apos": "'",
+    "quot": '"',
+    "brvbar": "\u00a6",
+    "cpp": "C++",
+    "pp": "++",
+    "empty": "",
+    "blank": "",
+    "sp": " ",
+    "amp": "&",
+    "lt": "<",
+    "gt": ">",
+    "startsb": "[",
+    "endsb": "]",
+    "vbar": "|",
+    "caret": "^",
+    "asterisk": "*",
+    "tilde": "~",
+    "backslash": "\\",
+    "backtick": "`",
+    "plus": "+",
+    "two-colons": "::",
+    "two-semicolons": ";;",
+    "asciidoctor": "",
+    "backend": "html5",
+    "backend-html5": "",
+    "basebackend": "html",
+    "basebackend-html": "",
+    "doctype": "article",
+    "doctype-article": "",
+    "sectids": "",
+    "note-caption": "NOTE",
+    "tip-caption": "TIP",
+    "important-caption": "IMPORTANT",
+    "warning-caption": "WARNING",
+    "caution-caption": "CAUTION",
+}
+
+
+@dataclass(slots=True)
+class Attributes:
+    """What `{name}` stands for, as it changes through the file."""
+
+    values: dict[str, str] = field(default_factory=lambda: dict(BUILT_IN))
+    _written: int = 0
+
+    def define(self, name: str, value: str) -> None:
+        """Set an attribute, or unset it: `!name` and `name!`."""
+        bare = name.strip("!").lower()
+        if name != bare and "!" in name:
+            self.values.pop(bare, None)
+        else:
+            self.values[bare] = self.replaced(value)
+
+    def replaced(self, text: str) -> str:
+        """The text with the values of the attributes it names; unknown ones stay, as Asciidoctor leaves them."""
+        if "{" not in text:
+            return text
+        return _REFERENCE.sub(self._value, text)
+
+    def _value(self, match: re.Match[str]) -> str:
+        if match[1]:
+            return match[0][1:]
+        value = self.values.get(match[2].lower(), match[0])
+        self._written += len(value)
+        return value if self._written < _MOST_CHARACTERS else match[0]
+
+
+def entry(line: str) -> tuple[str, str] | None:
+    """Name and value of a line that defines an attribute."""
+    match = _ENTRY.match(line)
+    return (match[1], (match[2] or "").strip()) if match else None
+
+
+def kept_lines(text: str, problems: list[str]) -> tuple[list[str], list[int]]:
+    """The lines, and the number of each in the file. An included file is named in `problems`."""
+    kept = list(_kept(text.split("\n"), problems))
+    return [line for line, _ in kept], [number for _, number in kept]
+
+
+def _kept(lines: Sequence[str], problems: list[str]) -> Iterator[tuple[str, int]]:
+    attributes = Attributes()
+    conditions: list[bool] = []
+    inside = _Inside()
+    for number, raw in enumerate(_joined(lines), 1):
+        line = raw.rstrip()
+        if inside.skips(line):
+            continue
+        if (match := _CONDITION.match(line)) and not match[1]:
+            if (inline := _condition(match, conditions, attributes)) and all(conditions):
+                yield inline, number
+        elif all(conditions):
+            if (include := _INCLUDE.match(line)) and not include[1]:
+                problems.append(f"line {number}: {include[2]} is not included; only the file itself is parsed")
+                continue
+            if inside.opens_comment(line):
+                continue
+            if not inside.verbatim and (defined := entry(line)):
+                attributes.define(*defined)
+            yield line[1:] if match or include else line, number
+
+
+@dataclass(slots=True)
+class _Inside:
+    """Which block of comments or of code the lines stand in."""
+
+    comment: str = ""
+    verbatim: str = ""
+
+    def skips(self, line: str) -> bool:
+        """True for a line of a comment."""
+        if not self.comment:
+            return False
+        if line == self.comment:
+            self.comment = ""
+        return True
+
+    def opens_comment(self, line: str) -> bool:
+        """Note where blocks open and close; true for the first line of a comment."""
+        if self.verbatim:
+            self.verbatim = "" if line == self.verbatim else self.verbatim
+        elif _COMMENT_BLOCK.match(line):
+            self.comment = line
+        elif _VERBATIM.match(line):
+            self.verbatim = "```" if line.startswith("`") else line
+        return bool(self.comment)
+
+
+def _joined(lines: Sequence[str]) -> Iterator[str]:
+    """The lines with the value of an attribute in one, where it goes on; their number stays."""
+    parts: list[str] = []
+    for line in lines:
+        if parts or (line.endswith(" \\") and _ENTRY.match(line)):
+            parts.append(line.strip().removesuffix("\\").rstrip(" ") if line.endswith("\\") else line.strip())
+            if not line.endswith(" \\"):
+                yield " ".join(parts)
+                yield from ["//"] * (len(parts) - 1)
+                parts = []
+        else:
+            yield line
+    if parts:
+        yield " ".join(parts)
+
+
+def _condition(match: re.Match[str], conditions: list[bool], attributes: Attributes) -> str:
+    """Open or close a condition; the text of one that has it in the same line and holds."""
+    kind, names, separator, text = match[2], match[3], match[4], match[5]
+    if kind == "endif":
+        if conditions:
+            conditions.pop()
+        return ""
+    if kind == "ifeval":
+        conditions.append(_holds(attributes.replaced(text)))
+        return ""
+    defined = [name.lower() in attributes.values for name in re.split(r"[,+]", names)]
+    is_met = all(defined) if separator == "+" else any(defined)
+    if kind == "ifndef":
+        is_met = not is_met
+    if text:
+        return text if is_met else ""
+    conditions.append(is_met)
+    return ""
+
+
+def _holds(expression: str) -> bool:
+    match = _EVAL.match(expression.strip())
+    if match is None:
+        return False
+    left, right = match[2], match[5]
+    if not (match[1] or match[4]) and (numbers := _numbers((left, right))):
+        return _compare(numbers[0], match[3], numbers[1])
+    return _compare(left, match[3], right)
+
+
+def _numbers(texts: Iterable[str]) -> list[float] | None:
+    try:
+        return [float(text) for text in texts]
+    except ValueError:
+        return None
+
+
+def _compare(left: str | float, operator: str, right: str | float) -> bool:
+    less, equal = left < right, left == right  # type: ignore[operator]  # both are of one type
+    return {
+        "==": equal,
+        "!=": not equal,
+        "<": less,
+        "<=": less or equal,
+        ">": not less and not equal,
+        ">=": not less,
+    }[operator]

@@ -1,0 +1,306 @@
+"""LaTeX's source as tokens: comments and switched-off parts are gone, the author's own commands expanded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+_TOKEN = re.compile(r"\\(?:[A-Za-z@]+\*?|[\s\S])|%[^\n]*(?:\n[ \t]*)?|\s+|[^\\%{}\[\]\s$&~#]+|[\s\S]")
+_MOST_EXPANDED = 500_000
+"""Characters that definitions may add beyond four times the source: they may call each other, and double each time."""
+_MOST_PENDING = 200
+
+_RAW_ENVIRONMENTS = {
+    "verbatim",
+    "verbatim*",
+    "Verbatim",
+    "Verbatim*",
+    "lstlisting",
+    "minted",
+    "alltt",
+    "BVerbatim",
+    "LVerbatim",
+}
+_DROPPED_ENVIRONMENTS = {"comment", "filecontents", "filecontents*", "CCSXML"}
+_WITH_ADDRESS = {"url", "href", "nolinkurl", "path"}
+_ADDRESS = re.compile(r"\s*\{([^{}\n]{1,4000})\}")
+_RAW_BEGIN = re.compile(r"\s*\{([A-Za-z]+\*?)\}")
+_DEFINITIONS = {"newcommand", "renewcommand", "providecommand", "DeclareRobustCommand", "DeclareMathOperator"}
+_PLAIN_DEFINITIONS = {"def", "edef", "gdef", "xdef"}
+_CONDITIONS_WITH_ARGUMENTS = {"ifx": 2, "ifcat": 2, "if": 2, "ifdefined": 1, "ifmmode": 0, "ifpdf": 0}
+
+
+class Raw(NamedTuple):
+    """Text that is shown as it is written."""
+
+    kind: str
+    """`verb`, or the environment's name."""
+    options: str
+    text: str
+
+
+Token = str | Raw
+
+
+class _Macro(NamedTuple):
+    arguments: int
+    default: str | None
+    body: str
+
+
+class Expander:
+    """Reads a source once, from left to right."""
+
+    def __init__(self, source: str) -> None:
+        self._stack: list[tuple[str, int]] = [(source, 0)]
+        self._budget = _MOST_EXPANDED + 4 * len(source)
+        self._macros: dict[str, _Macro] = {}
+        self._environments: dict[str, tuple[_Macro, str]] = {}
+        self._flags: dict[str, bool] = {"false": False, "true": True}
+        self._open: list[bool | None] = []
+        """Of each condition that is open: whether it holds; None: nobody knows, all of it is kept."""
+        self._expanded = 0
+        self.theorems: dict[str, str] = {}
+        self._commands: dict[str, Callable[[], None]] = {
+            **dict.fromkeys(_DEFINITIONS, self._define),
+            "newenvironment": self._define_environment,
+            "renewenvironment": self._define_environment,
+            "newtheorem": self._define_theorem,
+            "let": self._let,
+            **dict.fromkeys(_PLAIN_DEFINITIONS, self._define_plainly),
+            "newif": self._new_condition,
+        }
+
+    def tokens(self) -> Iterator[Token]:
+        """What is left of the source."""
+        while (token := self._next()) is not None:
+            if not token.startswith("\\"):
+                if self._is_on:
+                    yield token
+                continue
+            yield from self._command(token[1:], token)
+
+    @property
+    def is_exhausted(self) -> bool:
+        """True when definitions added so much that the rest was not expanded."""
+        return self._expanded >= self._budget
+
+    @property
+    def _is_on(self) -> bool:
+        return all(state is not False for state in self._open)
+
+    def _command(self, name: str, token: str) -> Iterator[Token]:
+        if name in {"fi", "else", "or"} or (name.startswith("if") and self._is_condition(name)):
+            self._condition(name)
+        elif not self._is_on:
+            if name == "begin":
+                self._skip_raw()
+        else:
+            yield from self._kept(name, token)
+
+    def _kept(self, name: str, token: str) -> Iterator[Token]:
+        """What comes of a command that is not switched off."""
+        if name in {"begin", "end"}:
+            yield from self._environment(name, token)
+        elif command := self._commands.get(name.rstrip("*")):
+            command()
+        elif name in _WITH_ADDRESS:
+            yield token
+            yield from self._address()
+        elif name in {"verb", "verb*", "lstinline", "mintinline"}:
+            yield from self._verb(name)
+        elif name.removesuffix("true").removesuffix("false") in self._flags and name not in self._flags:
+            self._flags[name.removesuffix("true").removesuffix("false")] = name.endswith("true")
+        elif (macro := self._macros.get(name)) and self._expanded < self._budget:
+            self._push(self._expansion(macro))
+        else:
+            yield token
+
+    def _next(self) -> str | None:
+        while self._stack:
+            text, position = self._stack[-1]
+            match = _TOKEN.match(text, position)
+            if match is None:
+                self._stack.pop()
+                continue
+            self._stack[-1] = (text, match.end())
+            if match[0][0] == "%":
+                continue
+            return match[0]
+        return None
+
+    def _push(self, text: str) -> None:
+        if self._stack and self._stack[-1][1] >= len(self._stack[-1][0]):
+            self._stack.pop()
+        self._expanded += len(text)
+        if len(self._stack) < _MOST_PENDING and self._expanded < self._budget:
+            self._stack.append((text, 0))
+
+    def _peek(self) -> str:
+        """The next character that is no space; spaces before it are passed over."""
+        while (token := self._next()) is not None:
+            if not token.isspace():
+                text, position = self._stack[-1]
+                self._stack[-1] = (text, position - len(token))
+                return token
+        return ""
+
+    def _argument(self) -> str:
+        first = self._peek()
+        if first != "{":
+            token = self._next() or ""
+            if len(token) > 1 and token[0] != "\\":
+                text, position = self._stack[-1]
+                self._stack[-1] = (text, position - len(token) + 1)
+                token = token[0]
+            return token
+        self._next()
+        return self._until("}")
+
+    def _optional(self) -> str | None:
+        if self._peek() != "[":
+            return None
+        self._next()
+        return self._until("]")
+
+    def _until(self, closing: str) -> str:
+        parts: list[str] = []
+        depth = 0
+        while (token := self._next()) is not None:
+            if depth == 0 and token == closing:
+                break
+            depth += (token == "{") - (token == "}")
+            parts.append(token)
+        return "".join(parts)
+
+    def _expansion(self, macro: _Macro) -> str:
+        arguments: list[str] = []
+        if macro.default is not None:
+            given = self._optional()
+            arguments.append(macro.default if given is None else given)
+        arguments.extend(self._argument() for _ in range(macro.arguments - len(arguments)))
+        return _filled(macro.body, arguments)
+
+    def _define(self) -> None:
+        name = self._argument().strip().lstrip("\\")
+        count, default = self._optional(), self._optional()
+        body = self._argument()
+        if name not in {"\\", ""}:
+            self._macros[name.strip()] = _Macro(_count(count), default, body)
+
+    def _define_plainly(self) -> None:
+        name = (self._next() or "").lstrip("\\")
+        parameters: list[str] = []
+        while (token := self._next()) is not None and token != "{":
+            parameters.append(token)
+        body = self._until("}")
+        if re.fullmatch(r"(?:#\d)*", "".join(parameters).strip()):
+            self._macros[name] = _Macro("".join(parameters).count("#"), None, body)
+
+    def _define_environment(self) -> None:
+        name = self._argument().strip()
+        count, default = self._optional(), self._optional()
+        opening, closing = self._argument(), self._argument()
+        self._environments[name] = (_Macro(_count(count), default, opening), closing)
+
+    def _define_theorem(self) -> None:
+        name = self._argument().strip()
+        self._optional()
+        self.theorems[name] = self._argument()
+        self._optional()
+
+    def _let(self) -> None:
+        name = (self._next() or "").lstrip("\\")
+        target = self._peek()
+        if target == "=":
+            self._next()
+            target = self._peek()
+        self._next()
+        if target.lstrip("\\") in self._macros:
+            self._macros[name] = self._macros[target.lstrip("\\")]
+        elif target.startswith("\\") and target[1:] != name:
+            self._macros[name] = _Macro(0, None, target + " ")
+
+    def _new_condition(self) -> None:
+        self._flags[(self._next() or "").removeprefix("\\if")] = False
+
+    def _is_condition(self, name: str) -> bool:
+        return name[2:] in self._flags or name in _CONDITIONS_WITH_ARGUMENTS or name in {"ifnum", "ifdim", "ifodd"}
+
+    def _condition(self, name: str) -> None:
+        if name == "fi":
+            if self._open:
+                self._open.pop()
+        elif name in {"else", "or"}:
+            if self._open and self._open[-1] is not None:
+                self._open[-1] = not self._open[-1]
+        else:
+            for _ in range(_CONDITIONS_WITH_ARGUMENTS.get(name, 0) if self._is_on else 0):
+                self._next()
+            self._open.append(self._flags.get(name[2:]))
+
+    def _environment(self, kind: str, token: str) -> Iterator[Token]:
+        text, position = self._stack[-1]
+        match = _RAW_BEGIN.match(text, position)
+        name = match[1] if match else ""
+        if match and kind == "begin" and name in _RAW_ENVIRONMENTS | _DROPPED_ENVIRONMENTS:
+            self._stack[-1] = (text, match.end())
+            yield from self._raw(name)
+        elif match and name in self._environments and self._expanded < self._budget:
+            self._stack[-1] = (text, match.end())
+            opening, closing = self._environments[name]
+            self._push(self._expansion(opening) if kind == "begin" else closing)
+        else:
+            yield token
+
+    def _skip_raw(self) -> None:
+        text, position = self._stack[-1]
+        match = _RAW_BEGIN.match(text, position)
+        if match and match[1] in _RAW_ENVIRONMENTS | _DROPPED_ENVIRONMENTS:
+            self._stack[-1] = (text, match.end())
+            list(self._raw(match[1]))
+
+    def _raw(self, name: str) -> Iterator[Token]:
+        text, position = self._stack[-1]
+        closing = f"\\end{{{name}}}"
+        end = text.find(closing, position)
+        content = text[position : end if end >= 0 else len(text)]
+        self._stack[-1] = (text, end + len(closing) if end >= 0 else len(text))
+        if name in _DROPPED_ENVIRONMENTS:
+            return
+        options = ""
+        if match := re.match(r"[ \t]*(?:\[[^\]]*\])?(?:\{[^}\n]*\})?", content):
+            options = match[0] if name in {"lstlisting", "minted"} or "[" in match[0] else ""
+        yield Raw(name.rstrip("*"), options, content[len(options) :].strip("\n"))
+
+    def _address(self) -> Iterator[Token]:
+        """An address in braces, in which `%` opens no comment."""
+        text, position = self._stack[-1]
+        if match := _ADDRESS.match(text, position):
+            self._stack[-1] = (text, match.end())
+            yield from ("{", match[1], "}")
+
+    def _verb(self, name: str) -> Iterator[Token]:
+        if name in {"lstinline", "mintinline"}:
+            self._optional()
+        if name == "mintinline":
+            self._argument()
+        text, position = self._stack[-1]
+        delimiter = text[position : position + 1]
+        end = text.find("}" if delimiter == "{" else delimiter, position + 1) if delimiter else -1
+        if end >= 0:
+            self._stack[-1] = (text, end + 1)
+            yield Raw("verb", "", text[position + 1 : end])
+
+
+def _count(given: str | None) -> int:
+    return int(given) if given and given.strip().isdigit() and len(given.strip()) == 1 else 0
+
+
+def _filled(body: str, arguments: Sequence[str]) -> str:
+    def value(match: re.Match[str]) -> str:
+        index = int(match[1]) - 1
+        return arguments[index] if index < len(arguments) else ""
+
+    return re.sub(r"#([1-9])", value, body) if arguments else body

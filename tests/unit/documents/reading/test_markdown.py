@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from services.common.errors import UnprocessableFile
+from tests.unit.documents.reading.conftest import compact
+
+if TYPE_CHECKING:
+    from tests.unit.documents.reading.conftest import Parse
+
+
+@pytest.mark.parametrize(
+    ("front", "shown"),
+    [
+        ("---\ntitle: Pump tests\ntags: [a, b]\n---\n", "title: Pump tests\ntags: [a, b]"),
+        ("---\n# a remark\nauthors:\n  - Ada\n  - Bob\n...\n", "# a remark\nauthors:\n- Ada\n- Bob"),
+        ("+++\ntitle = 'Pumps'\n[extra]\nn = 1\n+++\n", "title = 'Pumps'\n[extra]\nn = 1"),
+    ],
+)
+def test_front_matter_is_kept_as_what_it_says(parse: Parse, front: str, shown: str) -> None:
+    answer = parse("a.md", f"{front}\n# Head\n\ntext\n".encode())
+
+    assert answer.text == f"{shown}\n\nHead\n\ntext"
+    assert answer.md.count("\n# ") == 1
+    assert "<h1>Head</h1>" in answer.html
+    assert answer.errors == []
+
+
+def test_a_rule_at_the_start_is_no_front_matter(parse: Parse) -> None:
+    answer = parse("a.md", b"---\n\nfirst\n\n---\n\nsecond\n")
+
+    assert answer.text == "first\n\nsecond"
+
+
+@pytest.mark.parametrize(
+    ("formula", "md"),
+    [
+        ("Here $x_1 * y_2$ is", "Here $x_1 * y_2$ is"),
+        (r"Here $\alpha < \beta$.", r"Here $\alpha < \beta$."),
+        ("$$\n\\int_0^1 x\\,dx\n$$", r"$$\int_0^1 x\,dx$$"),
+        ("$$a_1 + b_1$$", "$a_1 + b_1$"),
+        ("- in $a_b$ list", "- in $a_b$ list"),
+        ("> $$\n> x_1\n> $$", "> $$x_1$$"),
+        ("|a|\n|-|\n|$p_1$|", "| a |\n| $p_1$ |"),
+    ],
+)
+def test_formulas_are_whole_and_not_escaped(parse: Parse, formula: str, md: str) -> None:
+    answer = parse("a.md", formula.encode())
+
+    assert compact(answer.md) == md
+    assert "<math" in answer.html
+    assert answer.errors == []
+
+
+def test_prices_are_no_formulas(parse: Parse) -> None:
+    answer = parse("a.md", b"It costs $5 and $6, or \\$7.")
+
+    assert answer.text == "It costs $5 and $6, or $7."
+    assert "<math" not in answer.html
+
+
+def test_tasks_keep_their_state(parse: Parse) -> None:
+    answer = parse("a.md", b"- [x] done **now**\n- [ ] open\n  - [X] deep\n- plain\n")
+
+    assert answer.md == "- [x] done **now**\n- [ ] open\n    - [x] deep\n- plain"
+    assert answer.text == "- [x] done now\n- [ ] open\n    - [x] deep\n- plain"
+    assert answer.html.count(" checked/>") == 2
+
+
+@pytest.mark.parametrize("language", ["js", "python", "mermaid", "c++", "text"])
+def test_the_language_of_code_is_kept(parse: Parse, language: str) -> None:
+    answer = parse("a.md", f"```{language}\na_b * c < d\n```\n".encode())
+
+    assert answer.md == f"```{language}\na_b * c < d\n```"
+    assert answer.text == "a_b * c < d"
+
+
+def test_quotes_stay_quotes(parse: Parse) -> None:
+    answer = parse("a.md", b"> one\n> - item\n>\n> ```py\n> code\n> ```\n> > deep\n\nend\n")
+
+    assert answer.md == "> one\n>\n> - item\n>\n> ```py\n> code\n> ```\n>\n> > deep\n\nend"
+    assert answer.html.count("<blockquote>") == 2
+
+
+def test_items_keep_their_paragraphs_and_code(parse: Parse) -> None:
+    answer = parse("a.md", b"1. one\n\n   second\n\n       code\n\n2. two\n   - deep\n\n     more\n")
+
+    assert answer.md == "1. one\n\n    second\n\n    ```\n    code\n    ```\n2. two\n    - deep\n\n        more"
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "md"),
+    [
+        ("**D**ocument", "Document", "**D**ocument"),
+        ("in*fix*ed", "infixed", "in*fix*ed"),
+        ("H<sub>2</sub>O", "H2O", "H2O"),
+        ("a\\*b 5 < 6 &amp; 7 &copy; &#169;", "a*b 5 < 6 & 7 © ©", "a\\*b 5 < 6 & 7 © ©"),
+        ("snake_case and `co_de`", "snake_case and co_de", "snake_case and `co_de`"),
+        ("a  \nb\\\nc\nd", "a\nb\nc d", "a  \nb  \nc d"),
+        (
+            "[text][r] and [r]\n\n[r]: https://a.example/ 'T'",
+            "text and r",
+            "[text](https://a.example/) and [r](https://a.example/)",
+        ),
+        ("<https://a.example/x_y> https://a.example/z_z", "https://a.example/x_y https://a.example/z_z", "x_y"),
+        ("a `List<String>` or List<String>", "a List<String> or List<String>", "List&lt;String>"),
+        ("the <script> tag", "the <script> tag", "the &lt;script> tag"),
+        ("~~gone~~ ~5", "gone ~5", "~~gone~~ ~5"),
+        ("![a duck](d.png 'By hand')", "a duck By hand", "a duck By hand\n\n<!-- image -->"),
+        ("\u201cquoted\u201d\u2026", "\u201cquoted\u201d\u2026", "\u201cquoted\u201d\u2026"),
+    ],
+)
+def test_lines_say_what_the_file_says(parse: Parse, line: str, text: str, md: str) -> None:
+    answer = parse("a.md", line.encode())
+
+    assert answer.text == text
+    assert md in answer.md
+    assert answer.errors == []
+
+
+def test_notes_keep_their_marks(parse: Parse) -> None:
+    answer = parse(
+        "a.md", b"So it is[^1], and[^long].\n\n[^1]: Word\n[^long]: First *part*.\n\n    Second part.\n\nEnd.\n"
+    )
+
+    assert answer.md == "So it is[^1], and[^long].\n\n[^1]: Word\n\n[^long]: First *part*.\n\nSecond part.\n\nEnd."
+    assert '"label": "footnote"' in answer.json
+    assert answer.errors == []
+
+
+def test_cells_hold_bars_code_and_more_cells_than_the_head(parse: Parse) -> None:
+    answer = parse("a.md", b"| a | b |\n|---|:-:|\n| `x\\|y` | **b**old |\n| 1 |\n| p | q | r |\n")
+
+    assert compact(answer.md).splitlines()[1:] == ["| `x\\|y` | **b**old | |", "| 1 | | |", "| p | q | r |"]
+    assert compact(answer.text).splitlines()[1:] == ["| x|y | bold | |", "| 1 | | |", "| p | q | r |"]
+    assert answer.errors == []
+
+
+def test_html_inside_is_read(parse: Parse) -> None:
+    details = "<details><summary>Sum</summary>\n\ninner *text*\n\n</details>"
+    table = "<table><tfoot><tr><td>Sum</table>\n\n<!-- no -->"
+
+    answer = parse("a.md", f"before\n\n{details}\n\n{table}\n\n<p hidden>ghost</p>\n\nafter".encode())
+
+    assert compact(answer.text) == "before\n\nSum\n\ninner text\n\n| Sum |\n\nafter"
+    assert answer.errors == []
+
+
+def test_terms_have_their_definitions(parse: Parse) -> None:
+    answer = parse("a.md", b"Pump\n: moves *water*\n: and oil\n")
+
+    assert answer.md == "- **Pump**\n    - moves *water*\n    - and oil"
+
+
+def test_quotes_without_end_are_refused(parse: Parse) -> None:
+    with pytest.raises(UnprocessableFile, match="quotes are nested more than 100 deep"):
+        parse("a.md", b">" * 5000)
+
+
+def test_a_word_that_the_library_drops_is_named(parse: Parse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.documents.backends.reading.markdown.to_html", lambda _: "<p>kept</p>")
+
+    answer = parse("a.md", b"kept\n\n[gone](a.b) away <i>x</i>\n")
+
+    assert answer.errors == ["line 3: 'gone away x' is not in the answer"]
