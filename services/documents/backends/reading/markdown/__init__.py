@@ -17,6 +17,7 @@ from services.documents.backends.reading.html import new_document, tree
 from services.documents.backends.reading.html.dom import Element
 from services.documents.backends.reading.html.passages import passages
 from services.documents.backends.reading.html.reader import HtmlReader
+from services.documents.backends.reading.markdown.bounds import narrowed
 from services.documents.backends.reading.markdown.syntax import to_html
 from services.documents.backends.reading.reader import Report, Source
 
@@ -50,7 +51,7 @@ def read(source: Source, report: Report) -> DoclingDocument:
         raise UnprocessableFile(f"{source.filename}: quotes are nested more than {_MOST_QUOTES} deep; flatten them")
     front, body = _split(content)
     # Marks without end, for which the library needs time that grows with their square; Docling shortens them as well.
-    body = _DASHES.sub(r"\1- ", _UNDERSCORES.sub("_" * 10, body))
+    body = _DASHES.sub(r"\1- ", _UNDERSCORES.sub("_" * 10, narrowed(body)))
     root = tree(source, _head(front) + to_html(body))
     document = new_document(source, "text/markdown")
     reader = HtmlReader(document, include=source.include, infers_headers=False, is_typographic=False)

@@ -13,6 +13,8 @@ from marko.ext.gfm import elements as gfm
 from marko.helpers import MarkoExtension
 from marko.html_renderer import HTMLRenderer
 
+from services.documents.backends.reading.markdown.bounds import Bounded
+
 _TAG_NAME = re.compile(r"</?([A-Za-z][\w.-]*)")
 _RAW = re.compile(r"<(?=(script|style|title|textarea|xmp|iframe|noembed|noframes|plaintext|template)\b)", re.IGNORECASE)
 """Elements that swallow what follows where they are not closed."""
@@ -369,6 +371,7 @@ _EXTENSION = MarkoExtension(
         Paragraph, Strikethrough, gfm.Url, Table, TableRow, gfm.TableCell, Document, FootnoteDef, FootnoteRef, Math,
         MathBlock,
     ],
+    parser_mixins=[Bounded],
     renderer_mixins=[_Renderer],
 )  # fmt: skip
 
