@@ -28,12 +28,13 @@ _FRONT_MATTER = re.compile(
 )
 _KEY = re.compile(r"^[ \t]*[\w\"'.-]+[ \t]*[:=]", re.MULTILINE)
 _WORD = re.compile(r"[^\W_]+")
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _NO_TEXT = re.compile(
-    r"<!--.*?-->|<(script|style|template|noscript|iframe)\b.*?</\1\s*>|<[A-Za-z/!?][^<>]*>"
+    r"<(script|style|template|noscript|iframe)\b.*?</\1\s*>|<[A-Za-z/!?][^<>]*>"
     r"|^[ >\t]*(?:`{3,}|~{3,})[^\n]*$|^[ >\t]*\[(?!\^)[^\]\n]+\]:[^\n]*(?:\n[ \t]+[\"'(][^\n]*)?$",
     re.DOTALL | re.MULTILINE | re.IGNORECASE,
 )
-"""Comments, tags, marks of code and targets of links: what Markdown does not show."""
+"""Tags, marks of code and targets of links: what Markdown does not show."""
 _TARGET = re.compile(r"\]\((?:[^()\n]|\([^()\n]*\))*\)|\]\[[^\]\n]*\]")
 _MOST_CHECKS = 1000
 """Words looked up among all letters."""
@@ -82,6 +83,8 @@ def _unread(body: str, root: Element) -> Iterator[str]:
     said = (node if isinstance(node, str) else node.get("alt") for node in root.descendants())
     words = _WORD.findall(" ".join(said))
     known, letters = set(words), "".join(words)
+    end = body.rfind("-->") + 3  # behind it, each start of a comment would be followed up to the end
+    body = _COMMENT.sub(_line_ends, body[:end]) + body[end:] if end > 2 else body
     body = html.unescape(_TARGET.sub(_line_ends, _NO_TEXT.sub(_line_ends, body)))
     checks = _MOST_CHECKS
     for number, line in enumerate(body.split("\n"), start=1):
