@@ -273,10 +273,20 @@ async def test_a_file_that_would_come_too_late_is_refused_at_once_with_a_delay()
         tasks = [sent(engine, f"large-10-{number}", str(number), kib=900) for number in range(4)]
         await asyncio.sleep(0)
         with pytest.raises(Overloaded, match="ms of work are waiting") as caught:
-            await engine.parse(document("a-1.md"), Deadline.after(1.0))
+            await engine.parse(document("a-1.md"), Deadline.after(0.4))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     assert caught.value.retry_after_s
     assert engine.backlog().predicted_wait_s == 0
+
+
+async def test_a_small_file_is_not_refused_for_what_large_ones_before_it_might_take() -> None:
+    async with recording() as (engine, backend):
+        first = sent(engine, "large-5", "greedy", kib=900)
+        await asyncio.sleep(0)
+        await engine.parse(document("a-1.md"), Deadline.after(2.0))
+        await first
+
+    assert backend.names == ["large-5.md", "a-1.md"]
