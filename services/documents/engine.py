@@ -28,8 +28,9 @@ from services.scheduler.work import NotTaken, Request, Work
 
 _MAX_FILENAME_BYTES = 255
 _NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
-_POLICY = Policy(least_tokens=1)
-"""Costs are milliseconds of a worker, and a batch is one file."""
+_POLICY = Policy(least_tokens=1, margin=0.25)
+"""Costs are milliseconds of a worker, and a batch is one file. Files of one size and format may take ten times as long
+as each other: one is refused for what is before it only if even a quarter of that would take too long."""
 _MILLISECONDS = Speed(per_token=1e-3)
 _UNBOUNDED = 2**53
 """What waits is bounded by number, as each file is held in memory."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,6 +15,7 @@ from services.common import caller
 from services.common.caller import Caller, Priority
 from services.common.deadline import Deadline
 from services.common.errors import DeadlineExceeded, InvalidRequest, Overloaded, TooLarge, UnsupportedFormat
+from services.common.testing.clock import FakeClock
 from services.documents.backends.base import Document, Output, Parsed
 from services.documents.backends.fake import FakeDocumentBackend
 from services.documents.engine import DocumentsEngine
@@ -161,28 +163,38 @@ async def test_the_wait_for_a_worker_is_reported_apart_from_the_work() -> None:
 
 
 class Recorder(FakeDocumentBackend):
-    """Takes the time that a file's name says, in hundredths of a second, and notes which files it had."""
+    """Takes the time that a file's name says, in hundredths of a second, and notes which files it had.
 
-    def __init__(self) -> None:
+    Args:
+        clock: moved on by that time; None to sleep.
+    """
+
+    def __init__(self, clock: FakeClock | None) -> None:
         super().__init__(workers=1, max_unpacked_bytes=1000)
+        self._clock = clock
         self.names: list[str] = []
         self.running = self.most_running = 0
 
     async def parse(self, document: Document) -> Parsed:
         self.names.append(document.filename)
-        started_s = asyncio.get_running_loop().time()
+        spent_s = int(document.filename.removesuffix(".md").split("-")[1]) / 100
         self.running += 1
         self.most_running = max(self.most_running, self.running)
-        await asyncio.sleep(int(document.filename.removesuffix(".md").split("-")[1]) / 100)
+        if self._clock is None:
+            await asyncio.sleep(spent_s)
+        else:
+            for _ in range(200):  # what was sent in the meantime is waiting then
+                await asyncio.sleep(0)
+            self._clock.advance(spent_s)
         self.running -= 1
-        spent_us = round((asyncio.get_running_loop().time() - started_s) * 1e6)
-        return Parsed(format="md", outputs={}, compute_us=spent_us)
+        return Parsed(format="md", outputs={}, compute_us=round(spent_s * 1e6))
 
 
 @asynccontextmanager
-async def recording() -> AsyncIterator[tuple[DocumentsEngine, Recorder]]:
-    backend = Recorder()
-    async with DocumentsEngine(DocumentsSettings(workers=1, max_queued=999, max_file_bytes=10**6), backend) as engine:
+async def recording(clock: FakeClock | None = None) -> AsyncIterator[tuple[DocumentsEngine, Recorder]]:
+    backend = Recorder(clock)
+    settings = DocumentsSettings(workers=1, max_queued=999, max_file_bytes=10**6)
+    async with DocumentsEngine(settings, backend, clock=clock or time.monotonic) as engine:
         yield engine, backend
 
 
@@ -199,7 +211,7 @@ def sent(
 
 
 async def test_interactive_files_go_before_bulk_and_bulk_is_not_starved() -> None:
-    async with recording() as (engine, backend):
+    async with recording(FakeClock()) as (engine, backend):
         tasks = [sent(engine, "first-5", "a")]
         await asyncio.sleep(0)
         tasks += [sent(engine, f"bulk-1-{number}", "b", priority=Priority.BULK) for number in range(3)]
@@ -221,7 +233,7 @@ def between(names: list[str], kind: str) -> list[int]:
 
 
 async def test_clients_share_the_workers_by_the_size_of_their_files_and_not_by_their_number() -> None:
-    async with recording() as (engine, backend):
+    async with recording(FakeClock()) as (engine, backend):
         tasks = [sent(engine, "first-5", "z")]
         await asyncio.sleep(0)
         tasks += [sent(engine, f"large-10-{number}", "a", kib=100) for number in range(3)]
@@ -232,7 +244,7 @@ async def test_clients_share_the_workers_by_the_size_of_their_files_and_not_by_t
 
 
 async def test_a_client_pays_for_the_time_that_its_files_really_took() -> None:
-    async with recording() as (engine, backend):
+    async with recording(FakeClock()) as (engine, backend):
         tasks = [sent(engine, "first-5", "z")]
         await asyncio.sleep(0)
         tasks += [sent(engine, f"slow-10-{number}", "greedy") for number in range(4)]
@@ -261,10 +273,20 @@ async def test_a_file_that_would_come_too_late_is_refused_at_once_with_a_delay()
         tasks = [sent(engine, f"large-10-{number}", str(number), kib=900) for number in range(4)]
         await asyncio.sleep(0)
         with pytest.raises(Overloaded, match="ms of work are waiting") as caught:
-            await engine.parse(document("a-1.md"), Deadline.after(1.0))
+            await engine.parse(document("a-1.md"), Deadline.after(0.4))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     assert caught.value.retry_after_s
     assert engine.backlog().predicted_wait_s == 0
+
+
+async def test_a_small_file_is_not_refused_for_what_large_ones_before_it_might_take() -> None:
+    async with recording() as (engine, backend):
+        first = sent(engine, "large-5", "greedy", kib=900)
+        await asyncio.sleep(0)
+        await engine.parse(document("a-1.md"), Deadline.after(2.0))
+        await first
+
+    assert backend.names == ["large-5.md", "a-1.md"]

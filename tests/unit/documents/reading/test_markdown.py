@@ -165,3 +165,37 @@ def test_a_word_that_the_library_drops_is_named(parse: Parse, monkeypatch: pytes
     answer = parse("a.md", b"kept\n\n[gone](a.b) away <i>x</i>\n")
 
     assert answer.errors == ["line 3: 'gone away x' is not in the answer"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("wombat" + " " * 1_000_000 + "x", ["wombat", "x"]),
+        ("wombat " + "[x](" * 20_000, ["wombat", "[x](" * 20_000]),
+        ("wombat " + "[x](" * 20_000 + ")" * 20_000, ["wombat"]),
+        ("wombat " + "<!--" * 150_000, ["wombat", "<!--" * 150_000]),
+        ("wombat " + "a_b_" * 40_000, ["wombat", "a_b_" * 40_000]),
+        (f"wombat {'[r1] ' * 100}\n\n" + "".join(f"[r{n}]: x\n" for n in range(20_000)), ["wombat", "r1", "r1"]),
+    ],
+)
+def test_marks_without_end_cost_no_more_than_they_are_long(parse: Parse, content: str, words: list[str]) -> None:
+    answer = parse("a.md", content.encode())
+
+    assert answer.text.split()[: len(words)] == words
+    assert answer.errors == []
+
+
+def test_links_among_marks_without_end_are_links(parse: Parse) -> None:
+    answer = parse("a.md", ("[x](" * 300 + " [see (it)](https://e.org/a_(b))").encode())
+
+    assert answer.text.startswith("[x](" * 300)
+    assert '<a href="https://e.org/a_(b)">see (it)</a>' in answer.html
+    assert answer.errors == []
+
+
+def test_comments_and_addresses_are_found_among_marks_without_end(parse: Parse) -> None:
+    answer = parse("a.md", b"one <!-- hidden --> two <? x ?> three <!-- a@e.org <!A b> and b@e.org")
+
+    assert answer.text == "one two three <!-- a@e.org and b@e.org"
+    assert answer.html.count("mailto:") == 2
+    assert answer.errors == []

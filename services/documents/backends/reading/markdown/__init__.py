@@ -17,6 +17,7 @@ from services.documents.backends.reading.html import new_document, tree
 from services.documents.backends.reading.html.dom import Element
 from services.documents.backends.reading.html.passages import passages
 from services.documents.backends.reading.html.reader import HtmlReader
+from services.documents.backends.reading.markdown.bounds import narrowed
 from services.documents.backends.reading.markdown.syntax import to_html
 from services.documents.backends.reading.reader import Report, Source
 
@@ -27,12 +28,13 @@ _FRONT_MATTER = re.compile(
 )
 _KEY = re.compile(r"^[ \t]*[\w\"'.-]+[ \t]*[:=]", re.MULTILINE)
 _WORD = re.compile(r"[^\W_]+")
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _NO_TEXT = re.compile(
-    r"<!--.*?-->|<(script|style|template|noscript|iframe)\b.*?</\1\s*>|<[A-Za-z/!?][^<>]*>"
+    r"<(script|style|template|noscript|iframe)\b.*?</\1\s*>|<[A-Za-z/!?][^<>]*>"
     r"|^[ >\t]*(?:`{3,}|~{3,})[^\n]*$|^[ >\t]*\[(?!\^)[^\]\n]+\]:[^\n]*(?:\n[ \t]+[\"'(][^\n]*)?$",
     re.DOTALL | re.MULTILINE | re.IGNORECASE,
 )
-"""Comments, tags, marks of code and targets of links: what Markdown does not show."""
+"""Tags, marks of code and targets of links: what Markdown does not show."""
 _TARGET = re.compile(r"\]\((?:[^()\n]|\([^()\n]*\))*\)|\]\[[^\]\n]*\]")
 _MOST_CHECKS = 1000
 """Words looked up among all letters."""
@@ -50,7 +52,7 @@ def read(source: Source, report: Report) -> DoclingDocument:
         raise UnprocessableFile(f"{source.filename}: quotes are nested more than {_MOST_QUOTES} deep; flatten them")
     front, body = _split(content)
     # Marks without end, for which the library needs time that grows with their square; Docling shortens them as well.
-    body = _DASHES.sub(r"\1- ", _UNDERSCORES.sub("_" * 10, body))
+    body = _DASHES.sub(r"\1- ", _UNDERSCORES.sub("_" * 10, narrowed(body)))
     root = tree(source, _head(front) + to_html(body))
     document = new_document(source, "text/markdown")
     reader = HtmlReader(document, include=source.include, infers_headers=False, is_typographic=False)
@@ -81,6 +83,8 @@ def _unread(body: str, root: Element) -> Iterator[str]:
     said = (node if isinstance(node, str) else node.get("alt") for node in root.descendants())
     words = _WORD.findall(" ".join(said))
     known, letters = set(words), "".join(words)
+    end = body.rfind("-->") + 3  # behind it, each start of a comment would be followed up to the end
+    body = _COMMENT.sub(_line_ends, body[:end]) + body[end:] if end > 2 else body
     body = html.unescape(_TARGET.sub(_line_ends, _NO_TEXT.sub(_line_ends, body)))
     checks = _MOST_CHECKS
     for number, line in enumerate(body.split("\n"), start=1):

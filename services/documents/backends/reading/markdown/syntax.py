@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import marko
@@ -12,6 +13,8 @@ from marko.ext.footnote import Document, FootnoteDef, FootnoteRef
 from marko.ext.gfm import elements as gfm
 from marko.helpers import MarkoExtension
 from marko.html_renderer import HTMLRenderer
+
+from services.documents.backends.reading.markdown.bounds import Bounded
 
 _TAG_NAME = re.compile(r"</?([A-Za-z][\w.-]*)")
 _RAW = re.compile(r"<(?=(script|style|title|textarea|xmp|iframe|noembed|noframes|plaintext|template)\b)", re.IGNORECASE)
@@ -264,6 +267,42 @@ class MathBlock(block.BlockElement):
         return cls("".join(lines).strip().strip("$").strip())
 
 
+class LinkRefDef(block.LinkRefDef):
+    """The target of links, without a look at the rest of its paragraph: the library needs its start alone."""
+
+    override = True
+    pattern = re.compile(r" {,3}(\[)")
+
+
+class Url(gfm.Url):
+    """An address on its own; what is before an @ is no longer than any that exists."""
+
+    override = True
+    email_pattern = r"[\w.\-+]{1,64}@[\w.\-]{0,255}?\.[\w.\-]{0,255}[a-zA-Z0-9]"
+    bare_pattern = re.compile(gfm.Url.bare_pattern.pattern.replace(gfm.Url.email_pattern, email_pattern))
+
+
+class InlineHTML(inline.InlineHTML):
+    """A tag or a comment; what has no end is not looked for up to the end of the text again and again."""
+
+    override = True
+
+    @classmethod
+    def find(cls, text: str, *, source: Any) -> Iterator[Any]:
+        """Those in a text, in order."""
+        last = {start: text.rfind(end) for start, end in _ENDS.items()}
+        at = text.find("<")
+        while at >= 0:
+            start = next((start for start in _ENDS if text.startswith(start, at)), "")
+            match = None if start and last[start] < at else cls.pattern.match(text, at)
+            if match:
+                yield match
+            at = text.find("<", match.end() if match else at + 1)
+
+
+_ENDS = {"<!-->": ">", "<!--->": ">", "<!--": "-->", "<![CDATA[": "]]>", "<?": "?>", "<!": ">"}
+
+
 class _Renderer:
     """How the extensions look in HTML, and what of Markdown our HTML reader has to be told."""
 
@@ -366,9 +405,10 @@ def _closed(text: str) -> str:
 
 _EXTENSION = MarkoExtension(
     elements=[
-        Paragraph, Strikethrough, gfm.Url, Table, TableRow, gfm.TableCell, Document, FootnoteDef, FootnoteRef, Math,
-        MathBlock,
+        Paragraph, LinkRefDef, Strikethrough, Url, InlineHTML, Table, TableRow, gfm.TableCell, Document, FootnoteDef,
+        FootnoteRef, Math, MathBlock,
     ],
+    parser_mixins=[Bounded],
     renderer_mixins=[_Renderer],
 )  # fmt: skip
 
