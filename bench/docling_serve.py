@@ -7,12 +7,11 @@ default it looks every 2 s); without the models for PDF pages (see `bench.doclin
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.environments import environment, wait_until_healthy
+from bench.environments import environment, running
 from bench.serving import Served
 from ops.ports import LOOPBACK, free_ports
 from ops.progress import Progress
@@ -43,16 +42,5 @@ def docling_serve(progress: Progress) -> Iterator[Served]:
     command = [str(installed / "bin" / "python"), "-P", start, "run", "--host", LOOPBACK, "--port", str(port)]
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | _SETTINGS
     log = installed / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=installed, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
-    served = Served(name=NAME, url=f"http://{LOOPBACK}:{port}", pid=process.pid)
-    try:
-        wait_until_healthy(NAME, process, f"{served.url}/health", log)
+    with running(NAME, command, port=port, folder=installed, log=log, environ=environ) as served:
         yield served
-    finally:
-        if process.poll() is None:
-            served.resume()
-            process.terminate()
-            process.wait(30)

@@ -7,10 +7,12 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from bench.serving import get
+from bench.serving import Served, get
+from ops.ports import LOOPBACK
 from ops.progress import Progress
 from ops.settings import cache_dir, project_root
 
@@ -70,6 +72,26 @@ def wait_until_healthy(name: str, process: subprocess.Popen[bytes], url: str, lo
             return
     end = log.read_text(encoding="utf-8", errors="replace")[-1500:]
     raise SystemExit(f"{name} did not start; all it said is in {log}, and it ended with:\n{end}")
+
+
+@contextmanager
+def running(
+    served_as: str, command: Sequence[str], *, port: int, folder: Path, log: Path, environ: Mapping[str, str]
+) -> Iterator[Served]:
+    """A server that listens on a port of loopback, once it is healthy, while the body runs."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    served = Served(name=served_as, url=f"http://{LOOPBACK}:{port}", pid=process.pid)
+    try:
+        wait_until_healthy(served_as, process, f"{served.url}/health", log)
+        yield served
+    finally:
+        if process.poll() is None:
+            served.resume()
+            process.terminate()
+            process.wait(30)
 
 
 def _uv() -> str:

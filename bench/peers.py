@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from bench.environments import environment, run, wait_until_healthy
+from bench.environments import environment, run, running
 from bench.serving import Served
 from bench.texts import MODEL_SOURCE
 from bench.tokens import EMBEDDING_LIMIT
@@ -56,20 +55,9 @@ def infinity(engine: Engine, model: str, progress: Progress, *, batch_size: int 
     command = [str(installed / "bin" / "infinity_emb"), "v2", *switches]
     command += [word for name, value in options.items() for word in (f"--{name}", value)]
     log = installed / f"{engine}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, env=_variables(installed), stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
     name = "infinity, torch" if engine == "torch" else "infinity, onnx"
-    served = Served(name=name, url=f"http://{LOOPBACK}:{port}", pid=process.pid)
-    try:
-        wait_until_healthy("infinity", process, f"{served.url}/health", log)
+    with running(name, command, port=port, folder=folder, log=log, environ=_variables(installed)) as served:
         yield served
-    finally:
-        if process.poll() is None:
-            served.resume()
-            process.terminate()
-            process.wait(30)
 
 
 def _onnx_folder(installed: Path, progress: Progress) -> Path:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
 from isolane.documents.v1 import documents_service_pb2 as pb
 from isolane.documents.v1.documents_service_pb2_grpc import DocumentsServiceStub
 
 from gateway.clients.items import Timings, timings
+from gateway.schemas.convert import Form, Include
 from services.common import call
 from services.common.deadline import Deadline
 from services.common.rpc.client import RpcClient
@@ -18,9 +18,6 @@ from services.common.rpc.pool import Pools
 
 SERVICE = "documents"
 HEALTH_SERVICE = pb.DESCRIPTOR.services_by_name["DocumentsService"].full_name
-
-Form = Literal["markdown", "json", "html", "text"]
-"""A form in which a parsed document is returned."""
 
 _OUTPUTS: Mapping[Form, pb.Output.ValueType] = MappingProxyType(
     {
@@ -30,9 +27,6 @@ _OUTPUTS: Mapping[Form, pb.Output.ValueType] = MappingProxyType(
         "text": pb.OUTPUT_TEXT,
     }
 )
-
-Include = Literal["footnotes", "headers", "comments", "speaker_notes", "hidden", "changes"]
-"""What a document holds beside its text."""
 
 _INCLUDES: Mapping[Include, pb.Include.ValueType] = MappingProxyType(
     {

@@ -12,14 +12,16 @@ from msgspec import Raw, Struct
 from services.common.errors import InvalidRequest
 
 Form = Literal["markdown", "json", "html", "text"]
+"""A form in which a parsed document is returned."""
 
 FORMS: Mapping[str, Form] = MappingProxyType({"md": "markdown", "json": "json", "html": "html", "text": "text"})
 """docling-serve's names of output formats, and ours."""
 
 Include = Literal["footnotes", "headers", "comments", "speaker_notes", "hidden", "changes"]
+"""What a document holds beside its text."""
 
 INCLUDES: tuple[Include, ...] = get_args(Include)
-"""What a document holds beside its text; docling-serve has no such option."""
+"""All of them; docling-serve has no such option."""
 
 _ANY: frozenset[str] = frozenset()
 _NO = frozenset({"", "false", "0", "no", "off"})

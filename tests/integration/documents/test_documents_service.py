@@ -22,6 +22,7 @@ from isolane.documents.v1 import documents_service_pb2 as pb
 
 from services.common.errors import RequestError
 from services.common.status import decode
+from tests.integration.documents.packages import changed
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
@@ -35,19 +36,6 @@ ENTITIES = (
 
 def refused(service: Any, filename: str, data: bytes) -> RequestError:
     return decode(service.refusal(filename, data), "documents")
-
-
-def replaced(archive: bytes, member: str, old: str, new: str) -> bytes:
-    """The archive with something else in one member."""
-    target = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as out:
-        for name in source.namelist():
-            content = source.read(name)
-            if name == member:
-                assert old.encode() in content
-                content = content.replace(old.encode(), new.encode(), 1)
-            out.writestr(name, content)
-    return target.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -184,8 +172,8 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(service: Any) -> None:
 def test_an_entity_bomb_in_an_archive_is_refused(
     service: Any, samples: dict[str, bytes], extension: str, member: str, old: str
 ) -> None:
-    data = replaced(samples[f"a.{extension}"], member, old, "&i;")
-    data = replaced(data, member, "?>", f"?><!DOCTYPE x [{ENTITIES}]>")
+    data = changed(samples[f"a.{extension}"], member, old, "&i;")
+    data = changed(data, member, "?>", f"?><!DOCTYPE x [{ENTITIES}]>")
 
     error = refused(service, f"a.{extension}", data)
 
@@ -300,8 +288,8 @@ def test_an_external_entity_shows_no_file(service: Any, samples: dict[str, bytes
         "a.html": b"<!DOCTYPE html [" + doctype.encode() + b"]><html><p>&x;",
     }
     for extension, member in (("docx", "word/document.xml"), ("pptx", "ppt/slides/slide1.xml"), ("odt", "content.xml")):
-        data = replaced(samples[f"a.{extension}"], member, "wombat", "&x;")
-        files[f"a.{extension}"] = replaced(data, member, "?>", f"?><!DOCTYPE x [{doctype}]>")
+        data = changed(samples[f"a.{extension}"], member, "wombat", "&x;")
+        files[f"a.{extension}"] = changed(data, member, "?>", f"?><!DOCTYPE x [{doctype}]>")
 
     for name, data in files.items():
         try:
@@ -322,7 +310,7 @@ def test_the_log_line_of_a_call_has_its_fields_and_ids(service: Any) -> None:
 
 
 def test_the_worker_logs_under_the_request_id_why_it_refused_a_file(service: Any, samples: dict[str, bytes]) -> None:
-    data = replaced(samples["a.odt"], "content.xml", "wombat", "&nothing;")
+    data = changed(samples["a.odt"], "content.xml", "wombat", "&nothing;")
     with pytest.raises(grpc.RpcError):
         service.parse("a.odt", data, **{"x-request-id": "documents-2"})
 

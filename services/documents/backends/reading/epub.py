@@ -15,7 +15,7 @@ from docling_core.types.doc.document import DoclingDocument
 
 from services.documents.backends.base import Include
 from services.documents.backends.reading import text
-from services.documents.backends.reading.html import new_document, tree
+from services.documents.backends.reading.html import tree
 from services.documents.backends.reading.html.dom import Element
 from services.documents.backends.reading.html.passages import passages
 from services.documents.backends.reading.html.reader import HtmlReader
@@ -34,7 +34,7 @@ class _Chapter(NamedTuple):
 
 def read(source: Source, report: Report) -> DoclingDocument:
     """A book."""
-    document = new_document(source, "application/epub+zip")
+    document = text.empty(source, "application/epub+zip")
     reader = HtmlReader(document, include=source.include, infers_headers=False, link=_link)
     with zipfile.ZipFile(io.BytesIO(source.data)) as archive:
         for chapter in _chapters(archive):

@@ -1,6 +1,6 @@
-"""No word is lost in silence: what a file says, read apart from Docling, is looked up in what is returned.
+"""No word is lost in silence: what a file says, read a second time, is looked up in what is returned.
 
-A reader reads its file twice: once simply, as passages of text with their places (`passages`), once with Docling. A
+A reader reads its file twice: once into a document, once simply, as passages of text with their places (`Passage`). A
 passage with a word that no longer is in the answer becomes a sentence in `errors`. So a construct that nobody has
 thought of costs a word in `errors`, not the words themselves.
 """

@@ -16,7 +16,7 @@ from docling_core.types.doc.items.text import ListItem
 from docling_core.types.doc.labels import DocItemLabel
 from pydantic import AnyUrl, ValidationError
 
-from services.documents.backends.reading.glue import GLUE
+from services.documents.backends.reading.glue import GLUE, is_glued
 
 PLAIN: frozenset[str] = frozenset()
 BOLD, ITALIC, UNDERLINE, STRIKE = (frozenset([name]) for name in ("bold", "italic", "underline", "strikethrough"))
@@ -123,8 +123,7 @@ def _pieces(runs: Iterable[Run]) -> Iterator[Run]:
         if not (stripped := _tidy(text) if run.label is DocItemLabel.TEXT else text.strip()):
             continue
         after = kept[place + 1][0] if place + 1 < len(kept) else ""
-        is_glued = bool(after) and not text[-1].isspace() and not after[0].isspace()
-        yield run._replace(text=stripped + GLUE if is_glued else stripped)
+        yield run._replace(text=stripped + GLUE if is_glued(text, after) else stripped)
 
 
 def _format_of(run: Run) -> tuple[frozenset[str], str, DocItemLabel]:

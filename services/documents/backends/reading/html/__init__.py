@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import PurePath
-
 from docling_core.types.doc.common.content_layer import ContentLayer
-from docling_core.types.doc.common.origin import DocumentOrigin
 from docling_core.types.doc.document import DoclingDocument
 
 from services.common.errors import UnprocessableFile
@@ -21,21 +17,13 @@ from services.documents.backends.reading.reader import Report, Source
 def read(source: Source, report: Report) -> DoclingDocument:
     """A page."""
     root = tree(source, text.decoded(source, report), is_xml=source.data.lstrip()[:5] == b"<?xml")
-    document = new_document(source, "text/html")
+    document = text.empty(source, "text/html")
     if title := _title(root):
         document.add_title(text=title, content_layer=ContentLayer.FURNITURE)
     reader = HtmlReader(document, include=source.include)
     reader.read(root)
     report.passages += passages(root, "", shows=reader.shows, has_headers=Include.HEADERS in source.include)
     return document
-
-
-def new_document(source: Source, mimetype: str) -> DoclingDocument:
-    """An empty document that says which file it comes from, as Docling's do."""
-    origin = DocumentOrigin(
-        filename=source.filename or "file", mimetype=mimetype, binary_hash=hashlib.sha256(source.data).hexdigest()
-    )
-    return DoclingDocument(name=PurePath(source.filename).stem or "file", origin=origin)
 
 
 def tree(source: Source, content: str, *, is_xml: bool = False) -> Element:

@@ -59,13 +59,7 @@ def _enter(cursor: Cursor, environments: Mapping[str, str]) -> None:
     ):
         cursor.environment(name)
         return
-    for kind in environments.get(name, environments.get(bare, "o")):
-        if kind == "t":
-            break
-        if kind == "o":
-            cursor.optional()
-        else:
-            cursor.argument()
+    _pass_arguments(environments.get(name, environments.get(bare, "o")), cursor)
 
 
 def _pass(name: str, cursor: Cursor, commands: Mapping[str, str]) -> None:
@@ -76,7 +70,12 @@ def _pass(name: str, cursor: Cursor, commands: Mapping[str, str]) -> None:
         if name.endswith(("color", "box")) and cursor.skip_spaces() == "[":
             cursor.optional()
         return
-    for kind in commands.get(name, "o" if name in {"item", "footnote", "caption", "section", "\\"} else ""):
+    _pass_arguments(commands.get(name, "o" if name in {"item", "footnote", "caption", "section", "\\"} else ""), cursor)
+
+
+def _pass_arguments(kinds: str, cursor: Cursor) -> None:
+    """Leave arguments out, by a letter each, up to the first that is text (`t`); `o` is an optional one."""
+    for kind in kinds:
         if kind == "t":
             break
         if kind == "o":

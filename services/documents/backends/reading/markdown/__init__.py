@@ -13,7 +13,7 @@ from services.common.errors import UnprocessableFile
 from services.documents.backends.base import Include
 from services.documents.backends.reading import text
 from services.documents.backends.reading.guard import MOST_SENTENCES
-from services.documents.backends.reading.html import new_document, tree
+from services.documents.backends.reading.html import tree
 from services.documents.backends.reading.html.dom import Element
 from services.documents.backends.reading.html.passages import passages
 from services.documents.backends.reading.html.reader import HtmlReader
@@ -54,7 +54,7 @@ def read(source: Source, report: Report) -> DoclingDocument:
     # Marks without end, for which the library needs time that grows with their square; Docling shortens them as well.
     body = _DASHES.sub(r"\1- ", _UNDERSCORES.sub("_" * 10, narrowed(body)))
     root = tree(source, _head(front) + to_html(body))
-    document = new_document(source, "text/markdown")
+    document = text.empty(source, "text/markdown")
     reader = HtmlReader(document, include=source.include, infers_headers=False, is_typographic=False)
     reader.read(root)
     report.problems += islice(_unread(body, root), MOST_SENTENCES)

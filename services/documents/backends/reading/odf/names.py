@@ -73,8 +73,3 @@ class Styles:
                 return self._own[family, name]
             name = self._parents.get((family, name))
         return False
-
-    @property
-    def hide_text(self) -> bool:
-        """True when any of them hides something."""
-        return any(self._own.values())
