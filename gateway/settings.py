@@ -119,9 +119,10 @@ class ConvertLimits(Limits):
     max_body_bytes: int = Field(default=50 * MIB + 64 * 1024, ge=1)
     """Largest body, file and options together. Unit: bytes."""
 
-    # A conversion holds its file about four times over: the body, the file, the message and its wire form.
-    max_in_flight: int = Field(default=8, ge=1)
-    """Conversions in progress at once; more are refused with Retry-After. One client gets 6 of 8 at most."""
+    # A conversion holds its file about four times over: the body, the file, the message and its wire form. 12 of the
+    # largest are 12 * 50 MiB * 4 = 2.3 GiB. One client gets 8 of 12, so that a program with 8 threads is served.
+    max_in_flight: int = Field(default=12, ge=1)
+    """Conversions in progress at once; more are refused with Retry-After. One client gets 8 of 12 at most."""
 
 
 class GatewaySettings(ProcessSettings):

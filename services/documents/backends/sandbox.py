@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from services.documents.backends.resident import address_space_bytes
+
 _PR_SET_PDEATHSIG = 1
-_PAGE_BYTES = resource.getpagesize()
-_STATM = Path("/proc/self/statm")
 
 _REFUSED = (
     "os.exec",
@@ -52,15 +52,10 @@ def die_with_parent() -> None:
 
 def limit_memory(extra_bytes: int) -> None:
     """Let this process grow by so much from now on; beyond it, allocations fail."""
-    limit = int(_STATM.read_text(encoding="ascii").split()[0]) * _PAGE_BYTES + extra_bytes
+    limit = address_space_bytes() + extra_bytes
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     # A core file would hold the document.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def resident_bytes() -> int:
-    """Memory that this process holds now."""
-    return int(_STATM.read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
 
 
 def confine(readable: Sequence[Path]) -> None:

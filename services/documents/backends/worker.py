@@ -10,6 +10,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +20,7 @@ from services.common.telemetry import request_id
 from services.common.telemetry.logs import configure_logs, get_logger
 from services.documents.backends import frames, sandbox
 from services.documents.backends.base import Document, Include, Output, Parsed
+from services.documents.backends.resident import Resident
 
 log = get_logger()
 
@@ -36,10 +38,13 @@ def main() -> int:
     except ImportError as exc:
         frames.write_blocking(replies, frames.Message(header={"problem": str(exc)}))
         return 1
+    resident = Resident()
     frames.write_blocking(replies, frames.Message(header={"ready": True}))
     while (request := frames.read_blocking(requests)) is not None:
         frames.write_blocking(replies, frames.Message(header={"received": True}))
-        frames.write_blocking(replies, _answer(parse, request))
+        answer = _answer(parse, request)
+        header = {**answer.header, "resident_bytes": resident.settle()}
+        frames.write_blocking(replies, replace(answer, header=header))
     return 0
 
 
@@ -93,7 +98,6 @@ def _reply(parsed: Parsed) -> frames.Message:
             "format": parsed.format,
             "outputs": list(parsed.outputs),
             "errors": list(parsed.errors),
-            "resident_bytes": sandbox.resident_bytes(),
         },
         parts=list(parsed.outputs.values()),
     )
@@ -104,7 +108,6 @@ def _refusal(error: InvalidRequest, *, is_worn: bool = False) -> frames.Message:
         header={
             "error": {"code": error.code, "message": error.message, "param": error.param},
             "is_worn": is_worn,
-            "resident_bytes": sandbox.resident_bytes(),
         }
     )
 

@@ -84,6 +84,17 @@ def test_a_worker_killed_in_the_middle_of_a_file_fails_that_file_alone(warm: Any
     assert_good_file_works(warm)
 
 
+def test_a_worker_gives_the_memory_of_a_large_file_back(launch: Any) -> None:
+    with launch(workers="1", spare_workers="0") as service:
+        service.wait_for_workers(1)
+        [worker] = map(psutil.Process, service.workers())
+        service.parse("small.docx", long_docx(paragraphs=1))
+        before = worker.memory_info().rss
+        service.parse("large.docx", long_docx(paragraphs=30_000))
+
+        assert worker.memory_info().rss - before < 16 * 2**20
+
+
 def test_a_worker_killed_while_idle_is_replaced(warm: Any) -> None:
     before = warm.workers()
     for pid in before:

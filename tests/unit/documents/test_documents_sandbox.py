@@ -59,8 +59,9 @@ def test_a_confined_process_cannot(attempt: str, tmp_path: Path) -> None:
 def test_a_confined_process_still_imports_and_reads_what_it_was_given(tmp_path: Path) -> None:
     (tmp_path / "inside").write_text("given")
     code = (
+        "from services.documents.backends.resident import resident_bytes\n"
         "confine()\nimport sqlite3, xml.dom.minidom\n"
-        "print(open(sys.argv[1] + '/inside').read(), sandbox.resident_bytes() > 0)"
+        "print(open(sys.argv[1] + '/inside').read(), resident_bytes() > 0)"
     )
 
     done = run(code, tmp_path)

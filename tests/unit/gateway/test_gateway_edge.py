@@ -196,6 +196,20 @@ def test_gate_leaves_places_to_other_clients_and_to_other_origins() -> None:
         pass
 
 
+def test_eight_conversions_of_one_program_are_admitted_by_default_and_leave_places_to_others() -> None:
+    gate = Gates(GatewaySettings()).of("/v1/convert/file")
+
+    with contextlib.ExitStack() as held:
+        for _ in range(8):
+            held.enter_context(gate.admit(Caller(client="ingest", origin="a")))
+        with (
+            pytest.raises(Overloaded, match="8 requests of this client"),
+            gate.admit(Caller(client="ingest", origin="a")),
+        ):
+            raise AssertionError("admitted")
+        held.enter_context(gate.admit(Caller(client="another", origin="b")))
+
+
 def test_the_smallest_gate_admits_bulk_too() -> None:
     with Gate(Limits(max_in_flight=1)).admit(Caller(priority=Priority.BULK)):
         pass
