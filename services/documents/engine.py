@@ -6,13 +6,15 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from types import TracebackType
 from typing import Self
 
 from services.common import caller
+from services.common.caller import Caller
 from services.common.deadline import Clock, Deadline
 from services.common.errors import DeadlineExceeded, InvalidRequest, Overloaded, RequestError, TooLarge
 from services.common.places import Places
@@ -24,7 +26,7 @@ from services.documents.settings import DocumentsSettings
 from services.scheduler.policy import Policy
 from services.scheduler.scheduler import Scheduler
 from services.scheduler.speed import Speed
-from services.scheduler.work import NotTaken, Request, Work
+from services.scheduler.work import Batch, NotTaken, Request, Work
 
 _MAX_FILENAME_BYTES = 255
 _NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
@@ -44,6 +46,8 @@ class _Turn(Request):
 
     filename: str
     came: asyncio.Future[None]
+    charged: int
+    """What its client has paid. Unit: milliseconds of a worker."""
 
 
 class DocumentsEngine:
@@ -65,7 +69,8 @@ class DocumentsEngine:
             _POLICY, most_queued=_UNBOUNDED, most_batched=_UNBOUNDED, replicas=settings.workers, unit="ms of work"
         )
         self._scheduler.note_batch(_MILLISECONDS, padded_tokens=0, now_s=-math.inf)  # never sure: files differ
-        self._parsing = 0
+        self._running: dict[_Turn, Batch] = {}
+        """Whose files are parsed; each is a batch of its own."""
         self._shown = metrics.in_flight()
         self._stack = AsyncExitStack()
 
@@ -91,9 +96,9 @@ class DocumentsEngine:
 
     def backlog(self) -> Backlog:
         """Files that wait, and how long the next one would."""
-        is_free = self._parsing < self._settings.workers
-        wait_s = 0.0 if is_free else self._scheduler.backlog().predicted_wait_s
-        return Backlog(queued_cost=self._places.taken - self._parsing, predicted_wait_s=wait_s)
+        parsing = len(self._running)
+        wait_s = 0.0 if parsing < self._settings.workers else self._scheduler.backlog().predicted_wait_s
+        return Backlog(queued_cost=self._places.taken - parsing, predicted_wait_s=wait_s)
 
     async def parse(self, document: Document, deadline: Deadline) -> Parsed:
         """Parse a file.
@@ -119,16 +124,17 @@ class DocumentsEngine:
     async def _in_turn(self, document: Document, deadline: Deadline) -> Parsed:
         """Parse once it is the client's turn at a worker: by what its files take, interactive ones before bulk."""
         now_s = self._clock()
+        most_s = _MOST_PREDICTED * deadline.remaining_s()
+        cost = max(1, math.ceil(min(self._estimates.seconds(document), most_s) * 1e3))
         turn = _Turn(
             caller=caller.current.get(),
             deadline_s=deadline.at_s,
             submitted_s=now_s,
             filename=document.filename,
             came=asyncio.get_running_loop().create_future(),
+            charged=cost,
         )
-        most_s = _MOST_PREDICTED * deadline.remaining_s()
-        cost = math.ceil(min(self._estimates.seconds(document), most_s) * 1e3)
-        refused = self._scheduler.submit(turn, [(0, Work(payload=document, cost=max(1, cost)))], now_s)
+        refused = self._scheduler.submit(turn, [(0, Work(payload=document, cost=cost))], now_s)
         if isinstance(refused, NotTaken):
             raise refused.error
         try:
@@ -144,27 +150,51 @@ class DocumentsEngine:
 
     def _give_turns(self) -> None:
         """Let the next files have the workers that are free."""
-        while self._parsing < self._settings.workers and self._scheduler.is_waiting:
-            now_s = self._clock()
+        now_s = self._clock()
+        for turn in self._running:
+            self._charge(turn, max(turn.charged, _had_ms(turn, now_s)))
+        while self._scheduler.is_waiting and self._has_worker(self._scheduler.next_caller()):
             batch = self._scheduler.take(now_s)
             self._scheduler.begin(batch, now_s)
-            self._parsing += len(batch.requests)
-            for turn in batch.requests:
-                _tell(turn)
-            for turn in batch.late:
-                _tell(turn, late=True)
+            for turn in _turns(batch.requests):
+                self._running[turn] = batch
+                if not turn.came.done():
+                    turn.came.set_result(None)
+            for turn in _turns(batch.late):
+                if not turn.came.done():
+                    turn.came.set_exception(_too_late(turn))
+
+    def _has_worker(self, asking: Caller) -> bool:
+        """Whether there is a worker for a caller's file.
+
+        A spare one parses too where all others have files of one client, or of one origin, that is not the caller's:
+        two files of a quarter of a minute then do not keep everybody else waiting for as long.
+        """
+        parsing, settings = len(self._running), self._settings
+        if parsing < settings.workers:
+            return True
+        if parsing >= settings.workers + settings.spare_workers:
+            return False
+        for whose in (attrgetter("identity"), attrgetter("origin")):
+            holders = {whose(turn.caller) for turn in self._running}
+            if len(holders) == 1 and whose(asking) not in holders:
+                return True
+        return False
+
+    def _charge(self, turn: _Turn, milliseconds: int) -> None:
+        """Let the client of a file pay so much for it, in all."""
+        self._scheduler.settle(turn.caller, milliseconds - turn.charged)
+        turn.charged = milliseconds
 
     def _end(self, turn: _Turn) -> None:
         """The file of a turn is parsed, or given up; its client pays for the time that it really had a worker."""
         turn.came.cancel()
-        [task] = turn.tasks
-        if (batch := task.batch) is None or turn not in batch.requests:
+        if (batch := self._running.pop(turn, None)) is None:
             self._scheduler.cancel(turn)
             return
         now_s = self._clock()
         self._scheduler.finish(batch, now_s)
-        self._scheduler.settle(turn.caller, round(turn.compute_s * 1e3) - task.cost)
-        self._parsing -= 1
+        self._charge(turn, _had_ms(turn, now_s))
 
     def _check(self, document: Document) -> None:
         name = document.filename
@@ -198,12 +228,15 @@ def _count(parsed: Parsed) -> None:
     metrics.parse_seconds().labels(parsed.format).observe(parsed.compute_us / 1e6)
 
 
-def _tell(turn: Request, *, late: bool = False) -> None:
-    """Tell one that its turn has come, or never will."""
-    if not isinstance(turn, _Turn) or turn.came.done():
-        return
-    if late:
-        text = "there is too little time left to parse it; allow more time"
-        turn.came.set_exception(DeadlineExceeded(f"documents: {turn.filename}: {text}"))
-    else:
-        turn.came.set_result(None)
+def _turns(requests: Iterable[Request]) -> Iterator[_Turn]:
+    return (request for request in requests if isinstance(request, _Turn))
+
+
+def _had_ms(turn: _Turn, now_s: float) -> int:
+    """How long a file has had a worker."""
+    return round((now_s - turn.running_since_s) * 1e3)
+
+
+def _too_late(turn: _Turn) -> DeadlineExceeded:
+    text = "there is too little time left to parse it; allow more time"
+    return DeadlineExceeded(f"documents: {turn.filename}: {text}")

@@ -30,7 +30,7 @@ class DocumentsSettings(ServerSettings):
 
     spare_workers: int = Field(default=1, ge=0)
     """Worker processes that are warm beside these: one takes the place of a worker that was ended at once, while its
-    successor starts, which takes 2 to 4 s."""
+    successor starts, which takes 2 to 4 s. Where one client's files have all the others, it parses the next one's."""
 
     max_queued: int = Field(default=16, ge=0)
     """Files that may wait for a worker; more is refused with a retry delay. Each is held in memory."""

@@ -112,9 +112,13 @@ class _Class:
                 self.origins.leave(line.origin)
             self._forget_idle()
 
+    def earliest(self) -> Line:
+        """The line whose turn it is; something must wait."""
+        return self.origins.earliest().lines.earliest()
+
     def choose(self, limits: Limits) -> Iterator[tuple[Task, Line]]:
         """A batch around the oldest task of the line whose turn it is; the consumer takes each out of all lines."""
-        line = self.origins.earliest().lines.earliest()
+        line = self.earliest()
         packing = Packing(limits=limits)
         packing.add(oldest := next(iter(line.tasks)))
         yield oldest, line
@@ -219,8 +223,7 @@ class Lines:
         """The next batch; empty when nothing waits."""
         if not self.is_waiting:
             return []
-        both = self._interactive.is_waiting and self._bulk.is_waiting
-        is_bulk = self._floor.is_due if both else self._bulk.is_waiting
+        both, is_bulk = self._are_both_waiting, self._is_turn_of_bulk
         its_class = self._bulk if is_bulk else self._interactive
         batch, cost = [], 0
         for task, line in its_class.choose(limits):
@@ -233,6 +236,10 @@ class Lines:
         if not both:
             self._floor.forgive()
         return batch
+
+    def next_caller(self) -> Caller:
+        """Whose turn it is; something must wait."""
+        return (self._bulk if self._is_turn_of_bulk else self._interactive).earliest().caller
 
     def settle(self, caller: Caller, cost: int) -> None:
         """What was taken for a caller cost so much more than it was charged for; who is forgotten owes nothing."""
@@ -254,6 +261,15 @@ class Lines:
         for task in dropped:
             self._discard(task)
         return dropped
+
+    @property
+    def _are_both_waiting(self) -> bool:
+        """Whether tasks of both classes wait."""
+        return self._interactive.is_waiting and self._bulk.is_waiting
+
+    @property
+    def _is_turn_of_bulk(self) -> bool:
+        return self._floor.is_due if self._are_both_waiting else self._bulk.is_waiting
 
     def _discard(self, task: Task) -> None:
         """Take a task out of all lines."""

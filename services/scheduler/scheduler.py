@@ -108,6 +108,10 @@ class Scheduler:
         """Whether a task of that key waits or is computed, which an equal item would join."""
         return key in self._joinable
 
+    def next_caller(self) -> Caller:
+        """Whose task the next batch is made around; something must wait."""
+        return self._lines.next_caller()
+
     def take(self, now_s: float) -> Batch:
         """The next batch; without tasks when nothing waits that anybody could still use."""
         policy, is_contended = self._policy, now_s < self._contended_until_s

@@ -13,7 +13,7 @@ from services.common.testing.servers import running
 from services.documents.app import build
 from services.documents.backends.fake import FakeDocumentBackend
 from services.documents.settings import DocumentsSettings
-from tests.integration.launching import Launch, Running
+from tests.integration.launching import Launch, Running, wait_until
 from tests.integration.neighbours.kit import Asked, assert_served, conversion, exchange, flood, held, until_served
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
@@ -87,16 +87,34 @@ async def test_a_file_of_the_largest_size_and_forms_of_many_parts_hold_nobody_up
         await assert_served(port, 4, request=note, within_s=WITHIN_S)
 
 
-async def test_real_workers_that_are_given_up_are_replaced_in_time(
-    launch: Launch, before: Callable[..., Running]
-) -> None:
+@pytest.fixture
+def real(launch: Launch) -> Running:
+    """A documents service whose two workers and the spare one are real, and warm."""
     settings = {"PORT": "0", "METRICS_PORT": "0", "DRAIN_S": "0.1"}
     service = launch("services.documents", **{f"ISOLANE_DOCUMENTS_{name}": value for name, value in settings.items()})
-    gateway = before({"documents": service.port})
+    wait_until(lambda: len(service.lines("worker_ready")) == 3)
+    return service
+
+
+async def test_long_files_of_one_client_leave_the_spare_worker_to_the_others(
+    real: Running, before: Callable[..., Running]
+) -> None:
+    gateway = before({"documents": real.port})
+    await until_served(gateway.port, note)
+    long = conversion("theirs.html", b"<p>" + b"<b>much</b> text<p>" * 120_000, client="greedy")
+    async with flood(gateway.port, itertools.repeat(long), connections=4):
+        await asyncio.sleep(1)
+        await assert_served(gateway.port, 4, request=note, within_s=WITHIN_S)
+
+
+async def test_real_workers_that_are_given_up_are_replaced_in_time(
+    real: Running, before: Callable[..., Running]
+) -> None:
+    gateway = before({"documents": real.port})
     await until_served(gateway.port, note)
     slow = conversion("theirs.html", b"<p>" + b"<b>much</b> text<p>" * 20_000, client="greedy", within_s=0.3)
     async with flood(gateway.port, itertools.repeat(slow), connections=4):
         await asyncio.sleep(3)
         await assert_served(gateway.port, 4, request=note, within_s=45.0)
 
-    assert [line for line in service.lines("worker_ended") if line["reason"] == "abandoned"]
+    assert [line for line in real.lines("worker_ended") if line["reason"] == "abandoned"]

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -193,7 +193,7 @@ class Recorder(FakeDocumentBackend):
 @asynccontextmanager
 async def recording(clock: FakeClock | None = None) -> AsyncIterator[tuple[DocumentsEngine, Recorder]]:
     backend = Recorder(clock)
-    settings = DocumentsSettings(workers=1, max_queued=999, max_file_bytes=10**6)
+    settings = DocumentsSettings(workers=1, spare_workers=0, max_queued=999, max_file_bytes=10**6)
     async with DocumentsEngine(settings, backend, clock=clock or time.monotonic) as engine:
         yield engine, backend
 
@@ -252,6 +252,77 @@ async def test_a_client_pays_for_the_time_that_its_files_really_took() -> None:
         await asyncio.gather(*tasks)
 
     assert min(between(backend.names, "slow")) >= 4
+
+
+class Gated(FakeDocumentBackend):
+    """Parses a file until its event is set, and notes which files it has."""
+
+    def __init__(self) -> None:
+        super().__init__(workers=9, max_unpacked_bytes=1000)
+        self.running: dict[str, asyncio.Event] = {}
+
+    async def parse(self, document: Document) -> Parsed:
+        ended = self.running[document.filename.removesuffix(".md")] = asyncio.Event()
+        try:
+            await ended.wait()
+        finally:
+            del self.running[document.filename.removesuffix(".md")]
+        return Parsed(format="md", outputs={}, compute_us=1000)
+
+
+@asynccontextmanager
+async def gated(*, spare_workers: int) -> AsyncIterator[tuple[Callable[..., Awaitable[set[str]]], Gated, FakeClock]]:
+    """An engine with two workers, and what sends it files: their names, clients and origins; returns what is parsed."""
+    backend, clock, tasks = Gated(), FakeClock(), []
+    settings = DocumentsSettings(workers=2, spare_workers=spare_workers, max_queued=99)
+    async with DocumentsEngine(settings, backend, clock=clock) as engine:
+
+        async def send(*files: str) -> set[str]:
+            for file in files:
+                name, client, origin = file.split()
+
+                async def one(name: str = name, whose: Caller = Caller(client=client, origin=origin)) -> None:  # noqa: B008
+                    caller.current.set(whose)
+                    await engine.parse(document(f"{name}.md"), Deadline.after(900, clock=clock))
+
+                tasks.append(asyncio.create_task(one()))
+                await asyncio.sleep(0)
+            for _ in range(9):
+                await asyncio.sleep(0)
+            return set(backend.running)
+
+        yield send, backend, clock
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_spare_worker_parses_for_another_client_where_one_has_all_others() -> None:
+    async with gated(spare_workers=1) as (send, _, _):
+        assert await send("1 greedy a", "2 greedy a", "3 greedy a") == {"1", "2"}
+        assert await send("4 alice a", "5 bob a", "6 alice b") == {"1", "2", "4"}
+
+
+async def test_a_spare_worker_parses_for_another_origin_where_made_up_names_of_one_have_all_others() -> None:
+    async with gated(spare_workers=1) as (send, _, _):
+        assert await send("1 x a", "2 y a", "3 z a") == {"1", "2"}
+        assert await send("4 w a", "5 alice b") == {"1", "2", "5"}
+
+
+async def test_without_spare_workers_no_more_files_are_parsed_than_workers() -> None:
+    async with gated(spare_workers=0) as (send, _, _):
+        assert await send("1 greedy a", "2 greedy a", "3 alice b") == {"1", "2"}
+
+
+async def test_a_client_pays_for_long_files_while_they_are_parsed() -> None:
+    async with gated(spare_workers=1) as (send, backend, clock):
+        await send("1 greedy a", "2 greedy a", "3 greedy a")
+        for number in range(9):
+            clock.advance(0.2)
+            assert await send(f"small-{number} alice b") == {"1", "2", f"small-{number}"}
+            clock.advance(0.1)
+            backend.running[f"small-{number}"].set()
+            await send()
 
 
 async def test_a_file_that_cannot_be_done_in_what_is_left_of_its_time_takes_no_worker() -> None:
