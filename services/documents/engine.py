@@ -39,6 +39,9 @@ _UNBOUNDED = 2**53
 _MOST_PREDICTED = 0.5
 """Of the time that a file's deadline leaves: a file that may take longer than it seems is still tried."""
 
+_START_MS = 2_500
+"""Work that it is to start a worker."""
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Turn(Request):
@@ -48,6 +51,14 @@ class _Turn(Request):
     came: asyncio.Future[None]
     charged: int
     """What its client has paid. Unit: milliseconds of a worker."""
+    begun_s: float = math.inf
+    """When a worker had it."""
+    is_given_up: bool = False
+    """In the middle, which ends its worker."""
+
+    def had_s(self, now_s: float) -> float:
+        """How long a worker has had it."""
+        return max(0.0, now_s - self.begun_s)
 
 
 class DocumentsEngine:
@@ -109,9 +120,9 @@ class DocumentsEngine:
             DeadlineExceeded: the deadline passed; the work was ended.
             RequestError: see `DocumentBackend.parse`.
         """
-        self._check(document)
-        deadline.check("documents: parse")
         try:
+            self._check(document)
+            deadline.check("documents: parse")
             with self._admitted():
                 async with deadline.enforce(f"documents: parse {document.filename}"):
                     parsed = await self._in_turn(document, deadline)
@@ -140,19 +151,33 @@ class DocumentsEngine:
         try:
             self._give_turns()
             await turn.came
-            started_s = self._clock()
-            parsed = await self._backend.parse(document)
-            self._estimates.learn(document, parsed.compute_us / 1e6)
+            given_s = self._clock()
+            parsed = await self._parse(turn, document)
         finally:
             self._end(turn)
             self._give_turns()
-        return replace(parsed, queue_us=parsed.queue_us + round((started_s - now_s) * 1e6))
+        return replace(parsed, queue_us=parsed.queue_us + round((given_s - now_s) * 1e6))
+
+    async def _parse(self, turn: _Turn, document: Document) -> Parsed:
+        """Parse a file whose turn it is, and learn how long such a file takes."""
+
+        def begin() -> None:
+            turn.begun_s = self._clock()
+
+        try:
+            parsed = await self._backend.parse(document, begin)
+        except BaseException as exc:
+            turn.is_given_up = isinstance(exc, asyncio.CancelledError)
+            self._estimates.learn_at_least(document, turn.had_s(self._clock()))
+            raise
+        self._estimates.learn(document, parsed.compute_us / 1e6, parsed.format)
+        return parsed
 
     def _give_turns(self) -> None:
         """Let the next files have the workers that are free."""
         now_s = self._clock()
         for turn in self._running:
-            self._charge(turn, max(turn.charged, _had_ms(turn, now_s)))
+            self._charge(turn, max(turn.charged, round(turn.had_s(now_s) * 1e3)))
         while self._scheduler.is_waiting and self._has_worker(self._scheduler.next_caller()):
             batch = self._scheduler.take(now_s)
             self._scheduler.begin(batch, now_s)
@@ -187,14 +212,17 @@ class DocumentsEngine:
         turn.charged = milliseconds
 
     def _end(self, turn: _Turn) -> None:
-        """The file of a turn is parsed, or given up; its client pays for the time that it really had a worker."""
+        """The file of a turn is parsed, or given up: its client pays for the time that a worker had it, and for the
+        start of another worker where it ended that one.
+        """
         turn.came.cancel()
         if (batch := self._running.pop(turn, None)) is None:
             self._scheduler.cancel(turn)
             return
         now_s = self._clock()
         self._scheduler.finish(batch, now_s)
-        self._charge(turn, _had_ms(turn, now_s))
+        start_ms = _START_MS if turn.is_given_up and turn.had_s(now_s) else 0
+        self._charge(turn, round(turn.had_s(now_s) * 1e3) + start_ms)
 
     def _check(self, document: Document) -> None:
         name = document.filename
@@ -230,11 +258,6 @@ def _count(parsed: Parsed) -> None:
 
 def _turns(requests: Iterable[Request]) -> Iterator[_Turn]:
     return (request for request in requests if isinstance(request, _Turn))
-
-
-def _had_ms(turn: _Turn, now_s: float) -> int:
-    """How long a file has had a worker."""
-    return round((now_s - turn.running_since_s) * 1e3)
 
 
 def _too_late(turn: _Turn) -> DeadlineExceeded:

@@ -14,30 +14,36 @@ _FIRST_GUESS = Speed(per_token=0.002, per_batch=0.02)
 
 
 class Estimates:
-    """Times of files. A format is told by the name's extension alone, for the content is not looked at here.
+    """Times of files. Before a file is opened its format is told by the name's extension alone; it is learned by what
+    the file turned out to be, so that Word files called `.csv` make no other CSV file look slow.
 
     Args:
         policy: how fast it forgets.
     """
 
     def __init__(self, policy: Policy) -> None:
-        self._models = {format_.name: SpeedModel(policy) for format_ in FORMATS}
+        self._models = {name: SpeedModel(policy) for name in ("", *(format_.name for format_ in FORMATS))}
+        """By format; one for all files whose extension says none."""
         self._names = {extension: format_.name for format_ in FORMATS for extension in format_.extensions}
 
     def seconds(self, document: Document) -> float:
         """Predicted time of a file with a worker."""
-        model = self._model(document)
-        speed = model.speed if model and model.speed != Speed() else _FIRST_GUESS
-        return speed.seconds(tokens=_kib(document), items=1)
+        speed = self._models[self._claimed(document)].speed
+        return (speed if speed != Speed() else _FIRST_GUESS).seconds(tokens=_kib(document), items=1)
 
-    def learn(self, document: Document, seconds: float) -> None:
-        """A file took so long."""
-        if (model := self._model(document)) is not None:
-            model.observe(tokens=_kib(document), items=1, seconds=seconds)
+    def learn(self, document: Document, seconds: float, format_: str) -> None:
+        """A file of a format took so long."""
+        claimed = self._claimed(document)
+        self._models[format_ if claimed else ""].observe(tokens=_kib(document), items=1, seconds=seconds)
 
-    def _model(self, document: Document) -> SpeedModel | None:
+    def learn_at_least(self, document: Document, seconds: float) -> None:
+        """A file was given up, or refused, after so long: nothing is learned unless that is more than was predicted."""
+        if seconds > self.seconds(document):
+            self.learn(document, seconds, self._claimed(document))
+
+    def _claimed(self, document: Document) -> str:
         extension = PurePath(document.filename).suffix.removeprefix(".").lower()
-        return self._models.get(self._names.get(extension, ""))
+        return self._names.get(extension, "")
 
 
 def _kib(document: Document) -> int:

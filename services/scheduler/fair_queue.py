@@ -95,6 +95,7 @@ class FairQueue(Generic[SharerT]):
 
     def settle(self, sharer: SharerT, cost: int) -> None:
         """What was taken for one took so much more than it was charged for, or less with a negative number."""
+        self._time += self._pace * cost / max(1, len(self._waiting))
         if sharer in self._waiting:
             self._move(sharer, sharer.time + cost)
         else:

@@ -243,7 +243,11 @@ class Lines:
 
     def settle(self, caller: Caller, cost: int) -> None:
         """What was taken for a caller cost so much more than it was charged for; who is forgotten owes nothing."""
-        self._classes[caller.priority].settle(caller, cost)
+        its_class = self._classes[caller.priority]
+        its_class.settle(caller, cost)
+        is_bulk = its_class is self._bulk
+        if (self._interactive if is_bulk else self._bulk).is_waiting:
+            self._floor.note(cost, is_other=is_bulk)
 
     def cost_until(self, caller: Caller, cost: int) -> int:
         """Tokens that are computed until `cost` more of a caller are, those included, if nobody else comes."""

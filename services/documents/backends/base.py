@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -78,8 +78,12 @@ class DocumentBackend(AbstractAsyncContextManager[Any], Protocol):
         """What it parses, by name ascending."""
         ...
 
-    async def parse(self, document: Document) -> Parsed:
+    async def parse(self, document: Document, begun: Callable[[], None]) -> Parsed:
         """Parse a file. Cancelled, it stops the work at once.
+
+        Args:
+            document: the file.
+            begun: called when a parser has it, which may have had to be started.
 
         Raises:
             UnsupportedFormat: the content is of a format that is not in `formats`.

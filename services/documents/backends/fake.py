@@ -7,7 +7,7 @@ import hashlib
 import html
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -43,10 +43,11 @@ class FakeDocumentBackend:
         """The formats of the real one."""
         return FORMATS
 
-    async def parse(self, document: Document) -> Parsed:
+    async def parse(self, document: Document, begun: Callable[[], None]) -> Parsed:
         """See `DocumentBackend`."""
         queued_s = time.monotonic()
         async with self._free:
+            begun()
             started_s = time.monotonic()
             await asyncio.sleep(self._parse_s)
             return Parsed(

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import io
+import lzma
 import re
 import zipfile
+import zlib
 from pathlib import PurePath
 
 from services.common.errors import TooLarge, UnprocessableFile, UnsupportedFormat
 from services.documents.backends.base import Format
 from services.documents.backends.encodings import wide
+
+PACKAGE_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    NotImplementedError,
+    RuntimeError,
+    OSError,
+    ValueError,
+    EOFError,
+)
+"""What `zipfile` raises on a damaged or encrypted archive, or a part of it."""
 
 FORMATS = (
     Format(name="asciidoc", extensions=("adoc", "asciidoc", "asc")),
@@ -106,7 +120,7 @@ def _packed(filename: str, data: bytes, max_unpacked_bytes: int) -> str:
                 )
             names = archive.namelist()
             kind = _mimetype(archive) if "mimetype" in names else b""
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError, EOFError) as exc:
+    except PACKAGE_ERRORS as exc:
         raise UnprocessableFile(f"{filename}: the packed file is damaged or encrypted; send a readable copy") from exc
     format_ = _ODF.get(kind.removesuffix(b"-template")) or next(
         (format_ for folder, format_ in _PARTS.items() if any(name.startswith(folder) for name in names)), None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -19,8 +20,10 @@ from services.documents.settings import DocumentsSettings
 
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
-_MESSAGE_OVERHEAD_BYTES = 64 * 1024
-"""Room in a gRPC reply for all but the document."""
+_MOST_TRIES = 3
+"""Workers that may be gone before they had a file: idle ones that were killed, not the file's fault as a rule."""
+_MESSAGE_OVERHEAD_BYTES = 256 * 1024
+"""Room in a gRPC reply for all but the document: the sentences in `errors`."""
 
 log = get_logger()
 
@@ -65,8 +68,10 @@ class WorkerPool:
             max_output_bytes=settings.max_message_bytes - _MESSAGE_OVERHEAD_BYTES,
             start_s=settings.worker_start_s,
         )
-        # The one that was used last comes first: its caches are warm, and a spare one stays small.
-        self._idle: asyncio.Queue[Worker] = asyncio.LifoQueue()
+        self._idle: list[Worker] = []
+        """The one that was used last is taken first: its caches are warm, and a spare one stays small."""
+        self._news = asyncio.Event()
+        """A worker is idle now, or none can be started."""
         self._warm = metrics.workers()
         self._workers: set[Worker] = set()
         self._start_problem: str | None = None
@@ -99,15 +104,18 @@ class WorkerPool:
         """What the workers parse."""
         return FORMATS
 
-    async def parse(self, document: Document) -> Parsed:
+    async def parse(self, document: Document, begun: Callable[[], None]) -> Parsed:
         """See `DocumentBackend`."""
         queued_s = time.monotonic()
-        worker = await self._take()
-        started_s = time.monotonic()
-        try:
-            answer = await self._ask(worker, document)
-        except WorkerLost:
-            return await self.parse(document)
+        for _ in range(_MOST_TRIES):
+            worker = await self._take()
+            begun()
+            started_s = time.monotonic()
+            with contextlib.suppress(WorkerLost):
+                answer = await self._ask(worker, document)
+                break
+        else:
+            raise Unavailable(f"documents: {_MOST_TRIES} workers were gone; try again", retry_after_s=_FIRST_PAUSE_S)
         if isinstance(answer.outcome, InvalidRequest):
             raise answer.outcome
         return replace(
@@ -147,7 +155,7 @@ class WorkerPool:
         """Hold one place: offer its worker, wait for its end, start the next."""
         while True:
             worker = worker or await self._start_patiently()
-            self._idle.put_nowait(worker)
+            self._offer(worker)
             self._warm.inc()
             log.info("worker_ready", pid=worker.pid)
             status = await worker.ended()
@@ -156,6 +164,8 @@ class WorkerPool:
             metrics.worker_ends().labels(reason).inc()
             log.info("worker_ended", pid=worker.pid, status=status, reason=reason, files=worker.files)
             self._workers.discard(worker)
+            if worker in self._idle:
+                self._idle.remove(worker)
             worker = None
 
     async def _start_patiently(self) -> Worker:
@@ -166,6 +176,7 @@ class WorkerPool:
                 worker = await self._start(self._config)
             except (WorkerDied, OSError) as exc:
                 self._start_problem = str(exc)
+                self._news.set()
                 log.error("worker_cannot_start", problem=str(exc), next_try_s=pause_s)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
@@ -175,13 +186,23 @@ class WorkerPool:
                 return worker
 
     async def _take(self) -> Worker:
-        """The next idle worker that lives."""
+        """The next idle worker that lives.
+
+        Raises:
+            Unavailable: there is no worker, and none can be started.
+        """
         while True:
+            while self._idle:
+                if (worker := self._idle.pop()).is_alive:
+                    return worker
             if self._start_problem and not self._workers:
                 raise Unavailable("documents: no worker can be started; try again", retry_after_s=_FIRST_PAUSE_S)
-            worker = await self._idle.get()
-            if worker.is_alive:
-                return worker
+            self._news.clear()
+            await self._news.wait()
+
+    def _offer(self, worker: Worker) -> None:
+        self._idle.append(worker)
+        self._news.set()
 
     def _give_back(self, worker: Worker, answer: Answer | None) -> None:
         """Offer the worker again, or end it: left in the middle of a file, or worn."""
@@ -194,4 +215,4 @@ class WorkerPool:
         ):
             worker.kill("recycled")
         else:
-            self._idle.put_nowait(worker)
+            self._offer(worker)

@@ -31,7 +31,9 @@ class Resident:
         if held - self._kept > _MUCH_BYTES:
             gc.collect()
             self._trim(0)
-            self._kept = held = resident_bytes()
+            held = resident_bytes()
+            self._kept = held
+        self._kept = min(self._kept, held)  # a large file and its answer are still held when they are settled
         return held
 
 

@@ -27,6 +27,15 @@ def packed(*names: str, mimetype: str = "", size: int = 1) -> bytes:
     return target.getvalue()
 
 
+def with_broken_mimetype(compression: int) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", compression) as archive:
+        archive.writestr("mimetype", "application/epub+zip" * 10)
+    data = bytearray(target.getvalue())
+    data[38:60] = b"\xff" * 22
+    return bytes(data)
+
+
 ODF = "application/vnd.oasis.opendocument."
 
 
@@ -75,6 +84,9 @@ def test_content_decides_and_the_extension_tells_texts_apart(filename: str, data
         ("a.zip", packed("x.txt"), UnsupportedFormat, "no known document"),
         ("a.docx", b"words", UnprocessableFile, "the content is text"),
         ("a.docx", packed("word/document.xml")[:40], UnprocessableFile, "damaged or encrypted"),
+        ("a.epub", with_broken_mimetype(zipfile.ZIP_DEFLATED), UnprocessableFile, "damaged or encrypted"),
+        ("a.epub", with_broken_mimetype(zipfile.ZIP_LZMA), UnprocessableFile, "damaged or encrypted"),
+        ("a.epub", with_broken_mimetype(zipfile.ZIP_BZIP2), UnprocessableFile, "damaged or encrypted"),
         ("a.docx", packed("word/document.xml", size=LIMIT + 1), TooLarge, "1001 bytes"),
     ],
 )

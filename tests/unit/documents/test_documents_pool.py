@@ -65,6 +65,7 @@ class Starter:
     def __init__(self) -> None:
         self.workers: list[FakeWorker] = []
         self.problem = ""
+        self.are_lost = False
         self.may_start = asyncio.Event()
         self.may_start.set()
 
@@ -72,8 +73,9 @@ class Starter:
         await self.may_start.wait()
         if self.problem:
             raise WorkerDied(self.problem)
-        self.workers.append(FakeWorker(len(self.workers) + 1))
-        return self.workers[-1]
+        self.workers.append(worker := FakeWorker(len(self.workers) + 1))
+        worker.is_lost = self.are_lost
+        return worker
 
 
 @asynccontextmanager
@@ -93,7 +95,7 @@ async def running(starter: Starter, *, workers: int = 1, spare: int = 0, files: 
 async def parse(pool: WorkerPool, filename: str = "good") -> int:
     """Pid of the worker that parsed it."""
     async with asyncio.timeout(5):
-        parsed = await pool.parse(Document(filename=filename, data=b"x", outputs=[Output.TEXT]))
+        parsed = await pool.parse(Document(filename=filename, data=b"x", outputs=[Output.TEXT]), begun=lambda: None)
     return int(parsed.outputs[Output.TEXT])
 
 
@@ -200,6 +202,39 @@ async def test_a_file_that_reaches_no_worker_is_given_to_the_next() -> None:
         pid = await parse(pool)
 
     assert pid in {3, 4}
+
+
+async def test_a_file_before_which_worker_after_worker_is_gone_is_refused() -> None:
+    starter = Starter()
+    starter.are_lost = True
+    async with running(starter) as pool:
+        with pytest.raises(Unavailable, match="3 workers were gone"):
+            await parse(pool)
+
+
+async def test_a_file_that_waits_is_told_when_no_worker_can_be_started() -> None:
+    starter = Starter()
+    async with running(starter) as pool:
+        hanging = asyncio.create_task(parse(pool, "hang"))
+        await settled()
+        waiting = asyncio.create_task(parse(pool))
+        await settled()
+        starter.problem = "no memory"
+        hanging.cancel()
+        with pytest.raises(Unavailable, match="no worker can be started"):
+            await waiting
+
+
+async def test_spare_workers_that_end_without_having_had_a_file_leave_nothing_behind() -> None:
+    starter = Starter()
+    async with running(starter, spare=1) as pool:
+        await settled()
+        for _ in range(5):
+            starter.workers[-1].kill("")
+            await settled()
+        idle = list(pool._idle)
+
+    assert [worker.pid for worker in idle if isinstance(worker, FakeWorker)] == [1, 7]
 
 
 async def test_a_worker_is_recycled_after_so_many_files() -> None:

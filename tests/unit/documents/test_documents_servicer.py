@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -24,7 +25,8 @@ CONTEXT = cast(Any, None)
 class PartialBackend(FakeDocumentBackend):
     """Finds something wrong in every file."""
 
-    async def parse(self, document: Document) -> Parsed:
+    async def parse(self, document: Document, begun: Callable[[], None]) -> Parsed:
+        begun()
         return Parsed(
             format="txt", outputs={Output.TEXT: b"half"}, errors=["page 2 is damaged"], queue_us=3, compute_us=5
         )

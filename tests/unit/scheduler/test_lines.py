@@ -407,3 +407,38 @@ def test_everything_that_waits_comes_out_once_and_nothing_else(
     assert (lines.cost, lines.is_waiting) == (0, False)
     assert all(not lines.cost_of_class(priority) for priority in Priority)
     assert all(not lines.cost_of_origin(request(caller("", origin)).caller) for origin in "xy")
+
+
+def computed(lines: Lines, real: dict[str, int]) -> Task:
+    """The next task, of which only its end shows what its client's really cost."""
+    [task] = lines.take(ONE)
+    lines.settle(task.first, real[task.first.client] - task.cost)
+    return task
+
+
+def test_bulk_work_that_costs_more_than_believed_has_no_more_than_its_part() -> None:
+    lines, had, real = lines_of(40), Counter[str](), {"bulk": 500, "human": 10}
+    for _ in range(3000):
+        for client, priority in (("bulk", BULK), ("human", Priority.INTERACTIVE)):
+            if not waiting(caller(client, priority=priority), lines):
+                wait(lines, caller(client, priority=priority), 10)
+        task = computed(lines, real)
+        had[task.first.client] += real[task.first.client]
+
+    assert had["bulk"] == pytest.approx(Policy().bulk_floor * had.total(), abs=2 * 500)
+
+
+def test_endless_newcomers_whose_work_costs_more_than_believed_do_not_starve_who_waits() -> None:
+    lines, real, spent = lines_of(40), {f"new {number}": 200 for number in range(400)}, 0
+    real["alice"] = 10
+    for number in range(8):
+        wait(lines, caller(f"new {number}"), 10)
+    wait(lines, caller("alice"), 10, 10, 10)
+    for number in range(8, 400):
+        wait(lines, caller(f"new {number}"), 10)
+        task = computed(lines, real)
+        spent += real[task.first.client]
+        if not waiting(caller("alice"), lines):
+            break
+
+    assert spent <= 40 * 200

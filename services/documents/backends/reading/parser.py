@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from services.common.errors import InvalidRequest, TooLarge, UnprocessableFile
@@ -57,6 +57,10 @@ _WARM_UP = Document(
     outputs=list(Output),
 )
 
+_MOST_PROBLEMS = 100
+_LONGEST_PROBLEM = 400
+"""Letters: with the guard's 21 these are 50 KB of Latin, 200 KB of rarer letters."""
+
 log = get_logger()
 
 
@@ -85,8 +89,9 @@ class DoclingParser:
         Raises:
             UnsupportedFormat, UnprocessableFile, TooLarge: see `DocumentBackend.parse`.
         """
-        format_ = detect(document.filename, document.data, max_unpacked_bytes=self._max_unpacked_bytes)
+        format_ = "a document"
         try:
+            format_ = detect(document.filename, document.data, max_unpacked_bytes=self._max_unpacked_bytes)
             outputs, problems = _read(document, format_)
         except InvalidRequest:
             raise
@@ -108,8 +113,19 @@ def _read(document: Document, format_: str) -> tuple[dict[Output, str], list[str
     parsed = READERS[format_](source, report)
     glue.keep_at_ends(parsed)
     outputs = {output: render(parsed, output) for output in document.outputs}
-    problems = [*report.problems, *guard.lost(report.passages, outputs)]
+    problems = [*_bounded(report.problems), *map(_cut, guard.lost(report.passages, outputs))]
     return {output: glue.clean(content) for output, content in outputs.items()}, problems
+
+
+def _bounded(problems: Sequence[str]) -> Iterator[str]:
+    """What an answer has room for, whatever the file is made of."""
+    yield from map(_cut, problems[:_MOST_PROBLEMS])
+    if (more := len(problems) - _MOST_PROBLEMS) > 0:
+        yield f"{more} more of such problems"
+
+
+def _cut(problem: str) -> str:
+    return problem if len(problem) <= _LONGEST_PROBLEM else f"{problem[:_LONGEST_PROBLEM]} ..."
 
 
 def _translated(error: Exception, document: Document, format_: str) -> Exception:
