@@ -8,6 +8,7 @@ thought of costs a word in `errors`, not the words themselves.
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import re
 from collections import Counter
@@ -23,6 +24,9 @@ _SHOWN_WORDS = 8
 _MOST_SEARCHED = 200_000_000
 """Letters that are looked through for words that were torn or joined, some 0.1 s: a file whose every word is missing
 would take hours. What is missing beyond that is called lost without a search."""
+
+_PLACE = 64
+"""To look at one place where a word could be torn takes as long as to look through so many letters."""
 
 _WORD = re.compile(r"[^\W_]+")
 _TAG = re.compile(r"<[^>]*>")
@@ -64,20 +68,58 @@ def lost(passages: Iterable[Passage], outputs: Mapping[Output, str]) -> list[str
 
 def _missing(passages: Iterable[Passage], said: list[str]) -> Iterator[tuple[Passage, list[str]]]:
     left = Counter(said)
-    letters = ""
-    searched = 0
+    unmatched = []
     for passage in passages:
-        missing = []
+        words = []
         for word in _words(passage.text):
             if left[word] > 0:
                 left[word] -= 1
-                continue
-            letters = letters or "".join(said)
-            searched += len(letters)
-            if word in left or searched > _MOST_SEARCHED or word not in letters:
-                missing.append(word)
-        if missing:
+            else:
+                words.append(word)
+        if words:
+            unmatched.append((passage, words))
+    if not unmatched:
+        return
+    pieces = _Pieces(said, left)
+    for passage, words in unmatched:
+        if missing := [word for word in words if word not in pieces]:
             yield passage, missing
+
+
+class _Pieces:
+    """The letters of an answer, for words that do not stand in it as such.
+
+    A torn word is made of whole ones: `D ocument`, and not of a part of another, as `not` is of `nothing`. A joined one
+    is a part of words that the file does not say: `payment12`.
+
+    Args:
+        said: all words, in order.
+        left: how many of each were not looked for.
+    """
+
+    def __init__(self, said: list[str], left: Counter[str]) -> None:
+        self._letters = "".join(said)
+        self._borders = {0, *itertools.accumulate(map(len, said))}
+        self._others = "".join(itertools.chain.from_iterable(itertools.repeat(word, left[word]) for word in left))
+        self._searched = 0
+
+    def __contains__(self, word: str) -> bool:
+        """Whether the word is there, torn or joined."""
+        self._searched += len(self._letters) + len(self._others)
+        if self._searched > _MOST_SEARCHED:
+            return False
+        return word in self._others or (len(word) > 1 and self._is_torn(word))
+
+    def _is_torn(self, word: str) -> bool:
+        """Whether it is several whole words, one after the other."""
+        start = self._letters.find(word)
+        while start >= 0 and self._searched <= _MOST_SEARCHED:
+            self._searched += _PLACE
+            end = start + len(word)
+            if {start, end} <= self._borders and not self._borders.isdisjoint(range(start + 1, end)):
+                return True
+            start = self._letters.find(word, start + 1)
+        return False
 
 
 def _words(text: str) -> list[str]:

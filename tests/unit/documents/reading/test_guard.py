@@ -51,6 +51,12 @@ def test_a_word_that_is_torn_or_joined_is_not_lost() -> None:
     assert lost(passages("Document", "H2O", "one two"), {Output.TEXT: "D ocument and H 2 O onetwo"}) == []
 
 
+def test_a_word_is_not_a_part_of_others_that_the_file_says_too() -> None:
+    assert lost(passages("do not pay 12", "nothing 2012"), {Output.TEXT: "do pay nothing 2012"}) == [
+        "row 1: the words 'not 12' are not in the answer"
+    ]
+
+
 def test_a_word_that_one_form_lacks_is_lost() -> None:
     outputs = {Output.TEXT: "Rent Staff", Output.HTML: "<p>Rent</p>"}
 
@@ -72,5 +78,13 @@ def test_the_search_for_torn_words_is_bounded(monkeypatch: pytest.MonkeyPatch) -
     said = {Output.TEXT: "D ocument W ord L etter"}
     assert lost(passages("Document", "Word", "Letter"), said) == []
 
-    monkeypatch.setattr(guard, "_MOST_SEARCHED", 2 * len("DocumentWordLetter"))
+    monkeypatch.setattr(guard, "_MOST_SEARCHED", 2 * 2 * len("DocumentWordLetter"))
     assert lost(passages("Document", "Word", "Letter"), said) == ["row 3: the word 'Letter' is not in the answer"]
+
+
+def test_the_places_where_a_word_could_be_torn_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "xa ay " * 50 + "a a"
+    assert lost(passages(text, "aa"), {Output.TEXT: text}) == []
+
+    monkeypatch.setattr(guard, "_MOST_SEARCHED", 49 * guard._PLACE)
+    assert lost(passages(text, "aa"), {Output.TEXT: text}) == ["row 2: the word 'aa' is not in the answer"]
