@@ -16,7 +16,7 @@ from typing import Self
 from services.common import caller
 from services.common.caller import Caller
 from services.common.deadline import Clock, Deadline
-from services.common.errors import DeadlineExceeded, InvalidRequest, Overloaded, RequestError, TooLarge
+from services.common.errors import Cancelled, DeadlineExceeded, InvalidRequest, Overloaded, RequestError, TooLarge
 from services.common.places import Places
 from services.common.reply import Backlog
 from services.documents import metrics
@@ -126,8 +126,9 @@ class DocumentsEngine:
             with self._admitted():
                 async with deadline.enforce(f"documents: parse {document.filename}"):
                     parsed = await self._in_turn(document, deadline)
-        except RequestError as exc:
-            metrics.files().labels("unknown", exc.code).inc()
+        except (RequestError, asyncio.CancelledError) as exc:
+            code = exc.code if isinstance(exc, RequestError) else Cancelled.code
+            metrics.files().labels(self._estimates.claimed(document) or "unknown", code).inc()
             raise
         _count(parsed)
         return parsed
@@ -252,7 +253,7 @@ class DocumentsEngine:
 
 
 def _count(parsed: Parsed) -> None:
-    metrics.files().labels(parsed.format, "ok").inc()
+    metrics.files().labels(parsed.format, "partial" if parsed.errors else "ok").inc()
     metrics.parse_seconds().labels(parsed.format).observe(parsed.compute_us / 1e6)
 
 

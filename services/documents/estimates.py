@@ -28,20 +28,21 @@ class Estimates:
 
     def seconds(self, document: Document) -> float:
         """Predicted time of a file with a worker."""
-        speed = self._models[self._claimed(document)].speed
+        speed = self._models[self.claimed(document)].speed
         return (speed if speed != Speed() else _FIRST_GUESS).seconds(tokens=_kib(document), items=1)
 
     def learn(self, document: Document, seconds: float, format_: str) -> None:
         """A file of a format took so long."""
-        claimed = self._claimed(document)
+        claimed = self.claimed(document)
         self._models[format_ if claimed else ""].observe(tokens=_kib(document), items=1, seconds=seconds)
 
     def learn_at_least(self, document: Document, seconds: float) -> None:
         """A file was given up, or refused, after so long: nothing is learned unless that is more than was predicted."""
         if seconds > self.seconds(document):
-            self.learn(document, seconds, self._claimed(document))
+            self.learn(document, seconds, self.claimed(document))
 
-    def _claimed(self, document: Document) -> str:
+    def claimed(self, document: Document) -> str:
+        """The format that the extension of its name stands for; empty for none."""
         extension = PurePath(document.filename).suffix.removeprefix(".").lower()
         return self._names.get(extension, "")
 

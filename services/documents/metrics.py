@@ -12,7 +12,12 @@ from services.common.telemetry.metrics import LATENCY_BUCKETS
 @cache
 def files() -> Counter:
     """Files that came."""
-    return Counter("isolane_documents_files_total", "Files by format and outcome.", ["format", "outcome"])
+    return Counter(
+        "isolane_documents_files_total",
+        "Files by format and outcome: ok, partial (not all of it is in the answer), or the code of an error. The "
+        "format of an answer is what the file was, otherwise what its name says.",
+        ["format", "outcome"],
+    )
 
 
 @cache

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from services.common.config import ServerSettings
 
 _MIB = 1024 * 1024
+REPLY_OVERHEAD_BYTES = 256 * 1024
+"""Room in a message for all but the file or the document: the sentences in `errors`."""
 
 
 class DocumentsSettings(ServerSettings):
@@ -53,3 +55,18 @@ class DocumentsSettings(ServerSettings):
 
     worker_start_s: float = Field(default=60.0, gt=0)
     """Longest time that a worker may take to become ready. Unit: seconds."""
+
+    @model_validator(mode="after")
+    def _files_fit(self) -> Self:
+        """A file travels in one message, and its worker holds it a few times over."""
+        if self.max_file_bytes + REPLY_OVERHEAD_BYTES > self.max_message_bytes:
+            raise ValueError(
+                f"max_file_bytes: {self.max_file_bytes} and {REPLY_OVERHEAD_BYTES} for the rest of a message are "
+                f"more than max_message_bytes, {self.max_message_bytes}; lower the one or raise the other"
+            )
+        if 4 * self.max_file_bytes > self.worker_memory_bytes:
+            raise ValueError(
+                f"worker_memory_bytes: {self.worker_memory_bytes} is less than four times max_file_bytes, "
+                f"{self.max_file_bytes}; lower the one or raise the other"
+            )
+        return self

@@ -84,11 +84,13 @@ def configure_logs(service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [_Foreign()]
     root.setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
     set_level(level)
 
 
 def reset_logs() -> None:
     """Undo `configure_logs`, for tests; the root's handlers are their own business."""
+    logging.captureWarnings(capture=False)
     _output.service, _output.stream = "", None
     _OWN.setLevel(logging.NOTSET)
 

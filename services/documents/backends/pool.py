@@ -16,14 +16,12 @@ from services.documents import metrics
 from services.documents.backends.base import Document, Format, Parsed
 from services.documents.backends.formats import FORMATS
 from services.documents.backends.process import Answer, WorkerConfig, WorkerDied, WorkerLost, WorkerProcess
-from services.documents.settings import DocumentsSettings
+from services.documents.settings import REPLY_OVERHEAD_BYTES, DocumentsSettings
 
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 _MOST_TRIES = 3
 """Workers that may be gone before they had a file: idle ones that were killed, not the file's fault as a rule."""
-_MESSAGE_OVERHEAD_BYTES = 256 * 1024
-"""Room in a gRPC reply for all but the document: the sentences in `errors`."""
 
 log = get_logger()
 
@@ -65,7 +63,7 @@ class WorkerPool:
             log_level=settings.log_level,
             memory_bytes=settings.worker_memory_bytes,
             max_unpacked_bytes=settings.max_unpacked_bytes,
-            max_output_bytes=settings.max_message_bytes - _MESSAGE_OVERHEAD_BYTES,
+            max_output_bytes=settings.max_message_bytes - REPLY_OVERHEAD_BYTES,
             start_s=settings.worker_start_s,
         )
         self._idle: list[Worker] = []
@@ -136,8 +134,8 @@ class WorkerPool:
                 raise
             # Its file's fault as a rule, and no reason for callers' breakers to leave the instance.
             raise UnprocessableFile(
-                f"{document.filename}: the parser crashed on it; other files are not affected; "
-                "send another version of it"
+                f"{document.filename}: the parser crashed on it ({exc}); other files are not affected; send another "
+                "version of it, or the same one again where the machine was short of memory (signal 9)"
             ) from exc
         finally:
             self._give_back(worker, answer)

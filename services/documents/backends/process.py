@@ -17,6 +17,8 @@ from services.documents.backends import frames
 from services.documents.backends.base import Document, Output, Parsed
 
 _MODULE = "services.documents.backends.worker"
+_END_S = 1.0
+"""Between the end of a worker's pipes and its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,13 +168,21 @@ class WorkerProcess:
             raise WorkerDied("it is gone") from exc
         return await self._receive()
 
+    async def _how(self) -> str:
+        """How it ended, which its pipes tell a moment before the system does."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_END_S):
+                status = await self.ended()
+                return f", by signal {-status}" if status < 0 else f", with status {status}"
+        return ""
+
     async def _receive(self) -> frames.Message:
         if self._process.stdout is None:
             raise RuntimeError("the worker was started without pipes")
         try:
             return await frames.read(self._process.stdout, max_bytes=self._max_output_bytes)
         except (EOFError, OSError) as exc:
-            raise WorkerDied("it ended without an answer") from exc
+            raise WorkerDied(f"it ended without an answer{await self._how()}") from exc
         except frames.BrokenFrame as exc:
             raise WorkerDied(f"it sent nonsense: {exc}") from exc
 

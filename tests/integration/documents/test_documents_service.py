@@ -328,11 +328,15 @@ def test_metrics_count_files_by_format_and_outcome(service: Any, samples: dict[s
 
     ok = 'isolane_documents_files_total{format="csv",outcome="ok"}'
     refused_ = 'isolane_documents_files_total{format="unknown",outcome="unsupported_format"}'
-    before = value(ok), value(refused_)
+    partial = 'isolane_documents_files_total{format="csv",outcome="partial"}'
+    empty = 'isolane_documents_files_total{format="md",outcome="invalid_request"}'
+    before = [value(series) for series in (ok, refused_, partial, empty)]
     service.parse("a.csv", samples["a.csv"])
     service.refusal("a.pdf", b"%PDF-1.7")
+    service.parse("a.csv", "Größe,1".encode("cp1252"))
+    service.refusal("a.md", b"")
 
-    assert (value(ok) - before[0], value(refused_) - before[1]) == (1.0, 1.0)
+    assert [value(series) - was for series, was in zip((ok, refused_, partial, empty), before, strict=True)] == [1] * 4
 
 
 def test_a_bad_request_is_told_apart_from_a_bad_file(service: Any) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -108,6 +109,17 @@ def test_foreign_libraries_write_the_same_lines_from_warning_on(capsys: pytest.C
         line.items()
         >= {"event": "disk /var is full", "service": "embedding", "level": "warning", "logger": "some.library"}.items()
     )
+
+
+@pytest.mark.filterwarnings("always")
+def test_warnings_of_libraries_are_lines_too(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("embedding", "info")
+
+    warnings.warn("skipping a picture", UserWarning, stacklevel=1)
+
+    (line,) = lines(capsys)
+    assert (line["level"], line["logger"]) == ("warning", "py.warnings")
+    assert "skipping a picture" in line["event"]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
