@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from services.documents.settings import DocumentsSettings
@@ -16,9 +18,7 @@ MIB = 2**20
         ({"worker_memory_bytes": 128 * MIB}, "worker_memory_bytes: 134217728 is less than four times max_file_bytes"),
     ],
 )
-def test_files_that_fit_into_no_message_or_no_worker_are_refused_at_the_start(
-    settings: dict[str, int], problem: str
-) -> None:
+def test_files_that_fit_into_no_message_or_no_worker_are_refused_at_the_start(settings: Any, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         DocumentsSettings(**settings)
 
