@@ -322,6 +322,24 @@ _CONSTRUCTS = (
             )
         ),
     ),
+    _c(
+        "formula of a frame, a bracket of parts, scripts before",
+        p(
+            "<m:oMath><m:borderBox><m:e>"
+            + math("@w")
+            + "</m:e></m:borderBox><m:d><m:e>"
+            + math("@w")
+            + "</m:e><m:e>"
+            + math("@w+1")
+            + "</m:e></m:d><m:sPre><m:sub>"
+            + math("@w")
+            + "</m:sub><m:sup>"
+            + math("@w")
+            + "</m:sup><m:e>"
+            + math("@w")
+            + "</m:e></m:sPre></m:oMath>"
+        ),
+    ),
     _c("formula in an item", item(r("@w ") + "<m:oMath>" + math("@w") + "</m:oMath>" + r(" @w"))),
     _c("inserted text", p(r("@w ") + ins(r("@w")) + r(" @w"))),
     _c("deleted text", p(r("@w ") + gone("@changes") + r(" @w"))),

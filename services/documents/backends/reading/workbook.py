@@ -222,10 +222,13 @@ class _Reader:
         return f"={text}" if text else ""
 
     def _header_footer(self, element: Any) -> None:
+        kinds = {"odd"}  # others may stand in the file, and no page has them
+        kinds |= {"even"} if element.get("differentOddEven") in {"1", "true"} else set()
+        kinds |= {"first"} if element.get("differentFirst") in {"1", "true"} else set()
         for child in element:
-            tag = etree.QName(child).localname
-            if text := _printed(child.text or ""):
-                (self._sheet.headers if "Header" in tag else self._sheet.footers).append(text)
+            found = re.fullmatch(r"(odd|even|first)(Header|Footer)", etree.QName(child).localname)
+            if found and found[1] in kinds and (text := _printed(child.text or "")):
+                (self._sheet.headers if found[2] == "Header" else self._sheet.footers).append(text)
 
 
 def _string(item: Any) -> str:
