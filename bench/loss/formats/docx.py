@@ -104,6 +104,13 @@ def field(instruction: str, result: str) -> str:
     return f"{mark.format('begin')}{code}{mark.format('separate')}{result}{mark.format('end')}"
 
 
+def drawn_field(instruction: str) -> str:
+    """A field that Word draws, without a result."""
+    mark = '<w:r><w:fldChar w:fldCharType="{}"/></w:r>'
+    code = f'<w:r><w:instrText xml:space="preserve"> {instruction} </w:instrText></w:r>'
+    return f"{mark.format('begin')}{code}{mark.format('end')}"
+
+
 def box(inner: str) -> str:
     """A text box, as Word writes it: a drawing, and the same again for older programs."""
     content = f"<w:txbxContent>{inner}</w:txbxContent>"
@@ -220,6 +227,17 @@ _CONSTRUCTS = (
         ordered=False,
     ),
     _c("right to left", p(r("@rtl ", "rtl") + r("@rtl", "rtl", "bold"), properties="<w:bidi/>")),
+    _c(
+        "ruby and circles by fields",
+        p(
+            r("@w ")
+            + drawn_field(r"EQ \* jc2 \o\ad(\s\up 9(@w),@w)")
+            + r(" ")
+            + drawn_field(r"eq \o\ac(○,@w)")
+            + r(" @w")
+        ),
+        ordered=False,
+    ),
     _c(
         "bdo and dir",
         p(

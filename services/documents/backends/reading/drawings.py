@@ -135,9 +135,9 @@ def is_hidden(shape: Any) -> bool:
     )
 
 
-def description(properties: Any) -> str:
+def description(properties: Any, name: str = "descr") -> str:
     """The text that stands for a picture, where somebody wrote one."""
-    text = (properties.get("descr") or "").strip()
+    text = (properties.get(name) or "").strip()
     is_made = _FILE_NAME.fullmatch(text) or any(phrase in text for phrase in _MADE_BY_PROGRAMS)
     return "" if is_made else text
 

@@ -30,6 +30,9 @@ _SPELLED = {b"extendedProperties": b"extended-properties", b"customProperties": 
 _TEMPLATE = re.compile(rb"(application/vnd\.oasis\.opendocument\.\w+)-template")
 _TYPES, _RELATIONS, _MIMETYPE, _MANIFEST = "[Content_Types].xml", "_rels/.rels", "mimetype", "META-INF/manifest.xml"
 
+_MOST_PACKED = 200
+"""How often odfdo lets a part be larger than it is packed; what a file may hold at all is checked in `formats`."""
+
 _Change = Callable[[bytes], bytes]
 
 
@@ -39,7 +42,7 @@ def usual(data: bytes) -> bytes:
         return data
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         changes = _changes(archive)
-        if not changes:
+        if not changes and not _is_dense(archive):
             return data
         return _rewritten(archive, changes)
 
@@ -55,6 +58,11 @@ def _changes(archive: zipfile.ZipFile) -> dict[str, _Change]:
     if _TYPES in names and any(variant.search(archive.read(_TYPES)) for variant, _ in _MAIN):
         changes[_TYPES] = _with_usual_types
     return changes
+
+
+def _is_dense(archive: zipfile.ZipFile) -> bool:
+    parts = archive.infolist() if _MIMETYPE in archive.namelist() else []
+    return any(part.file_size > _MOST_PACKED * part.compress_size for part in parts)
 
 
 def _with_usual_types(types: bytes) -> bytes:

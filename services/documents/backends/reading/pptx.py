@@ -13,6 +13,7 @@ from docling.datamodel.base_models import InputFormat
 from docling_core.types.doc.common.content_layer import ContentLayer
 from docling_core.types.doc.document import DoclingDocument
 from docling_core.types.doc.labels import DocItemLabel, GroupLabel
+from lxml import etree
 from pptx.oxml import parse_xml
 
 from services.documents.backends.base import Include
@@ -48,6 +49,7 @@ def read(source: Source, report: Report) -> DoclingDocument:
         slides = list(backend.pptx_obj.slides)
         formulas: list[str] = []
         for number, slide in enumerate(slides, start=1):
+            etree.strip_tags(slide._element, etree.Comment, etree.ProcessingInstruction)
             if Include.HIDDEN in source.include or not _is_hidden(slide):
                 report.passages.extend(_passages(slide, number, source.include))
                 report.problems.extend(_embedded(slide, number, source.include))
@@ -273,7 +275,8 @@ def _modern_comments(document: DoclingDocument, slide: Any, number: int) -> Iter
 
 def _finish(document: DoclingDocument, formulas: list[str]) -> None:
     for item in document.texts:
-        item.text = _NUMBERED.sub(lambda found: formulas[int(found[1])], item.text)
+        if _FORMULA in item.text:
+            item.text = item.orig = _NUMBERED.sub(lambda found: formulas[int(found[1])], item.text)
     for group in document.groups:
         if group.label is GroupLabel.INLINE:
             pieces: list[Any] = [reference.resolve(document) for reference in group.children]

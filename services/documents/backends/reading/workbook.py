@@ -19,7 +19,13 @@ from openpyxl.utils.cell import coordinate_from_string
 from services.documents.backends.reading import numbers
 from services.documents.backends.reading.sheets import Place, name
 
-_SAFE: dict[str, Any] = {"resolve_entities": False, "no_network": True, "load_dtd": False}
+_SAFE: dict[str, Any] = {
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "remove_comments": True,
+    "remove_pis": True,
+}
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _FUTURE = re.compile(r"_xl(?:fn|ws|pm|udf)\.")
 _NUMBER = re.compile(r"-?\d+")

@@ -121,6 +121,18 @@ def test_strict_files_are_read(parse: Parse, extension: str, make: Callable[[], 
     assert answer.errors == []
 
 
+def test_a_file_that_repeats_itself_is_read(parse: Parse) -> None:
+    packed = io.BytesIO()
+    file = opendocument("text", "<text:p>kept</text:p>" + f"<text:p>{'a' * 500_000}</text:p>")
+    with zipfile.ZipFile(io.BytesIO(file)) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+
+    answer = parse("a.odt", packed.getvalue())
+
+    assert answer.text.startswith("kept")
+
+
 @pytest.mark.parametrize("data", [b"PK is no package", b"", _word(), _slides(), _sheet()])
 def test_other_files_stay_as_they_are(data: bytes) -> None:
     assert usual(data) is data

@@ -299,6 +299,7 @@ def test_formulas_are_whole(parse: Parse) -> None:
     answer = parse("a.pptx", deck.saved())
 
     assert answer.md.strip() == r"so $\boxed{скорость}$so $\boxed{скорость}$"
+    assert "ufdd1" not in ascii(answer.json)
     assert answer.errors == []
 
 
