@@ -104,6 +104,13 @@ def field(instruction: str, result: str) -> str:
     return f"{mark.format('begin')}{code}{mark.format('separate')}{result}{mark.format('end')}"
 
 
+def drawn_field(instruction: str) -> str:
+    """A field that Word draws, without a result."""
+    mark = '<w:r><w:fldChar w:fldCharType="{}"/></w:r>'
+    code = f'<w:r><w:instrText xml:space="preserve"> {instruction} </w:instrText></w:r>'
+    return f"{mark.format('begin')}{code}{mark.format('end')}"
+
+
 def box(inner: str) -> str:
     """A text box, as Word writes it: a drawing, and the same again for older programs."""
     content = f"<w:txbxContent>{inner}</w:txbxContent>"
@@ -221,6 +228,17 @@ _CONSTRUCTS = (
     ),
     _c("right to left", p(r("@rtl ", "rtl") + r("@rtl", "rtl", "bold"), properties="<w:bidi/>")),
     _c(
+        "ruby and circles by fields",
+        p(
+            r("@w ")
+            + drawn_field(r"EQ \* jc2 \o\ad(\s\up 9(@w),@w)")
+            + r(" ")
+            + drawn_field(r"eq \o\ac(○,@w)")
+            + r(" @w")
+        ),
+        ordered=False,
+    ),
+    _c(
         "bdo and dir",
         p(
             r("@w ")
@@ -320,6 +338,24 @@ _CONSTRUCTS = (
                 td(p("<m:oMath>" + math("@w") + "</m:oMath>")),
                 td(p(r("@w ") + "<m:oMath>" + math("x") + "</m:oMath>" + r(" @w"))),
             )
+        ),
+    ),
+    _c(
+        "formula of a frame, a bracket of parts, scripts before",
+        p(
+            "<m:oMath><m:borderBox><m:e>"
+            + math("@w")
+            + "</m:e></m:borderBox><m:d><m:e>"
+            + math("@w")
+            + "</m:e><m:e>"
+            + math("@w+1")
+            + "</m:e></m:d><m:sPre><m:sub>"
+            + math("@w")
+            + "</m:sub><m:sup>"
+            + math("@w")
+            + "</m:sup><m:e>"
+            + math("@w")
+            + "</m:e></m:sPre></m:oMath>"
         ),
     ),
     _c("formula in an item", item(r("@w ") + "<m:oMath>" + math("@w") + "</m:oMath>" + r(" @w"))),

@@ -50,6 +50,14 @@ _CONSTRUCTS = (
     ),
     _c("list in a shape", f"<draw:custom-shape>{items(p('@w'), p('@w'))}</draw:custom-shape>"),
     _c("group of shapes", f"<draw:g>{frame(p('@w'))}<draw:g><draw:rect>{p('@w')}</draw:rect></draw:g></draw:g>"),
+    _c(
+        "formula",
+        "<draw:frame><draw:object><math:math><math:mi>@w</math:mi></math:math></draw:object></draw:frame>",
+    ),
+    _c(
+        "link around a shape of a group",
+        f'<draw:g><draw:a xlink:href="https://example.org"><draw:custom-shape>{p("@w")}</draw:custom-shape></draw:a></draw:g>',
+    ),
     _c("link around a shape", f'<draw:a xlink:href="https://example.org">{frame(p("@w"))}</draw:a>'),
     _c("table", f"<draw:frame>{table(tr('@w', '@w'), tr('@w', '@w'))}</draw:frame>"),
     _c(

@@ -106,6 +106,12 @@ _CONSTRUCTS = (
     _c("comment on an empty cell", tr("@w", td(comment(p("@comments"))), "@w"), ordered=False),
     _c("text box", f"<table:shapes>{frame(p('@w') + p('@w'))}</table:shapes>" + tr("@w"), ordered=False),
     _c("shape in a cell", tr(td(p("@w") + f"<draw:custom-shape>{p('@w')}</draw:custom-shape>"), "@w"), ordered=False),
+    _c(
+        "formula of a sheet",
+        "<table:shapes><draw:frame><draw:object><math:math><math:mi>@w</math:mi></math:math></draw:object></draw:frame></table:shapes>"
+        + tr("@w"),
+        ordered=False,
+    ),
     _c("picture in a cell", tr(td(p("@w") + picture()), "@w"), ordered=False),
     _c("sheet of a table part", tr("@w", "@w") + tr("@w", "@w") + tr("@w", "@w")),
     _c("text like a number", tr("007", "@w")),

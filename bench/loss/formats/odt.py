@@ -31,6 +31,7 @@ _CONSTRUCTS = (
     _c("spaces, tab, break", p('@w<text:s text:c="3"/>@w<text:tab/>@w<text:line-break/>@w')),
     _c("soft hyphen and page break in a word", p("@l<text:soft-page-break/>@r @w")),
     _c("link", p(f'@w <text:a xlink:href="https://example.org">@w {span("@w")}</text:a> @w')),
+    _c("remarks of programs", p("@l<!-- @x -->@r <?remark @x?>@w")),
     _c("link in a word", p('@l<text:a xlink:href="https://example.org">@m</text:a>@r')),
     _c(
         "bookmark and reference",

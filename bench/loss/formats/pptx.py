@@ -141,6 +141,15 @@ _CONSTRUCTS = (
     ),
     _c("formula in a line", sp(p(r("@w ") + _math("@w") + r(" @w")))),
     _c(
+        "formula in a frame",
+        sp(p("<a14:m><m:oMath><m:borderBox><m:e><m:r><m:t>@w</m:t></m:r></m:e></m:borderBox></m:oMath></a14:m>")),
+    ),
+    _c(
+        "drawn by hand",
+        "<mc:AlternateContent><mc:Choice Requires='a14'><p:contentPart r:id='ink1'/></mc:Choice>"
+        + f"<mc:Fallback>{sp(p(r('@w')))}</mc:Fallback></mc:AlternateContent>",
+    ),
+    _c(
         "shape with a formula",
         "<mc:AlternateContent><mc:Choice Requires='a14'>"
         + sp(p(r("@w ") + _math("@w")))

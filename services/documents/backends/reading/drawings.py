@@ -6,15 +6,16 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from docling.backend.docx.latex.omml import oMath2Latex
 from lxml import etree
+
+from services.documents.backends.reading import omml
+from services.documents.backends.reading.omml import M
 
 A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 A14 = "{http://schemas.microsoft.com/office/drawing/2010/main}"
 C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 CX = "{http://schemas.microsoft.com/office/drawing/2014/chartex}"
 DGM = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}"
-M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 
@@ -53,13 +54,18 @@ def chosen(alternative: Any) -> Any | None:
     """The branch of a choice that an up-to-date program shows: the first that it understands, else the fallback."""
     choices = [child for child in alternative.iterchildren(f"{MC}Choice") if len(child)]
     fallback = next(alternative.iterchildren(f"{MC}Fallback"), None)
-    understood = (choice for choice in choices if fallback is None or _is_understood(choice))
+    understood = (choice for choice in choices if fallback is None or (_is_understood(choice) and not _is_ink(choice)))
     return next(understood, fallback)
 
 
 def _is_understood(choice: Any) -> bool:
     names = [choice.nsmap.get(prefix) or "" for prefix in (choice.get("Requires") or "").split()]
     return all(map(_KNOWN.match, names))
+
+
+def _is_ink(choice: Any) -> bool:
+    """True for what was drawn by hand: nobody here reads it, and the fallback is a picture of it."""
+    return next(choice.iterchildren("{*}contentPart"), None) is not None
 
 
 def diagram(root: Any) -> list[tuple[int, str]]:
@@ -119,9 +125,19 @@ def new_chart_texts(root: Any) -> Iterator[str]:
             yield text.strip()
 
 
-def description(properties: Any) -> str:
+def is_hidden(shape: Any) -> bool:
+    """True for a shape that is switched off, or that stands in a group which is."""
+    return any(
+        properties.get("hidden") in {"1", "true"}
+        for around in [shape, *shape.iterancestors("{*}grpSp")]
+        for own in around.iterchildren()
+        for properties in own.iterchildren("{*}cNvPr")
+    )
+
+
+def description(properties: Any, name: str = "descr") -> str:
     """The text that stands for a picture, where somebody wrote one."""
-    text = (properties.get("descr") or "").strip()
+    text = (properties.get(name) or "").strip()
     is_made = _FILE_NAME.fullmatch(text) or any(phrase in text for phrase in _MADE_BY_PROGRAMS)
     return "" if is_made else text
 
@@ -143,12 +159,9 @@ def _pieces(element: Any) -> Iterator[str]:
 
 
 def latex(math: Any) -> str:
-    """A formula in LaTeX; its letters alone where it is not understood."""
-    try:
-        text = str(oMath2Latex(math)).strip()
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError):
-        text = ""
-    return text or "".join(math.itertext()).strip()
+    """A formula in LaTeX."""
+    omml.prepare(math)
+    return omml.latex(math)
 
 
 def parsed(blob: bytes) -> Any | None:

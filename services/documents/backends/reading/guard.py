@@ -33,8 +33,8 @@ _TAG = re.compile(r"<[^>]*>")
 _INLINE_TAG = re.compile(r"</?(?:a|code|del|em|strong|sub|sup|u)(?:\s[^>]*)?>")
 """Tags inside of words; see `rendering`."""
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
-_MARKS = re.compile(r"\]\([^()\s]*\)|[\[*~`]")
-"""What Markdown writes around words, and inside of them: `**D**ocument`, `[li](where)nk`."""
+_MARKS = re.compile(r"\]\([^()\s]*\)|\[(?=[^\[\]]*\]\()|[*~`]")
+"""What Markdown writes around words, and inside of them: `**D**ocument`, `[li](where)nk`; `T[part]` is two words."""
 _HEAD = re.compile(r"<head>.*?</head>", re.DOTALL)
 
 

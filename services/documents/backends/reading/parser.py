@@ -20,6 +20,7 @@ from services.documents.backends.reading import (
     jats,
     latex,
     markdown,
+    packages,
     pptx,
     text,
     vtt,
@@ -108,7 +109,7 @@ class DoclingParser:
 
 def _read(document: Document, format_: str) -> tuple[dict[Output, str], list[str]]:
     """The forms asked for, and what could not be kept of the file."""
-    source = Source(filename=document.filename, data=document.data, include=frozenset(document.include))
+    source = Source(filename=document.filename, data=packages.usual(document.data), include=frozenset(document.include))
     report = Report()
     parsed = READERS[format_](source, report)
     glue.keep_at_ends(parsed)

@@ -13,14 +13,16 @@ from docling.datamodel.base_models import InputFormat
 from docling_core.types.doc.common.content_layer import ContentLayer
 from docling_core.types.doc.document import DoclingDocument
 from docling_core.types.doc.labels import DocItemLabel, GroupLabel
+from lxml import etree
 from pptx.oxml import parse_xml
 
 from services.documents.backends.base import Include
 from services.documents.backends.reading import drawings, layers
-from services.documents.backends.reading.drawings import A14, MC, A, C, M, R
+from services.documents.backends.reading.drawings import A14, MC, A, C, R
 from services.documents.backends.reading.glue import GLUE, is_glued
 from services.documents.backends.reading.guard import Passage
 from services.documents.backends.reading.layers import Move
+from services.documents.backends.reading.omml import M
 from services.documents.backends.reading.reader import Report, Source, opened
 
 P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
@@ -29,6 +31,9 @@ _NOT_NOTES = frozenset({*_FURNITURE, "sldImg"})
 _SHAPES = (f"{P}sp", f"{P}pic", f"{P}graphicFrame", f"{P}cxnSp")
 _MODERN_COMMENTS = "2018/10/relationships/comments"
 _MODERN_AUTHORS = "2018/10/relationships/authors"
+_FORMULA = "\ufdd1"
+"""A noncharacter around the number that stands for a formula while Docling reads the slides."""
+_NUMBERED = re.compile(f"{_FORMULA}(\\d+){_FORMULA}")
 _OLD_COMMENTS = "officeDocument/2006/relationships/comments"
 _BOX = (
     '<p:sp xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"'
@@ -42,22 +47,27 @@ def read(source: Source, report: Report) -> DoclingDocument:
     """Read slides."""
     with opened(source, InputFormat.PPTX, MsPowerpointDocumentBackend) as backend:
         slides = list(backend.pptx_obj.slides)
+        formulas: list[str] = []
         for number, slide in enumerate(slides, start=1):
+            etree.strip_tags(slide._element, etree.Comment, etree.ProcessingInstruction)
             if Include.HIDDEN in source.include or not _is_hidden(slide):
                 report.passages.extend(_passages(slide, number, source.include))
-            _mend(slide)
+                report.problems.extend(_embedded(slide, number, source.include))
+            _mend(slide, formulas)
         document: DoclingDocument = backend.convert()
         _place(document, slides, source.include)
-    _finish(document)
+    _finish(document, formulas)
     return document
 
 
 # The slides, before Docling reads them.
 
 
-def _mend(slide: Any) -> None:
+def _mend(slide: Any, formulas: list[str]) -> None:
     root = slide._element
     drawings.choose_alternatives(root)
+    for ink in list(root.iter(f"{P}contentPart")):  # drawn by hand; python-pptx fails at it
+        ink.getparent().remove(ink)
     for group in reversed(list(root.iter(f"{P}grpSp"))):  # the inner ones first
         _mend_group(group)
     for text in root.iter(f"{A}t"):
@@ -65,6 +75,9 @@ def _mend(slide: Any) -> None:
             text.text = re.sub(r"_x000[BbAaDd]_|\v", " ", text.text)
     for cell in list(root.iter(f"{A}tc")):
         _mend_cell(cell)
+    for math in list(root.iter(f"{M}oMath")):
+        formulas.append(drawings.latex(math))
+        _number(math, len(formulas) - 1)
     for shape in list(root.iter(*_SHAPES)):
         for chart in shape.iter(f"{C}chart"):
             _mend_chart(slide, chart.get(f"{R}id"))
@@ -119,6 +132,15 @@ def _mend_cell(cell: Any) -> None:
             text.text = " ".join(drawings.latex(one) for one in _formulas(math))
             run.append(text)
             math.getparent().replace(math, run)
+
+
+def _number(math: Any, number: int) -> None:
+    """Put a number in a formula's place: Docling's own LaTeX of it may lack parts."""
+    run = math.makeelement(f"{M}r")
+    text = run.makeelement(f"{M}t")
+    text.text = f"{_FORMULA}{number}{_FORMULA}"
+    run.append(text)
+    math[:] = [run]
 
 
 def _mend_chart(slide: Any, reference: str | None) -> None:
@@ -251,7 +273,10 @@ def _modern_comments(document: DoclingDocument, slide: Any, number: int) -> Iter
         yield group
 
 
-def _finish(document: DoclingDocument) -> None:
+def _finish(document: DoclingDocument, formulas: list[str]) -> None:
+    for item in document.texts:
+        if _FORMULA in item.text:
+            item.text = item.orig = _NUMBERED.sub(lambda found: formulas[int(found[1])], item.text)
     for group in document.groups:
         if group.label is GroupLabel.INLINE:
             pieces: list[Any] = [reference.resolve(document) for reference in group.children]
@@ -277,8 +302,7 @@ def _passages(slide: Any, number: int, include: Set[Include]) -> Iterator[Passag
             continue
         if _is_left_out(shape, include):
             continue
-        properties = next(shape.iter(f"{P}cNvPr"), None)
-        place = f"slide {number}, shape {'' if properties is None else properties.get('name', '')}".rstrip()
+        place = _place_in_words(shape, number)
         for text in [*_own_texts(shape), *_texts_of_parts(slide, shape)]:
             yield Passage(place, text)
     if Include.SPEAKER_NOTES in include and slide.has_notes_slide:
@@ -288,6 +312,21 @@ def _passages(slide: Any, number: int, include: Set[Include]) -> Iterator[Passag
     if Include.COMMENTS in include:
         for text in [*_old(slide), *(text for _, text in _modern(slide))]:
             yield Passage(f"comment on slide {number}", text)
+
+
+def _embedded(slide: Any, number: int, include: Set[Include]) -> Iterator[str]:
+    """A sentence for each document inside of the slides. Programs hide objects of their own: those are none."""
+    for shape in slide._element.iter(f"{P}graphicFrame"):
+        held = next(shape.iter(f"{P}oleObj"), None)
+        if held is not None and not _is_left_out(shape, include):
+            kind = held.get("progId") or held.get("name") or ""
+            name = f" ({kind})" if kind else ""
+            yield f"{_place_in_words(shape, number)}: an embedded object{name} is not in the answer"
+
+
+def _place_in_words(shape: Any, number: int) -> str:
+    properties = next(shape.iter(f"{P}cNvPr"), None)
+    return f"slide {number}, shape {'' if properties is None else properties.get('name', '')}".rstrip()
 
 
 def _unshown(alternative: Any) -> Iterator[Any]:
@@ -313,15 +352,7 @@ def _texts_of_parts(slide: Any, shape: Any) -> Iterator[str]:
 def _is_left_out(shape: Any, include: Set[Include]) -> bool:
     if _placeholder(shape) in _FURNITURE and Include.HEADERS not in include:
         return True
-    if Include.HIDDEN in include:
-        return False
-    around = [shape, *shape.iterancestors(f"{P}grpSp")]
-    return any(
-        properties.get("hidden") in {"1", "true"}
-        for element in around
-        for own in element.iterchildren()
-        for properties in own.iterchildren(f"{P}cNvPr")
-    )
+    return Include.HIDDEN not in include and drawings.is_hidden(shape)
 
 
 def _placeholder(shape: Any) -> str | None:

@@ -19,7 +19,13 @@ from openpyxl.utils.cell import coordinate_from_string
 from services.documents.backends.reading import numbers
 from services.documents.backends.reading.sheets import Place, name
 
-_SAFE: dict[str, Any] = {"resolve_entities": False, "no_network": True, "load_dtd": False}
+_SAFE: dict[str, Any] = {
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "remove_comments": True,
+    "remove_pis": True,
+}
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _FUTURE = re.compile(r"_xl(?:fn|ws|pm|udf)\.")
 _NUMBER = re.compile(r"-?\d+")
@@ -222,10 +228,13 @@ class _Reader:
         return f"={text}" if text else ""
 
     def _header_footer(self, element: Any) -> None:
+        kinds = {"odd"}  # others may stand in the file, and no page has them
+        kinds |= {"even"} if element.get("differentOddEven") in {"1", "true"} else set()
+        kinds |= {"first"} if element.get("differentFirst") in {"1", "true"} else set()
         for child in element:
-            tag = etree.QName(child).localname
-            if text := _printed(child.text or ""):
-                (self._sheet.headers if "Header" in tag else self._sheet.footers).append(text)
+            found = re.fullmatch(r"(odd|even|first)(Header|Footer)", etree.QName(child).localname)
+            if found and found[1] in kinds and (text := _printed(child.text or "")):
+                (self._sheet.headers if found[2] == "Header" else self._sheet.footers).append(text)
 
 
 def _string(item: Any) -> str:

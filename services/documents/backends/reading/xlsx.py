@@ -65,6 +65,7 @@ class _Workbook(MsExcelDocumentBackend):
         if not self._is_hidden(sheet):
             self._report.passages.extend(self._passages(sheet, own))
             self._tell_uncomputed(sheet, own)
+            self._tell_embedded(sheet)
         doc = super()._convert_sheet(doc, sheet, page_no)
         if self.parent is None:
             return doc
@@ -173,6 +174,13 @@ class _Workbook(MsExcelDocumentBackend):
         if places:
             self._report.problems.append(sheets.uncomputed(places, sheet.title))
 
+    def _tell_embedded(self, sheet: Any) -> None:
+        part = self._package.sheets.get(sheet.title, "")
+        for kind in ("oleObject", "package"):
+            for target in self._package.related(part, kind) if part else []:
+                name = target.rpartition("/")[2]
+                self._report.problems.append(f"sheet {sheet.title}: an embedded object ({name}) is not in the answer")
+
     def _passages(self, sheet: Any, own: Sheet) -> Iterator[Passage]:
         """What openpyxl has read of texts, and what the XML says of all else."""
         rows, columns = self._shown(own)
@@ -268,9 +276,7 @@ class _Workbook(MsExcelDocumentBackend):
     def _texts(self, anchor: Any, drawing: str) -> Iterator[str]:
         for element in anchor.iter(f"{_XDR}sp", f"{_XDR}cxnSp", f"{_XDR}pic", f"{_XDR}graphicFrame"):
             properties = next(element.iter(f"{_XDR}cNvPr"), None)
-            if properties is None or (
-                properties.get("hidden") in {"1", "true"} and Include.HIDDEN not in self._include
-            ):
+            if properties is None or (Include.HIDDEN not in self._include and drawings.is_hidden(element)):
                 continue
             if element.tag == f"{_XDR}pic" and (text := drawings.description(properties)):
                 yield text

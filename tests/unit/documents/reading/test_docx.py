@@ -364,6 +364,10 @@ KEPT = {
     "a formula beside a hyphen": (p("<w:r><w:t>a</w:t><w:noBreakHyphen/></w:r>", FRACTION), r"a-$\frac{a}{b}$"),
     "a formula beside a box": (p(box(p("box")), "x ", FRACTION), r"box x $\frac{a}{b}$"),
     "a formula in a link": (p(f'<w:hyperlink w:anchor="x">{FRACTION}</w:hyperlink>', " b"), r"$\frac{a}{b}$ b"),
+    "a remark of a program": (p("<w:r><w:t>on<!-- x -->e<?x y?> two</w:t></w:r>"), "one two"),
+    "ruby by a field": (p(field(r"EQ \* jc2 \* hps10 \o\ad(\s\up 9(kan),漢)", None), " b"), "漢(kan) b"),
+    "a character in a circle": (p("a ", field(r"eq \o\ac(○,印)", None), " b"), "a (印) b"),
+    "a button in small letters": (p(field("macrobutton x Click here", None)), "Click here"),
     "alternatives": (
         p(
             "<w:r><mc:AlternateContent><mc:Choice Requires='wps'>"
@@ -551,6 +555,10 @@ NAMED = {
         p("a ", field(r"EQ \f(1,2)", None)),
         r"paragraph 1: a formula that only Word draws (EQ \f(1,2))",
     ),
+    "a drawn formula in small letters": (
+        p("a ", field(r"eq \f(1,2)", None)),
+        r"paragraph 1: a formula that only Word draws (eq \f(1,2))",
+    ),
     "a picture of a font": (
         p("a") + tbl(tr(tc(p('<w:r><w:sym w:font="Webdings" w:char="F04A"/></w:r>')), "b")),
         "table 1: the symbol F04A of the font Webdings",
@@ -688,12 +696,15 @@ def test_formulas_in_notes_are_text(parse: Parse) -> None:
     assert words(answer.text) == [*["a[1]", "[1]", "x"], r"$\frac{a}{b}$"]
 
 
-def test_the_description_of_a_picture_stands_with_it(parse: Parse) -> None:
-    drawing = (
+@pytest.mark.parametrize(
+    "drawing",
+    [
         '<w:r><w:drawing><wp:inline><wp:docPr id="1" name="P" descr="A red kite"/><a:graphic><a:graphicData uri="p">'
-        '<a:blip r:embed="none"/></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>'
-    )
-
+        '<a:blip r:embed="none"/></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>',
+        '<w:r><w:pict><v:shape alt="A red kite"><v:imagedata r:id="none"/></v:shape></w:pict></w:r>',
+    ],
+)
+def test_the_description_of_a_picture_stands_with_it(parse: Parse, drawing: str) -> None:
     answer = parse("a.docx", word(p(drawing, "text")))
 
     assert "A red kite" in answer.md

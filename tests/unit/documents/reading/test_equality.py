@@ -41,9 +41,15 @@ class Difference(NamedTuple):
 WHOLE = "a word whose format changes in the middle is one word"
 SHEET = "the name of a sheet says what its tables are about"
 CHART = "the title of a chart is text of the sheet"
+SIGN = "a sign that has no command in formulas stays a sign"
 PICTURE = "the description of a picture"
 
 DIFFERENCES: dict[str, list[Difference]] = {
+    "office/equations.docx": [
+        Difference("text textellipsis", "", SIGN),
+        Difference("text textellipsis", "", SIGN),
+        Difference("", "tau", "what scripts stand before"),
+    ],
     "office/text_document_01.odt": [
         Difference("X 2 Y 2", "X2 Y2", WHOLE),
     ],
@@ -156,7 +162,8 @@ def test_no_word_of_the_known_result_is_missing(file: str, parser: DoclingParser
     missing = Counter(expected) - Counter(said)
 
     letters = "".join(said)  # a word that was cut is whole now
-    assert [word for word in missing if word not in letters] == []
+    otherwise = {word for known in DIFFERENCES.get(file, []) for word in known.docling.split()}
+    assert [word for word in missing if word not in letters and word not in otherwise] == []
 
 
 def test_every_listed_file_is_there() -> None:

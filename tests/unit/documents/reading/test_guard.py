@@ -57,6 +57,13 @@ def test_a_word_is_not_a_part_of_others_that_the_file_says_too() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "shown", ["Costs[Price] Price", "Price [Price](https://e.org) Costs", "[Co](x)sts Price Pr[ice](y)"]
+)
+def test_brackets_part_words_unless_they_are_a_link(shown: str) -> None:
+    assert lost(passages("Price", "Costs", "Price"), {Output.MARKDOWN: shown}) == []
+
+
 def test_a_word_that_one_form_lacks_is_lost() -> None:
     outputs = {Output.TEXT: "Rent Staff", Output.HTML: "<p>Rent</p>"}
 

@@ -102,3 +102,23 @@ def test_a_title_of_many_pieces_is_one_title(parse: Parse) -> None:
     answer = parse("a.odp", opendocument("presentation", page, automatic=bold))
 
     assert answer.md == "# Title"
+
+
+def test_formulas_of_a_slide_are_text(parse: Parse) -> None:
+    formula = '<math xmlns="http://www.w3.org/1998/Math/MathML"><msup><mi>x</mi><mn>42</mn></msup></math>'
+    shape = '<draw:frame><draw:object xlink:href="./Object 1"/><draw:image xlink:href="./ObjectReplacements/Object 1"/></draw:frame>'
+    file = opendocument("presentation", _page(_box("beside") + shape), parts={"Object 1/content.xml": formula})
+
+    answer = parse("a.odp", file)
+
+    assert answer.text.split()[-2:] == ["beside", "x^{42}"]
+    assert answer.errors == []
+
+
+def test_shapes_in_links_in_groups_are_read(parse: Parse) -> None:
+    link = '<draw:a xlink:href="https://e.org"><draw:custom-shape><text:p>linked</text:p></draw:custom-shape></draw:a>'
+
+    answer = parse("a.odp", _file(_page(f"{_box('before')}<draw:g>{link}</draw:g>{link}")))
+
+    assert answer.text.split()[-3:] == ["before", "linked", "linked"]
+    assert answer.errors == []

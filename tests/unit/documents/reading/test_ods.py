@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - XML is easier to read in one line
 from __future__ import annotations
 
+import re
 import time
 
 from services.documents.backends.base import Include
@@ -184,3 +185,14 @@ def test_headers_and_footers_of_the_usual_page_stand_at_the_ends(parse: Parse) -
         order = [text.index(word) for word in words]
         assert order == sorted(order)
     assert without.errors == asked.errors == []
+
+
+def test_formulas_on_a_sheet_are_text(parse: Parse) -> None:
+    formula = '<math xmlns="http://www.w3.org/1998/Math/MathML"><msup><mi>x</mi><mn>42</mn></msup></math>'
+    shape = '<table:shapes><draw:frame><draw:object xlink:href="./Object 1"/></draw:frame></table:shapes>'
+    file = opendocument("spreadsheet", _sheet(shape, _row(_cell("cost"))), parts={"Object 1/content.xml": formula})
+
+    answer = parse("a.ods", file)
+
+    assert re.findall(r"[\w^{}]+", answer.text) == ["Costs", "cost", "x^{42}"]
+    assert answer.errors == []

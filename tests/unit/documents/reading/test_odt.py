@@ -7,7 +7,7 @@ import pytest
 
 from services.documents.backends.base import Include
 from tests.unit.documents.reading.conftest import Answer, Parse
-from tests.unit.documents.reading.opendocument import opendocument
+from tests.unit.documents.reading.opendocument import NAMESPACES, opendocument
 
 _STYLES = """
 <style:style style:name="B" style:family="text"><style:text-properties fo:font-weight="bold"/></style:style>
@@ -105,6 +105,23 @@ def test_embedded_formulas_are_read_from_their_objects(parse: Parse) -> None:
     assert "so x^{42} holds" in answer.text
 
 
+def test_an_embedded_document_is_named(parse: Parse) -> None:
+    book = "<office:document-content {}><office:body><office:spreadsheet/></office:body></office:document-content>"
+    body = (
+        "<text:p>one</text:p><text:p>two "
+        '<draw:frame draw:name="Costs"><draw:object xlink:href="./Object 1"/></draw:frame></text:p>'
+        '<draw:frame><draw:object-ole xlink:href="./Object 2"/></draw:frame>'
+    )
+
+    answer = parse("a.odt", _file(body, parts={"Object 1/content.xml": book.format(NAMESPACES)}))  # type: ignore[arg-type]
+
+    assert answer.text.split() == ["one", "two"]
+    assert answer.errors == [
+        "paragraph 2: an embedded object (Costs) is not in the answer",
+        "behind paragraph 2: an embedded object (Object 2) is not in the answer",
+    ]
+
+
 _TRACKED = (
     "<text:tracked-changes><text:changed-region text:id='i'><text:insertion/></text:changed-region>"
     "<text:changed-region text:id='d'><text:deletion><text:p>old price</text:p></text:deletion></text:changed-region>"
@@ -130,6 +147,13 @@ def test_a_foreign_name_is_no_reason_to_refuse_a_file(parse: Parse) -> None:
     )
 
     assert answer.text.split() == ["one", "two", "three"]
+
+
+def test_remarks_of_programs_are_no_text_and_no_reason_to_refuse_a_file(parse: Parse) -> None:
+    answer = parse("a.odt", _file("<text:p>o<!-- a -->ne <?b c?>two</text:p><!-- d --><text:p>three</text:p>"))
+
+    assert answer.text.split() == ["one", "two", "three"]
+    assert answer.errors == []
 
 
 def test_tracked_changes_are_marked_where_they_are_asked_for(parse: Parse) -> None:

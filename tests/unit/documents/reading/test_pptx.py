@@ -269,3 +269,55 @@ def test_a_fallback_is_shown_where_nobody_knows_what_its_choice_needs(parse: Par
 
     assert answer.text.split() == [shown, "shape"]
     assert answer.errors == []
+
+
+def test_what_is_drawn_by_hand_is_its_picture(parse: Parse) -> None:
+    deck = _Deck()
+    slide = deck.slide()
+    _box(slide, "beside")
+    ink = '<p:contentPart r:id="rId9"/>'
+    both = (
+        f'<mc:AlternateContent {_NAMES}><mc:Choice Requires="a14">{ink}</mc:Choice>'
+        f"<mc:Fallback>{_placed('signed')}</mc:Fallback></mc:AlternateContent>"
+    )
+    slide.shapes._spTree.append(parse_xml(both))
+    slide.shapes._spTree.append(parse_xml(ink.replace("<p:contentPart", f"<p:contentPart {_NAMES}")))
+
+    answer = parse("a.pptx", deck.saved())
+
+    assert sorted(answer.text.split()) == ["beside", "signed"]
+    assert answer.errors == []
+
+
+def test_formulas_are_whole(parse: Parse) -> None:
+    deck = _Deck()
+    slide = deck.slide()
+    framed = "<m:borderBox><m:e><m:r><m:t>скорость</m:t></m:r></m:e></m:borderBox>"
+    line = "".join(f"<a:r><a:t>so </a:t></a:r><a14:m><m:oMath>{math}</m:oMath></a14:m>" for math in (framed, framed))
+    slide.shapes._spTree.append(parse_xml(_shape(f"<a:p>{line}</a:p>").replace("<p:sp>", f"<p:sp {_NAMES}>", 1)))
+
+    answer = parse("a.pptx", deck.saved())
+
+    assert answer.md.strip() == r"so $\boxed{скорость}$so $\boxed{скорость}$"
+    assert "ufdd1" not in ascii(answer.json)
+    assert answer.errors == []
+
+
+@pytest.mark.parametrize(("hidden", "told"), [("", True), (' hidden="1"', False)])
+def test_an_embedded_document_is_named_unless_it_is_hidden(parse: Parse, hidden: str, told: bool) -> None:
+    deck = _Deck()
+    slide = deck.slide()
+    _box(slide, "beside")
+    held = (
+        f'<p:graphicFrame {_NAMES}><p:nvGraphicFramePr><p:cNvPr id="4" name="Costs"{hidden}/><p:cNvGraphicFramePr/><p:nvPr/>'
+        '</p:nvGraphicFramePr><p:xfrm><a:off x="9" y="9"/><a:ext cx="9" cy="9"/></p:xfrm><a:graphic>'
+        '<a:graphicData uri="http://schemas.openxmlformats.org/presentationml/2006/ole">'
+        '<p:oleObj name="Sheet" progId="Excel.Sheet.12" r:id="rId9"><p:embed/></p:oleObj></a:graphicData></a:graphic></p:graphicFrame>'
+    )
+    slide.shapes._spTree.append(parse_xml(held))
+
+    answer = parse("a.pptx", deck.saved())
+
+    named = "slide 1, shape Costs: an embedded object (Excel.Sheet.12) is not in the answer"
+    assert answer.text.split() == ["beside"]
+    assert answer.errors == ([named] if told else [])

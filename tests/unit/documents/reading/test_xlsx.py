@@ -266,3 +266,68 @@ def test_a_sheet_that_is_a_chart_is_read(parse: Parse) -> None:
 
     assert "## Pies" in answer.md
     assert "Pie chart" in answer.text
+
+
+def test_shapes_of_a_hidden_group_are_left_out_unless_asked_for(parse: Parse) -> None:
+    def fill(sheet: Any) -> None:
+        sheet.append(["sold"])
+        sheet.append([3])
+        chart = PieChart()
+        chart.add_data(Reference(sheet, min_col=1, min_row=1, max_row=2), titles_from_data=True)
+        sheet.add_chart(chart, "D4")
+
+    group = (
+        "<oneCellAnchor><from><col>9</col><colOff>0</colOff><row>20</row><rowOff>0</rowOff></from><ext cx='1' cy='1'/>"
+        "<grpSp><nvGrpSpPr><cNvPr id='8' name='Group' hidden='1'/><cNvGrpSpPr/></nvGrpSpPr><grpSpPr/>"
+        "<sp><nvSpPr><cNvPr id='9' name='Box'/><cNvSpPr/></nvSpPr><spPr/>"
+        "<txBody xmlns:a='http://schemas.openxmlformats.org/drawingml/2006/main'><a:bodyPr/>"
+        "<a:p><a:r><a:t>secret</a:t></a:r></a:p></txBody></sp></grpSp><clientData/></oneCellAnchor></wsDr>"
+    )
+    file = _changed(_file(fill), {"</wsDr>": group}, part="xl/drawings/drawing1.xml")
+
+    without, asked = parse("a.xlsx", file), parse("a.xlsx", file, Include.HIDDEN)
+
+    assert "secret" not in without.text
+    assert "secret" in asked.text
+    assert without.errors == asked.errors == []
+
+
+def test_headers_of_pages_that_no_sheet_has_are_left_out(parse: Parse) -> None:
+    def fill(sheet: Any) -> None:
+        sheet["A1"] = "cost"
+        sheet.oddHeader.left.text, sheet.evenHeader.left.text, sheet.firstFooter.left.text = "odd", "even", "first"
+
+    def fill_all(sheet: Any) -> None:
+        fill(sheet)
+        sheet.HeaderFooter.differentOddEven = sheet.HeaderFooter.differentFirst = True
+
+    few = parse("a.xlsx", _file(fill), Include.HEADERS)
+    all_ = parse("a.xlsx", _file(fill_all), Include.HEADERS)
+
+    assert re.findall(r"\w+", few.text) == ["Costs", "odd", "cost"]
+    assert re.findall(r"\w+", all_.text) == ["Costs", "odd", "even", "cost", "first"]
+
+
+def test_a_reference_to_a_column_of_a_table_is_no_lost_word(parse: Parse) -> None:
+    def fill(sheet: Any) -> None:
+        sheet.append(["Price"])
+        sheet["A2"] = "=SUM(Costs[Price])"
+
+    answer = parse("a.xlsx", _file(fill))
+
+    [told] = answer.errors
+    assert told.startswith("cell A2 of sheet Costs: no spreadsheet has computed its formula")
+
+
+def test_an_embedded_document_is_named(parse: Parse) -> None:
+    part = "xl/worksheets/_rels/sheet1.xml.rels"
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/oleObject"
+    relation = f'<Relationship Id="rId99" Type="{kind}" Target="../embeddings/oleObject1.bin"/></Relationships>'
+
+    def fill(sheet: Any) -> None:
+        sheet["A1"] = "cost"
+        sheet["A1"].hyperlink = "https://example.org"
+
+    answer = parse("a.xlsx", _changed(_file(fill), {"</Relationships>": relation}, part=part))
+
+    assert answer.errors == ["sheet Costs: an embedded object (oleObject1.bin) is not in the answer"]

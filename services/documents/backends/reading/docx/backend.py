@@ -127,10 +127,21 @@ class WordBackend(MsWordDocumentBackend):
             if properties is None or properties in told or not (text := description(properties)):
                 continue
             told.add(properties)
-            picture = reference.resolve(doc)
-            picture.meta = PictureMeta(description=DescriptionMetaField(text=text))
-            picture.content_layer = self.content_layer  # a spacer that is described is none
+            self._describe(reference.resolve(doc), text)
         return added
+
+    @override
+    def _handle_vml_pictures(self, vml_imagedatas: list[Element], doc: DoclingDocument) -> list[Any]:
+        """The same for pictures as older programs write them."""
+        added: list[Any] = super()._handle_vml_pictures(vml_imagedatas, doc)
+        for image, reference in zip(vml_imagedatas, added, strict=True):
+            if text := description(image.getparent(), "alt"):
+                self._describe(reference.resolve(doc), text)
+        return added
+
+    def _describe(self, picture: Any, text: str) -> None:
+        picture.meta = PictureMeta(description=DescriptionMetaField(text=text))
+        picture.content_layer = self.content_layer  # a spacer that is described is none
 
     def _pictures_of(self, paragraph: Element, doc: DoclingDocument) -> list[Any]:
         if blips := self.blip_xpath_expr(paragraph):

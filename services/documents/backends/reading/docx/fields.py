@@ -23,8 +23,13 @@ from services.documents.backends.reading.docx.places import Places
 from services.documents.backends.reading.docx.symbols import character
 
 _SHOWN = (T, *(W + name for name in ("tab", "br", "cr", "ptab", "noBreakHyphen", "sym", "drawing")), M + "oMath")
-_SYMBOL = re.compile(r'SYMBOL\s+(0x[0-9A-Fa-f]{1,6}|\d{1,7})(?:.*?\\f\s+"?([^"\\]+))?', re.DOTALL)
-_BUTTON = re.compile(r"(?:MACROBUTTON|GOTOBUTTON)\s+\S+\s+(.*)", re.DOTALL)
+_SYMBOL = re.compile(r'SYMBOL\s+(0x[0-9A-F]{1,6}|\d{1,7})(?:.*?\\f\s+"?([^"\\]+))?', re.DOTALL | re.IGNORECASE)
+_BUTTON = re.compile(r"(?:MACROBUTTON|GOTOBUTTON)\s+\S+\s+(.*)", re.DOTALL | re.IGNORECASE)
+_EQUATION = re.compile(r"EQ\s", re.IGNORECASE)
+_READING = re.compile(r"\\o\s*\\a[cdlr]\s*\(\s*\\s\s*\\up\s*\d+\s*\(([^()\\]*)\)\s*[,;]\s*([^()\\]*)\)", re.IGNORECASE)
+"""How older programs write ruby: `EQ \\o\\ad(\\s\\up 9(reading),base)`."""
+_ENCLOSED = re.compile(r"\\o\s*\\ac\s*\(\s*[○◯□△◇]\s*[,;]\s*([^()\\]+)\)", re.IGNORECASE)
+"""How Word writes a character in a circle: `eq \\o\\ac(○,A)`."""
 
 
 @dataclass(slots=True)
@@ -87,8 +92,9 @@ def _turn(mark: Element, open_fields: list[_Field], instructions: list[_Field], 
                 ended.in_instruction.clear()
                 _leave(ended, instructions)
             if not ended.has_result:
-                _draw(ended, mark)
-                if ended.code.startswith("EQ "):
+                text = _drawn_text(ended)
+                _write(text, mark)
+                if not text and _EQUATION.match(ended.code):
                     drawn.append(ended)
             elif open_fields:
                 open_fields[-1].has_result = True
@@ -102,13 +108,21 @@ def _leave(of: _Field, instructions: list[_Field]) -> None:
     of.in_instruction.clear()
 
 
-def _draw(of: _Field, end: Element) -> None:
-    """Put the text of a field without a result before its end."""
-    text = _form_text(of.begin)
+def _drawn_text(of: _Field) -> str:
+    """What a field without a result shows."""
     if symbol := _SYMBOL.match(of.code):
-        text = character(int(symbol[1], 0), (symbol[2] or "").strip())
-    elif button := _BUTTON.match(of.code):
-        text = button[1].strip()
+        return character(int(symbol[1], 0), (symbol[2] or "").strip())
+    if button := _BUTTON.match(of.code):
+        return button[1].strip()
+    if _EQUATION.match(of.code) and (ruby := _READING.search(of.code)):
+        return f"{ruby[2].strip()}({ruby[1].strip()})"
+    if _EQUATION.match(of.code) and (enclosed := _ENCLOSED.search(of.code)):
+        return f"({enclosed[1].strip()})"
+    return _form_text(of.begin)
+
+
+def _write(text: str, end: Element) -> None:
+    """Put text before the end of a field."""
     if text:
         content = OxmlElement("w:t")
         content.text = text

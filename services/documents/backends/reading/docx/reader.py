@@ -12,6 +12,7 @@ from docx.opc.constants import RELATIONSHIP_TYPE
 from docx.opc.oxml import serialize_part_xml
 from docx.opc.part import XmlPart
 from docx.oxml import parse_xml
+from lxml import etree
 
 from services.documents.backends.base import Include
 from services.documents.backends.reading.docx import annex, drawings, hidden, tables
@@ -63,6 +64,8 @@ class _Package:
         self._notes = {kind: root for kind, part in self._note_parts.items() if (root := _parsed(part)) is not None}
         styles = next((rel.target_part for rel in related if rel.reltype == RELATIONSHIP_TYPE.STYLES), None)
         self.styles = styles.element if isinstance(styles, XmlPart) else None
+        for root in self.roots():
+            etree.strip_tags(root, etree.Comment, etree.ProcessingInstruction)  # they part the text of a run
 
     def roots(self) -> Iterator[Element]:
         """The root of every part with text."""

@@ -27,6 +27,7 @@ from services.documents.backends.reading.odf.names import (
     H,
     P,
 )
+from services.documents.backends.reading.odf.objects import unread
 from services.documents.backends.reading.odf.package import Parts
 from services.documents.backends.reading.odf.passages import passages
 from services.documents.backends.reading.odf.repeats import Repeats
@@ -51,10 +52,12 @@ def read(source: Source, report: Report) -> DoclingDocument:
                 "drawing-page", page.get(f"{DRAW}style-name")
             ):
                 report.passages.extend(_passages(page, parts, source, f" of slide {number}"))
+                report.problems.extend(unread(page, parts.load, f" of slide {number}"))
         comments = [list(_comments(page)) for page in pages]
         repeats = Repeats(report)
         for page in pages:
             repeats.limit(page)
+            tree.write_formulas(page, parts.load)
             _flatten(page)
             tree.mend(page, parts.styles, source.include, parts.load)
         document: DoclingDocument = backend.convert()
@@ -98,8 +101,8 @@ def _is_annotation(element: Any) -> bool:
 
 
 def _flatten(page: Any) -> None:
-    """The shapes of groups as shapes of the page, and the words for pictures as shapes of their own."""
-    for group in reversed(list(page.iter(GROUP))):
+    """The shapes of groups and links as shapes of the page, and the words for pictures as shapes of their own."""
+    for group in reversed(list(page.iter(GROUP, f"{DRAW}a"))):
         for child in list(group):
             if child.tag not in {f"{SVG}title", f"{SVG}desc"}:
                 group.addprevious(child)

@@ -37,6 +37,7 @@ from services.documents.backends.reading.odf.names import (
     H,
     P,
 )
+from services.documents.backends.reading.odf.objects import unread
 from services.documents.backends.reading.odf.package import Parts
 from services.documents.backends.reading.odf.passages import words
 from services.documents.backends.reading.reader import Report, Source, opened
@@ -162,7 +163,9 @@ class _Workbook(OdsDocumentBackend):
         rows, columns = (Shown(), Shown()) if Include.HIDDEN in self._include else _shown(table)
         if not sheet.is_hidden:
             self._report.passages.extend(self._passages(table, title, rows, columns))
+            self._report.problems.extend(unread(table, self._parts.load, f" of sheet {title}"))
         shapes = _gather_shapes(table)
+        tree.write_formulas(shapes, self._parts.load)
         sheet.drawn = list(_drawn_texts(shapes))
         comments = [(at, text) for at in _cells(table) if (text := _comment(at.element))]
         sheet.comments = [

@@ -14,6 +14,7 @@ from services.documents.backends.reading import layers
 from services.documents.backends.reading.layers import Move
 from services.documents.backends.reading.odf import tree
 from services.documents.backends.reading.odf.names import NOTE, TEXT, H, P
+from services.documents.backends.reading.odf.objects import unread
 from services.documents.backends.reading.odf.package import Parts
 from services.documents.backends.reading.odf.passages import passages
 from services.documents.backends.reading.odf.repeats import Repeats
@@ -25,6 +26,7 @@ def read(source: Source, report: Report) -> DoclingDocument:
     with opened(source, InputFormat.ODT, OdtDocumentBackend) as backend:
         parts = Parts(backend.odf_obj)
         report.passages.extend(passages(parts.body, parts.styles, source.include, ""))
+        report.problems.extend(unread(parts.body, parts.load, ""))
         repeats = Repeats(report)
         repeats.limit(parts.body)
         tree.mend(parts.body, parts.styles, source.include, parts.load)

@@ -17,6 +17,7 @@ from services.documents.backends.reading.odf.names import (
     BREAK,
     CELL,
     COVERED,
+    DRAW,
     FRAME,
     GROUP,
     HREF,
@@ -122,7 +123,8 @@ def replace(element: Any, text: str) -> None:
 
 
 def own_names(root: Any) -> None:
-    """Give foreign elements a name that odfdo knows, and take foreign attributes: it refuses a file for one of them."""
+    """Leave what odfdo knows: it refuses a file for a foreign name or a remark. Foreign elements get known names."""
+    etree.strip_tags(root, etree.Comment, etree.ProcessingInstruction)
     for element in root.iter(etree.Element):
         if element.tag.partition("}")[0].lstrip("{") not in _KNOWN:
             line = next(element.iterancestors(P, H), None)
@@ -223,7 +225,10 @@ def _lift(paragraph: Any, load: Load) -> None:
     """Put the texts of boxes and shapes, and the words for pictures, behind the paragraph that they hang on."""
     blocks: list[Any] = []
     for drawn in [element for element in paragraph.iter(*_DRAWN) if _line_of(element) is paragraph]:
-        if drawn.tag == FRAME and _formula(drawn, load):
+        if drawn.tag == FRAME and (formula := _formula(drawn, load)):
+            _put_span(drawn, formula)
+            drawn.tail, drawn.getprevious().tail = None, drawn.tail
+            drawn.getparent().remove(drawn)
             continue
         for described in list(drawn.iterchildren(f"{SVG}title", f"{SVG}desc")):
             text = " ".join("".join(described.itertext()).split())
@@ -249,18 +254,26 @@ def _line_of(element: Any) -> Any:
     return parent
 
 
-def _formula(frame: Any, load: Load) -> bool:
+def write_formulas(root: Any, load: Load) -> None:
+    """Make text boxes of the formulas that stand on a slide or a sheet itself."""
+    for frame in [frame for frame in root.iter(FRAME) if _line_of(frame) is None]:
+        if formula := _formula(frame, load):
+            box = etree.SubElement(frame, TEXT_BOX)
+            etree.SubElement(box, P).text = formula
+            for held in list(frame.iterchildren(OBJECT, f"{DRAW}image")):
+                frame.remove(held)
+
+
+def _formula(frame: Any, load: Load) -> str:
+    """The TeX of a frame's formula; empty where it holds something else."""
     for held in frame.iterchildren(OBJECT):
         root = next(held.iter(f"{MATH}math"), None)
         if root is None and held.get(HREF):
             content = load(held.get(HREF))
             root = content if content is not None and content.tag == f"{MATH}math" else None
         if root is not None:
-            _put_span(frame, mathml.tex(mathml.of_lxml(root)))
-            frame.tail, frame.getprevious().tail = None, frame.tail
-            frame.getparent().remove(frame)
-            return True
-    return False
+            return mathml.tex(mathml.of_lxml(root))
+    return ""
 
 
 def _put_span(element: Any, text: str) -> None:
