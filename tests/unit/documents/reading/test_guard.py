@@ -51,6 +51,13 @@ def test_a_word_that_is_torn_or_joined_is_not_lost() -> None:
     assert lost(passages("Document", "H2O", "one two"), {Output.TEXT: "D ocument and H 2 O onetwo"}) == []
 
 
+@pytest.mark.parametrize(
+    "markdown", ["one[two] one", "[o](x)ne [one[two]](y)", "`one*two` one", "``one`two`` one", "$one*two$ one"]
+)
+def test_marks_that_are_text_join_no_words(markdown: str) -> None:
+    assert lost(passages("one two one"), {Output.MARKDOWN: markdown}) == []
+
+
 def test_a_word_that_one_form_lacks_is_lost() -> None:
     outputs = {Output.TEXT: "Rent Staff", Output.HTML: "<p>Rent</p>"}
 

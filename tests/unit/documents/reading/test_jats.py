@@ -148,3 +148,9 @@ def test_article_without_doctype_is_known_by_its_front(parse: Parse) -> None:
     data = b'<?xml version="1.0"?>' + article("<p>x</p>").removeprefix(DOCTYPE.encode())
 
     assert parse("a.xml", data).format == "xml_jats"
+
+
+def test_words_beside_marks_and_of_parts_are_not_missed(parse: Parse) -> None:
+    body = "<p>A cell<fn><p>note</p></fn> is a cell<xref>2</xref> of H<sub>2</sub>O in cell 2 H O.</p>"
+
+    assert parse("a.xml", article(body)).errors == []

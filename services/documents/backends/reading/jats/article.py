@@ -168,7 +168,7 @@ def _passages(root: _Node) -> Iterator[Passage]:
             for name in _PLACES.split("|")
         )
     ):
-        yield Passage(f"<{name_of(node)}> in line {node.sourceline}", " ".join(_own(node)))
+        yield Passage(f"<{name_of(node)}> in line {node.sourceline}", "".join(_own(node)))
 
 
 def _own(node: _Node) -> Iterator[str]:
@@ -177,14 +177,13 @@ def _own(node: _Node) -> Iterator[str]:
     for child in node:
         if isinstance(child.tag, str):
             name = name_of(child)
-            if name not in _OWN_PASSAGE:
-                yield "".join(_own_inline(child))
+            yield " " if name in _OWN_PASSAGE else "".join(_own_inline(child))
         yield child.tail or ""
 
 
 def _own_inline(node: _Node) -> Sequence[str]:
     if name_of(node) in _OWN_PASSAGE or not isinstance(node.tag, str):
-        return []
+        return " "
     parts = [node.text or ""]
     for child in node:
         parts.extend([*_own_inline(child), child.tail or ""])

@@ -36,6 +36,8 @@ _NO_TEXT = re.compile(
 )
 """Tags, marks of code and targets of links: what Markdown does not show."""
 _TARGET = re.compile(r"\]\((?:[^()\n]|\([^()\n]*\))*\)|\]\[[^\]\n]*\]")
+_MARKERS = re.compile(r"^[ \t>]*(?:(?:[-+*]|\d{1,9}[.)])[ \t]+)*(?:\[[ xX]\](?=\s))?")
+"""What begins items and tasks, which have their own number and box in the answer."""
 _MOST_CHECKS = 1000
 """Words looked up among all letters."""
 _MOST_QUOTES = 100
@@ -88,7 +90,7 @@ def _unread(body: str, root: Element) -> Iterator[str]:
     body = html.unescape(_TARGET.sub(_line_ends, _NO_TEXT.sub(_line_ends, body)))
     checks = _MOST_CHECKS
     for number, line in enumerate(body.split("\n"), start=1):
-        missing = [word for word in _WORD.findall(line) if word not in known]
+        missing = [word for word in _WORD.findall(_MARKERS.sub("", line)) if word not in known]
         checks -= len(missing)
         if checks < 0:
             return
