@@ -178,6 +178,7 @@ def test_a_word_that_the_library_drops_is_named(parse: Parse, monkeypatch: pytes
         ("wombat " + "[x](" * 20_000, ["wombat", "[x](" * 20_000]),
         ("wombat " + "[x](" * 20_000 + ")" * 20_000, ["wombat"]),
         ("wombat " + "<!--" * 150_000, ["wombat", "<!--" * 150_000]),
+        ("wombat\n\n" + "<script>\n" * 20_000, ["wombat", "<script>"]),
         ("wombat " + "a_b_" * 40_000, ["wombat", "a_b_" * 40_000]),
         (f"wombat {'[r1] ' * 100}\n\n" + "".join(f"[r{n}]: x\n" for n in range(20_000)), ["wombat", "r1", "r1"]),
     ],
@@ -249,3 +250,11 @@ def test_the_marks_of_a_container_are_no_part_of_its_text(parse: Parse) -> None:
     answer = parse("a.md", b":::tip Do\nRun *it*.\n:::\ntwo")
 
     assert answer.md == ":::tip Do\n\nRun *it*.\n\n:::\n\ntwo"
+
+
+def test_what_is_never_shown_is_not_missed_and_what_has_no_end_is_shown(parse: Parse) -> None:
+    answer = parse("a.md", "\u0130\n\n<SCRIPT>\nlet wombat;\n</Script>\n\n- ```js\n  x\n  ```\n\n<style>koala".encode())
+
+    assert "wombat" not in answer.text
+    assert answer.text.endswith("<style>koala")
+    assert answer.errors == []

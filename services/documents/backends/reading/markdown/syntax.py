@@ -19,7 +19,9 @@ from services.documents.backends.reading.markdown.bounds import Bounded
 from services.documents.backends.reading.markdown.formulas import Literal, Math, MathBlock
 
 _TAG_NAME = re.compile(r"</?([A-Za-z][\w.-]*)")
-_RAW = re.compile(r"<(?=(script|style|title|textarea|xmp|iframe|noembed|noframes|plaintext|template)\b)", re.IGNORECASE)
+_RAW_NAMES = "script|style|title|textarea|xmp|iframe|noembed|noframes|plaintext|template"
+_RAW = re.compile(rf"<(?=({_RAW_NAMES})\b)", re.IGNORECASE)
+_RAW_END = re.compile(rf"</({_RAW_NAMES})\b", re.IGNORECASE)
 """Elements that swallow what follows where they are not closed."""
 _TERM = re.compile(r"\n[ \t]*:[ \t]+")
 _PARAGRAPH = re.compile(r"<p>")
@@ -389,8 +391,8 @@ def _math(tex: str, *, is_block: bool) -> str:
 
 def _closed(text: str) -> str:
     """HTML whose elements of raw text end in it; tags of others are text."""
-    lowered = text.lower()
-    return _RAW.sub(lambda match: match[0] if f"</{match[1].lower()}" in lowered else "&lt;", text)
+    ends = {match[1].lower(): match.start() for match in _RAW_END.finditer(text)}  # the last ones
+    return _RAW.sub(lambda match: match[0] if ends.get(match[1].lower(), -1) > match.start() else "&lt;", text)
 
 
 _EXTENSION = MarkoExtension(
