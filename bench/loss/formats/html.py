@@ -40,6 +40,8 @@ BODY = (
     Construct(name="ruby", source="<p>@w <ruby>@w<rp>(</rp><rt>@w</rt><rp>)</rp></ruby> @w</p>"),
     Construct(name="bullet list", source="<ul><li>@w</li><li>@w <b>@w</b></li></ul>"),
     Construct(name="ordered list from a number", source='<ol start="5"><li>@w</li><li>@w</li></ol>'),
+    Construct(name="list in letters, backwards", source='<ol type="a" reversed="reversed"><li>@w</li><li>@w</li></ol>'),
+    Construct(name="item that is a box", source='<ul><li role="checkbox" aria-checked="true"><p>@w</p></li></ul>'),
     Construct(name="nested list", source="<ul><li>@w<ul><li>@w<ol><li>@w</li></ol>@w</li></ul>@w</li></ul>"),
     Construct(name="list directly in a list", source="<ul><li>@w</li><ul><li>@w</li></ul></ul>"),
     Construct(name="paragraphs in an item", source="<ul><li><p>@w</p><p>@w</p></li></ul>"),
@@ -91,6 +93,10 @@ BODY = (
     ),
     Construct(name="line break in a cell", source="<table><tr><td>@w<br>@w</td><td>@w | @w</td></tr></table>"),
     Construct(
+        name="table that only places",
+        source='<table role="presentation"><tr><td><h3>@w</h3><p>@w</p></td><td>@w</td></tr></table>',
+    ),
+    Construct(
         name="table in a cell",
         source="<table><tr><td>@w<table><tr><td>@w</td><td>@w</td></tr></table>@w</td></tr></table>",
     ),
@@ -129,6 +135,12 @@ BODY = (
     Construct(name="block in a link", source='<a href="https://example.org"><h4>@w</h4><p>@w</p></a>'),
     Construct(name="block in an inline element", source="<span>@w<div>@w</div>@w</span><b><p>@w</p></b>"),
     Construct(name="MathML", source="<p>@w <math><mi>x</mi><mo>=</mo><mn>3</mn></math> @w</p>"),
+    Construct(name="formula in a script", source='<p>@w <script type="math/tex">\\text{@w}</script> @w</p>'),
+    Construct(
+        name="formula of KaTeX",
+        source='<p>@w <span class="katex"><span class="katex-mathml"><math><mtext>@w</mtext></math></span>'
+        '<span class="katex-html" aria-hidden="true">@x</span></span> @w</p>',
+    ),
     Construct(name="text in MathML", source="<p>@w <math><mtext>@w</mtext></math> @w</p>"),
     Construct(name="text in SVG", source='<svg width="9" height="9"><text>@w</text></svg><p>@w</p>'),
     Construct(name="unknown element", source="<x-card>@w <x-name>@w</x-name></x-card><p>@w</p>"),
@@ -144,6 +156,10 @@ BODY = (
     ),
     Construct(name="comment", source="<p>@w<!-- @x --> @w</p>"),
     Construct(name="hidden text", source='<p>@w</p><p hidden>@hidden</p><div style="display:none">@hidden</div>'),
+    Construct(
+        name="dialogs",
+        source='<dialog>@hidden</dialog><dialog open="open">@w</dialog>',
+    ),
     Construct(name="footer of the page", source="<footer>@headers</footer>", ordered=False, anyway=True),
     Construct(
         name="text before the first heading", source="<p>@w</p><ul><li>@w</li></ul><h1>@w</h1><p>@w</p>", alone=True

@@ -51,6 +51,15 @@ _CONSTRUCTS = (
         parts=_at("keywords", "<kwd-group><title>@w</title><kwd>@w</kwd><kwd><italic>@w</italic></kwd></kwd-group>"),
     ),
     Construct(
+        name="keywords of parts and in one another",
+        source="",
+        parts=_at(
+            "keywords",
+            "<kwd-group><compound-kwd><compound-kwd-part>@w</compound-kwd-part><compound-kwd-part>@w</compound-kwd-part>"
+            "</compound-kwd><nested-kwd><kwd>@w</kwd><nested-kwd><kwd>@w</kwd></nested-kwd></nested-kwd></kwd-group>",
+        ),
+    ),
+    Construct(
         name="funding",
         source="",
         parts=_at("funding", "<funding-group><funding-statement>@w</funding-statement></funding-group>"),
@@ -107,6 +116,15 @@ _CONSTRUCTS = (
         name="definition list",
         source="<def-list><title>@w</title><def-item><term>@w <italic>@w</italic></term><def><p>@w</p></def></def-item></def-list>",
     ),
+    Construct(
+        name="terms and labels of a definition",
+        source="<def-list><def-item><label>@w</label><term>@w</term><term>@w</term><def><p>@w</p></def></def-item></def-list>",
+    ),
+    Construct(
+        name="OASIS table",
+        source='<table-wrap><o:table xmlns:o="http://www.niso.org/standards/z39-96/ns/oasis-exchange/table"><o:tgroup cols="2"><o:colspec colname="a"/><o:colspec colname="b"/><o:thead><o:row><o:entry namest="a" nameend="b">@w</o:entry></o:row></o:thead><o:tbody><o:row><o:entry>@w</o:entry><o:entry>@w <italic>@w</italic></o:entry></o:row></o:tbody></o:tgroup></o:table></table-wrap>',
+    ),
+    Construct(name="address", source="<address><addr-line>@w</addr-line><phone>@w</phone></address>"),
     Construct(
         name="table",
         source="<table-wrap><table><thead><tr><th>@w</th><th>@w</th></tr></thead><tbody><tr><td>@w</td><td>@w</td></tr></tbody></table></table-wrap>",
@@ -232,6 +250,15 @@ _CONSTRUCTS = (
         parts=_at(
             "refs",
             "<ref id='b2'><element-citation publication-type='journal'><person-group><name><surname>@w</surname><given-names>@w</given-names></name></person-group><article-title>@w <italic>@w</italic> @w</article-title><source>@w</source><year>2021</year></element-citation></ref>",
+        ),
+        ordered=False,
+    ),
+    Construct(
+        name="authors of an older reference",
+        source="",
+        parts=_at(
+            "refs",
+            "<ref><nlm-citation><person-group><string-name>@w</string-name><collab>@w</collab></person-group><source>@w</source></nlm-citation></ref>",
         ),
         ordered=False,
     ),

@@ -49,6 +49,14 @@ _CONSTRUCTS = (
     Construct(name="tags in code", source="```html\n<b>@w</b>\n```\n\n`<i>@w</i>`"),
     Construct(name="math in a line", source="@w $x_1 + @w$ @w", md="$x_1 + @2$"),
     Construct(name="math in a block", source="$$\n\\text{@w}\n+ \\int @w\n$$"),
+    Construct(
+        name="math in LaTeX's brackets", source="@w \\(x_1 + @w\\) @w\n\n\\[\n\\text{@w} \\\\\n\\]", md="$x_1 + @2$"
+    ),
+    Construct(name="environment of LaTeX", source="\\begin{align}\na_1 &= @w \\\\\n\\end{align}"),
+    Construct(name="alert", source="> [!NOTE]\n> @w *@w*", md="> [!NOTE]\n"),
+    Construct(name="note of a site", source='!!! tip "@w"\n    @w *@w*\n\n    - @w\n\n@w'),
+    Construct(name="container", source=":::tip @w\n@w\n:::\n@w"),
+    Construct(name="note below its mark", source="@w[^2]\n\n[^2]:\n    @w", ordered=False),
     Construct(name="dollars that are no math", source="@w costs $5 and @w $6"),
     Construct(name="escaped characters", source="@w \\*@w\\* \\_@w\\_ \\# @w"),
     Construct(name="characters that are no markup", source="@w * @w 2*3*4 @w a_b_c < @w & @w > 7"),

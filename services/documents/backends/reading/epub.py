@@ -6,7 +6,7 @@ import io
 import posixpath
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -22,13 +22,27 @@ from services.documents.backends.reading.html.reader import HtmlReader
 from services.documents.backends.reading.reader import Report, Source
 
 _CONTAINER = "META-INF/container.xml"
-_CHAPTERS = frozenset(["application/xhtml+xml", "text/html", "image/svg+xml", "application/xml", "text/xml", ""])
+_CHAPTERS = frozenset(
+    [
+        "application/xhtml+xml",
+        "text/html",
+        "text/x-oeb1-document",
+        "application/x-dtbook+xml",
+        "image/svg+xml",
+        "application/xml",
+        "text/xml",
+        "",
+    ]
+)
+_MOST_FALLBACKS = 10
+"""Parts that stand in for one another."""
 _INSIDE = re.compile(r"(?!\w+:|//)[^#]*\.(?:xhtml|xht|xml|html?)(#.*)", re.IGNORECASE)
 """An address in another chapter, which is in the same document here."""
 
 
 class _Chapter(NamedTuple):
     path: str
+    kind: str
     is_navigation: bool
 
 
@@ -38,6 +52,9 @@ def read(source: Source, report: Report) -> DoclingDocument:
     reader = HtmlReader(document, include=source.include, infers_headers=False, link=_link)
     with zipfile.ZipFile(io.BytesIO(source.data)) as archive:
         for chapter in _chapters(archive):
+            if chapter.kind not in _CHAPTERS:
+                report.problems.append(f"chapter {chapter.path}: its kind, {chapter.kind}, is not read")
+                continue
             try:
                 content = text.decode(archive.read(chapter.path))
             except (KeyError, zipfile.BadZipFile, NotImplementedError, EOFError, OSError):
@@ -65,13 +82,29 @@ def _chapters(archive: zipfile.ZipFile) -> Iterator[_Chapter]:
     parts = {node.get("id"): node for node in _named(root, "item")}
     seen = set()
     for reference in _named(root, "itemref"):
-        part = parts.get(reference.get("idref"))
-        if part is None or part.get("media-type", "") not in _CHAPTERS:
+        part = _readable(parts.get(reference.get("idref")), parts)
+        if part is None:
             continue
         path = posixpath.normpath(posixpath.join(folder, unquote(part.get("href", "").partition("#")[0])))
         if path not in seen:
             seen.add(path)
-            yield _Chapter(path, is_navigation="nav" in part.get("properties", "").split())
+            kind = part.get("media-type", "")
+            yield _Chapter(path, kind, is_navigation="nav" in part.get("properties", "").split())
+
+
+def _readable(part: Any, parts: Mapping[str | None, Any]) -> Any:
+    """A part of a book, or what it names in its place where it is of no kind that is read; None for a picture."""
+    found = part
+    for _ in range(_MOST_FALLBACKS):
+        if found is None or found.get("media-type", "") in _CHAPTERS:
+            break
+        found = parts.get(found.get("fallback"))
+    else:
+        found = None
+    if found is not None:
+        return found
+    is_picture = part is not None and part.get("media-type", "").startswith("image/")
+    return None if is_picture else part
 
 
 def _named(root: Any, name: str) -> Iterator[Any]:

@@ -32,9 +32,14 @@ _WORD = re.compile(r"[^\W_]+")
 _TAG = re.compile(r"<[^>]*>")
 _INLINE_TAG = re.compile(r"</?(?:a|code|del|em|strong|sub|sup|u)(?:\s[^>]*)?>")
 """Tags inside of words; see `rendering`."""
-_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
-_MARKS = re.compile(r"\]\([^()\s]*\)|\[(?=[^\[\]]*\]\()|[*~`]")
-"""What Markdown writes around words, and inside of them: `**D**ocument`, `[li](where)nk`; `T[part]` is two words."""
+_MARK = re.compile(
+    r"(?P<escaped>\\[!-/:-@\[-`{-~])"
+    r"|(?P<ticks>`+)(?P<code>.+?)(?<!`)(?P=ticks)(?!`)"
+    r"|(?P<math>\$\$[^$]*\$\$|\$(?=\S)[^$\n]*(?<=\S)\$(?!\d))"
+    r"|(?P<target>\]\([^()\s]*\))|(?P<bracket>[\[\]])|\*+|~~",
+    re.DOTALL,
+)
+"""What Markdown writes around words, and inside of them: `**D**ocument`, `[li](where)nk`."""
 _HEAD = re.compile(r"<head>.*?</head>", re.DOTALL)
 
 
@@ -132,11 +137,33 @@ def _plain(output: Output, content: str) -> str:
         case Output.TEXT:
             return content
         case Output.MARKDOWN:
-            return html.unescape(_MARKS.sub("", _ESCAPED.sub(" ", content)))
+            return html.unescape(_unmarked(content))
         case Output.HTML:
             return html.unescape(_TAG.sub(" ", _INLINE_TAG.sub("", _HEAD.sub("", content))))
         case Output.JSON:
             return "\n".join(_texts(json.loads(content))).replace(f"{GLUE}\n", "")
+
+
+def _unmarked(markdown: str) -> str:
+    """Markdown without the marks around words; a bracket that is no link's, code and formulas stay as they are."""
+    said: list[str] = []
+    opened: list[int] = []  # where the brackets without end are
+    at = 0
+    for match in _MARK.finditer(markdown):
+        said.append(markdown[at : match.start()])
+        at = match.end()
+        stays = ""
+        if match["bracket"] == "[":
+            opened.append(len(said))
+            stays = "["
+        elif match["target"] and opened:
+            said[opened.pop()] = ""
+        elif match["bracket"] and opened:
+            opened.pop()
+        if match["escaped"] or match["bracket"] == "]":
+            stays = " "
+        said.append(stays or match["math"] or (match["code"] or "").replace("`", " "))
+    return "".join([*said, markdown[at:]])
 
 
 def _texts(content: Any) -> Iterator[str]:

@@ -12,14 +12,16 @@ from tests.unit.documents.reading.conftest import compact
 if TYPE_CHECKING:
     from tests.unit.documents.reading.conftest import Parse
 
+XHTML = 'media-type="application/xhtml+xml"'
 CONTAINER = """<?xml version="1.0"?><container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>
 <rootfile full-path="OPS/book.opf" media-type="application/oebps-package+xml"/></rootfiles></container>"""
 
 
-def book(chapters: dict[str, str | None], spine: list[str] | None = None, nav: str = "") -> bytes:
+def book(chapters: dict[str, str | None], spine: list[str] | None = None, nav: str = "", **kinds: str) -> bytes:
     """A book of the given chapters; one without content is missing in the archive."""
     items = "".join(
-        f'<item id="{name}" href="{name.replace(" ", "%20")}" media-type="application/xhtml+xml"'
+        f'<item id="{name}" href="{name.replace(" ", "%20")}" '
+        f"{kinds.get(name, XHTML)}"
         f"{' properties=nav'.replace('nav', chr(34) + 'nav' + chr(34)) if name == nav else ''}/>"
         for name in chapters
     )
@@ -91,6 +93,21 @@ def test_a_chapter_that_is_missing_is_named(parse: Parse) -> None:
 
     assert answer.text == "here"
     assert answer.errors == ["chapter OPS/gone.xhtml: it is missing from the book, or damaged"]
+
+
+def test_what_stands_in_for_a_chapter_of_another_kind_is_read_and_one_without_is_named(parse: Parse) -> None:
+    kinds = {
+        "scan": "media-type='application/pdf' fallback='page'",
+        "film": "media-type='video/mp4' fallback='film'",
+        "cover": "media-type='image/png'",
+        "old": "media-type='text/x-oeb1-document'",
+    }
+    chapters = {name: f"<p>{name}</p>" for name in [*kinds, "page"]}
+
+    answer = parse("a.epub", book(chapters, list(kinds), **kinds))
+
+    assert answer.text == "page\n\nold"
+    assert answer.errors == ["chapter OPS/film: its kind, video/mp4, is not read"]
 
 
 def test_a_book_without_its_table_is_refused(parse: Parse) -> None:

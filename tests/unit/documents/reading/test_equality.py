@@ -92,14 +92,14 @@ DIFFERENCES: dict[str, list[Difference]] = {
         ),
         Difference(
             "",
-            "1 1 EVI enhanced vegetation index MDA mass drug administration TAS transmission assessment survey DEC "
+            "EVI enhanced vegetation index MDA mass drug administration TAS transmission assessment survey DEC "
             "diethylcarbamazine ALB albendazole IVM ivermectin Mf microfilaremia Ag antigenemia FTS Filariasis Test "
             "Strips ICT Immunochromatographic Card Test",
             "the notes of a table",
         ),
         Difference(
             "",
-            "2 3 2 NOTE Table shows adjusted Risk Ratio RR of failing pre TAS 3 Gray shading denote interaction terms "
+            "NOTE Table shows adjusted Risk Ratio RR of failing pre TAS Gray shading denote interaction terms "
             "Bold text denotes statistically significant results with p values 0 05",
             "the notes of a table",
         ),

@@ -64,6 +64,13 @@ def test_brackets_part_words_unless_they_are_a_link(shown: str) -> None:
     assert lost(passages("Price", "Costs", "Price"), {Output.MARKDOWN: shown}) == []
 
 
+@pytest.mark.parametrize(
+    "markdown", ["one[two] one", "[o](x)ne [one[two]](y)", "`one*two` one", "``one`two`` one", "$one*two$ one"]
+)
+def test_marks_that_are_text_join_no_words(markdown: str) -> None:
+    assert lost(passages("one two one"), {Output.MARKDOWN: markdown}) == []
+
+
 def test_a_word_that_one_form_lacks_is_lost() -> None:
     outputs = {Output.TEXT: "Rent Staff", Output.HTML: "<p>Rent</p>"}
 

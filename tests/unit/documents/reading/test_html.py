@@ -290,3 +290,84 @@ def test_a_word_that_is_lost_is_named(parse: Parse, monkeypatch: pytest.MonkeyPa
     answer = parse("a.html", page("<p>gone astray</p>"))
 
     assert answer.errors == ["line 1: the words 'gone astray' are not in the answer"]
+
+
+def test_formulas_of_scripts_are_formulas_and_what_a_saved_page_shows_of_them_is_not_said_again(parse: Parse) -> None:
+    body = (
+        "<p>a <span class='MathJax_Preview'>x1</span><span class='MathJax'><i>x1</i></span>"
+        "<script type='math/tex'>x_1 < 2</script> b</p><script type='math/tex; mode=display'>y^2</script>"
+        "<p>c <span class='katex'><span class='katex-mathml'><math><mi>z</mi></math></span>"
+        "<span class='katex-html' aria-hidden='true'>z</span></span> d</p><script>let wombat;</script>"
+    )
+
+    answer = parse("a.html", page(body))
+
+    assert answer.md == "a $x_1 < 2$ b\n\n$$y^2$$\n\nc $z$ d"
+    assert answer.errors == []
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("<ol type='a'><li>x</li><li>y</li></ol>", "- a. x\n- b. y"),
+        ("<ol type='I' start='4'><li>x</li></ol>", "- IV. x"),
+        ("<ol type='A' start='27'><li>x</li></ol>", "- AA. x"),
+        ("<ol reversed><li>x</li><li>y</li></ol>", "2. x\n1. y"),
+        ("<ol start='-1'><li>x</li><li>y</li></ol>", "- -1. x\n0. y"),
+    ],
+)
+def test_items_have_the_numbers_that_a_browser_shows(parse: Parse, body: str, text: str) -> None:
+    answer = parse("a.html", page(body))
+
+    assert answer.text == text
+    assert answer.errors == []
+
+
+def test_readings_in_a_container_of_ruby_are_in_parentheses_once(parse: Parse) -> None:
+    answer = parse("a.html", page("<ruby><rb>A</rb><rb>B</rb><rtc><rt>a</rt><rt>b</rt></rtc><rtc>ab</rtc></ruby>"))
+
+    assert answer.text == "AB(a)(b)(ab)"
+
+
+def test_a_table_that_only_places_is_no_table(parse: Parse) -> None:
+    inner = "<table><tr><td>1</td><td>2</td></tr></table>"
+
+    answer = parse(
+        "a.html", page(f"<table role='presentation'><tr><td><h1>Head</h1><p>one</p>{inner}</td></tr></table>")
+    )
+
+    assert compact(answer.md) == "# Head\n\none\n\n| 1 | 2 |"
+    assert answer.errors == []
+
+
+def test_items_that_are_boxes_are_tasks(parse: Parse) -> None:
+    body = (
+        "<ul><li role='checkbox' aria-checked='true'><p>x</p></li><li role='checkbox' aria-checked='false'>y</li></ul>"
+    )
+
+    assert parse("a.html", page(body)).md == "- [x] x\n- [ ] y"
+
+
+def test_a_dialog_that_is_closed_is_hidden(parse: Parse) -> None:
+    body = "<p>one</p><dialog>wombat</dialog><dialog class='a'>wombat</dialog><dialog open>two</dialog>"
+
+    answer = parse("a.html", page(body))
+
+    assert answer.text == "one\n\ntwo"
+    assert answer.errors == []
+    assert "wombat" in parse("a.html", page(body), Include.HIDDEN).text
+
+
+def test_captions_of_a_table_are_apart(parse: Parse) -> None:
+    answer = parse("a.html", page("<table><caption>One</caption><caption>Two</caption><tr><td>x</td></tr></table>"))
+
+    assert answer.text.startswith("One\n\nTwo\n\n|")
+
+
+def test_looks_of_an_element_s_own_style_are_kept(parse: Parse) -> None:
+    body = (
+        "<b style='font-weight:normal'>a <span style='color:red;font-weight:700'>b</span> "
+        "<span style='font-style: italic'>c</span> <span style='text-decoration:line-through'>d</span></b>"
+    )
+
+    assert parse("a.html", page(body)).md == "a **b** *c* ~~d~~"

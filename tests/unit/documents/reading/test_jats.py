@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.documents.reading.conftest import Parse
+from tests.unit.documents.reading.conftest import Parse, compact
 
 DOCTYPE = '<!DOCTYPE article PUBLIC "-//NLM//DTD JATS (Z39.96) v1.2//EN" "JATS-archivearticle1.dtd">'
 
@@ -148,3 +148,60 @@ def test_article_without_doctype_is_known_by_its_front(parse: Parse) -> None:
     data = b'<?xml version="1.0"?>' + article("<p>x</p>").removeprefix(DOCTYPE.encode())
 
     assert parse("a.xml", data).format == "xml_jats"
+
+
+def test_words_beside_marks_and_of_parts_are_not_missed(parse: Parse) -> None:
+    body = "<p>A cell<fn><p>note</p></fn> is a cell<xref>2</xref> of H<sub>2</sub>O in cell 2 H O.</p>"
+
+    assert parse("a.xml", article(body)).errors == []
+
+
+def test_parts_of_keywords_terms_and_addresses_are_apart(parse: Parse) -> None:
+    front = "<kwd-group><compound-kwd><compound-kwd-part>cast</compound-kwd-part><compound-kwd-part>iron</compound-kwd-part></compound-kwd><nested-kwd><kwd>metal</kwd><nested-kwd><kwd>tin</kwd></nested-kwd></nested-kwd></kwd-group>"
+    body = "<def-list><def-item><label>1</label><term>DNA</term><term>RNA</term><def><p>acid</p></def></def-item></def-list><address><addr-line>Road 1</addr-line><phone>555</phone></address>"
+
+    answer = parse("a.xml", article(body, front=front))
+
+    assert answer.text == "T\n\nKeywords: cast iron, metal, tin\n\n- 1 DNA, RNA: acid\n\nRoad 1, 555"
+    assert answer.errors == []
+
+
+def test_authors_of_an_older_reference_are_apart(parse: Parse) -> None:
+    back = "<ref-list><ref><nlm-citation><person-group><string-name>Ann Lee</string-name><collab>The Group</collab></person-group><source>Paint</source></nlm-citation></ref></ref-list>"
+
+    assert "Ann Lee The Group" in parse("a.xml", article(back=back)).text
+
+
+def test_notes_of_authors_and_tables_are_notes_with_their_label(parse: Parse) -> None:
+    front = "<author-notes><corresp>to: x</corresp><fn><label>+</label><p>Equal.</p></fn></author-notes>"
+    body = "<table-wrap><table><tr><td>1</td></tr></table><table-wrap-foot><fn><label>a</label><p>night</p></fn></table-wrap-foot></table-wrap>"
+
+    answer = parse("a.xml", article(body, front=front))
+
+    assert [line for line in answer.text.split("\n\n") if "|" not in line] == ["T", "to: x", "+ Equal.", "a night"]
+
+
+def test_tables_of_oasis_are_tables(parse: Parse) -> None:
+    body = '<table-wrap><o:table xmlns:o="http://www.niso.org/standards/z39-96/ns/oasis-exchange/table"><o:tgroup><o:colspec colname="c1"/><o:colspec colname="c2"/><o:thead><o:row><o:entry namest="c1" nameend="c2">Head</o:entry></o:row></o:thead><o:tbody><o:row><o:entry morerows="1">a</o:entry><o:entry>b</o:entry></o:row><o:row><o:entry>c</o:entry></o:row></o:tbody></o:tgroup></o:table></table-wrap>'
+
+    answer = parse("a.xml", article(body))
+
+    assert compact(answer.md) == "# T\n\n| Head | Head |\n| a | b |\n| a | c |"
+    assert answer.errors == []
+
+
+def test_kinds_of_numbers_of_a_list_are_kept(parse: Parse) -> None:
+    body = "<list list-type='{}'><list-item><p>one</p></list-item><list-item><p>two</p></list-item></list>"
+
+    found = [parse("a.xml", article(body.format(kind))).text for kind in ("order", "alpha-lower", "roman-upper")]
+
+    assert found == ["T\n\n1. one\n2. two", "T\n\n- a. one\n- b. two", "T\n\n- I. one\n- II. two"]
+
+
+def test_an_article_in_an_article_has_keywords_and_notes(parse: Parse) -> None:
+    inner = "<sub-article><front-stub><title-group><article-title>In</article-title></title-group><author-notes><fn><p>Equal.</p></fn></author-notes><kwd-group><kwd>tin</kwd></kwd-group></front-stub></sub-article>"
+
+    answer = parse("a.xml", article("<p>x</p>").replace(b"</article>", f"{inner}</article>".encode()))
+
+    assert answer.text == "T\n\nx\n\nIn\n\nEqual.\n\nKeywords: tin"
+    assert answer.errors == []

@@ -40,8 +40,12 @@ def test_a_rule_at_the_start_is_no_front_matter(parse: Parse) -> None:
         ("Here $x_1 * y_2$ is", "Here $x_1 * y_2$ is"),
         (r"Here $\alpha < \beta$.", r"Here $\alpha < \beta$."),
         ("$$\n\\int_0^1 x\\,dx\n$$", r"$$\int_0^1 x\,dx$$"),
-        ("$$a_1 + b_1$$", "$a_1 + b_1$"),
+        ("$$a_1 + b_1$$", "$$a_1 + b_1$$"),
         ("- in $a_b$ list", "- in $a_b$ list"),
+        (r"Here \(x_1 * y_2\) and \(n\).", "Here $x_1 * y_2$ and $n$."),
+        (r"\[ x_1 \]", "$$x_1$$"),
+        ("So\n\\[\na \\\\[2pt]\nb\n\\]\nis", "So\n\n$$a \\\\[2pt] b$$\n\nis"),
+        ("\\begin{align}\n a_1 &= \\{b\\} \n\\end{align}", r"$$\begin{align} a_1 &= \{b\} \end{align}$$"),
         ("> $$\n> x_1\n> $$", "> $$x_1$$"),
         ("|a|\n|-|\n|$p_1$|", "| a |\n| $p_1$ |"),
     ],
@@ -174,6 +178,7 @@ def test_a_word_that_the_library_drops_is_named(parse: Parse, monkeypatch: pytes
         ("wombat " + "[x](" * 20_000, ["wombat", "[x](" * 20_000]),
         ("wombat " + "[x](" * 20_000 + ")" * 20_000, ["wombat"]),
         ("wombat " + "<!--" * 150_000, ["wombat", "<!--" * 150_000]),
+        ("wombat\n\n" + "<script>\n" * 20_000, ["wombat", "<script>"]),
         ("wombat " + "a_b_" * 40_000, ["wombat", "a_b_" * 40_000]),
         (f"wombat {'[r1] ' * 100}\n\n" + "".join(f"[r{n}]: x\n" for n in range(20_000)), ["wombat", "r1", "r1"]),
     ],
@@ -198,4 +203,58 @@ def test_comments_and_addresses_are_found_among_marks_without_end(parse: Parse) 
 
     assert answer.text == "one two three <!-- a@e.org and b@e.org"
     assert answer.html.count("mailto:") == 2
+    assert answer.errors == []
+
+
+@pytest.mark.parametrize("text", [r"see \(below\) and \(and/or\)", r"\[sic\]", "\\[\n\nx_1\n\n\\]", r"\(a \(b_1"])
+def test_escaped_brackets_are_no_formulas(parse: Parse, text: str) -> None:
+    answer = parse("a.md", text.encode())
+
+    assert answer.text.split() == text.replace("\\", "").split()
+    assert "<math" not in answer.html
+
+
+def test_numbers_of_items_and_boxes_of_tasks_are_not_missed(parse: Parse) -> None:
+    answer = parse("a.md", b"1. one\n2. two\n\n> 7) seven\n\n- [X] done\n- [ ] open")
+
+    assert answer.errors == []
+
+
+def test_a_word_beside_a_bracket_or_in_code_is_not_missed(parse: Parse) -> None:
+    answer = parse("a.md", b"A cell[1] is a cell, `x*y` a `` z`y `` of x, y, z and a~b: a, b.\n\n    a[b] = *a")
+
+    assert answer.errors == []
+
+
+def test_a_note_may_begin_below_its_mark(parse: Parse) -> None:
+    answer = parse("a.md", b"One[^a].\n\n[^a]:\n    Two.")
+
+    assert answer.text == "One[^a].\n\n[^a]: Two."
+    assert answer.errors == []
+
+
+def test_the_mark_of_an_alert_has_a_line_of_its_own(parse: Parse) -> None:
+    answer = parse("a.md", b"> [!NOTE]\n> Read *this*.\n> And that.")
+
+    assert answer.md == "> [!NOTE]\n>\n> Read *this*. And that."
+
+
+@pytest.mark.parametrize("mark", ['!!! tip "Do"', "??? note", "???+ note", '=== "Linux"'])
+def test_what_is_set_in_below_a_note_of_a_site_is_no_code(parse: Parse, mark: str) -> None:
+    answer = parse("a.md", f"one\n\n{mark}\n    Run *it*.\n\n    - now\n\ntwo".encode())
+
+    assert answer.md == f"one\n\n> {mark}\n>\n> Run *it*.\n>\n> - now\n\ntwo"
+
+
+def test_the_marks_of_a_container_are_no_part_of_its_text(parse: Parse) -> None:
+    answer = parse("a.md", b":::tip Do\nRun *it*.\n:::\ntwo")
+
+    assert answer.md == ":::tip Do\n\nRun *it*.\n\n:::\n\ntwo"
+
+
+def test_what_is_never_shown_is_not_missed_and_what_has_no_end_is_shown(parse: Parse) -> None:
+    answer = parse("a.md", "\u0130\n\n<SCRIPT>\nlet wombat;\n</Script>\n\n- ```js\n  x\n  ```\n\n<style>koala".encode())
+
+    assert "wombat" not in answer.text
+    assert answer.text.endswith("<style>koala")
     assert answer.errors == []

@@ -9,20 +9,17 @@ from dataclasses import dataclass, field
 from docx.oxml import OxmlElement
 
 from services.documents.backends.reading.docx.names import P_PR, VALUE, A, Element, P, T, V, W, blocks, local, remove
+from services.documents.backends.reading.ordinals import roman
 
 _ID = W + "id"
 REFERENCES = {W + "footnoteReference": "footnote", W + "endnoteReference": "endnote"}
 """The kinds of notes by what refers to them."""
 _COMMENT = W + "commentReference"
 _NO_NOTES = frozenset({"separator", "continuationSeparator", "continuationNotice"})
-_ROMAN = (
-    *((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl")),
-    *((10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i")),
-)
 _SYMBOLS = "*†‡§"
 _FORMATS: dict[str, Callable[[int], str]] = {
-    "lowerRoman": lambda n: _roman(n),  # noqa: PLW0108 - defined below
-    "upperRoman": lambda n: _roman(n).upper(),
+    "lowerRoman": roman,
+    "upperRoman": lambda n: roman(n).upper(),
     "lowerLetter": lambda n: chr(ord("a") + (n - 1) % 26) * ((n - 1) // 26 + 1),
     "upperLetter": lambda n: chr(ord("A") + (n - 1) % 26) * ((n - 1) // 26 + 1),
     "chicago": lambda n: _SYMBOLS[(n - 1) % 4] * ((n - 1) // 4 + 1),
@@ -170,11 +167,3 @@ def _first(properties: list[Element], name: str, default: str) -> str:
         if (found := element.find(W + name)) is not None:
             return str(found.get(VALUE, default))
     return default
-
-
-def _roman(number: int) -> str:
-    text = ""
-    for value, letters in _ROMAN:
-        count, number = divmod(number, value)
-        text += letters * count
-    return text

@@ -146,9 +146,10 @@ _CLOSES: Mapping[str, tuple[Set[str], Set[str]]] = MappingProxyType(
         "tfoot": _closing("thead tbody tfoot tr td th caption colgroup", frozenset(["table"])),
         "option": _closing("option", frozenset(["select", "datalist"])),
         "optgroup": _closing("option optgroup", frozenset(["select", "datalist"])),
-        "rt": _closing("rb rt rp rtc", frozenset(["ruby"])),
-        "rp": _closing("rb rt rp rtc", frozenset(["ruby"])),
+        "rt": _closing("rb rt rp", frozenset(["ruby", "rtc"])),
+        "rp": _closing("rb rt rp", frozenset(["ruby", "rtc"])),
         "rb": _closing("rb rt rp rtc", frozenset(["ruby"])),
+        "rtc": _closing("rb rt rp rtc", frozenset(["ruby"])),
     }
 )
 """What the start of an element ends, and what stops the search for it."""
@@ -195,8 +196,15 @@ class Element:
     def is_hidden(self) -> bool:
         """True when a browser does not show it."""
         if not self.attributes:
-            return False
-        return "hidden" in self.attributes or bool((style := self.get("style")) and _HIDDEN_STYLE.search(_plain(style)))
+            return self.tag == "dialog"
+        if "hidden" in self.attributes or (self.tag == "dialog" and "open" not in self.attributes):
+            return True
+        return bool((style := self.get("style")) and _HIDDEN_STYLE.search(_plain(style)))
+
+    @property
+    def is_formula(self) -> bool:
+        """True for a script that MathJax shows as a formula."""
+        return self.tag == "script" and self.get("type").strip().startswith("math/tex")
 
     def elements(self) -> Iterator[Element]:
         """The elements right below."""
@@ -260,7 +268,11 @@ class _Builder(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._close_implied(tag)
         element = Element(tag, {name: value or "" for name, value in reversed(attrs)}, self.getpos()[0])
-        self._open[-1].children.append(element)
+        before = self._open[-1].children
+        if element.is_formula:
+            _drop_renderings(before)
+        if not _is_rendering(before, element):
+            before.append(element)
         if tag in VOID:
             return
         if len(self._open) > MOST_LEVELS:
@@ -292,7 +304,7 @@ class _Builder(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         parent = self._open[-1]
-        if parent.tag not in _RAW:
+        if parent.tag not in _RAW or parent.is_formula:
             parent.children.append(data)
 
     def unknown_decl(self, data: str) -> None:
@@ -325,6 +337,21 @@ class _Builder(HTMLParser):
     def _close_to(self, index: int) -> None:
         self._counts.subtract(element.tag for element in self._open[index:])
         del self._open[index:]
+
+
+def _drop_renderings(before: list[Element | str]) -> None:
+    """Empty what a page that was saved shows in front of the source of a formula."""
+    for node in reversed(before):
+        if isinstance(node, Element) and any(name.startswith("MathJax") for name in node.classes):
+            node.children.clear()
+        elif isinstance(node, Element) or node.strip():
+            break
+
+
+def _is_rendering(before: list[Element | str], element: Element) -> bool:
+    """True for what KaTeX shows behind the MathML of a formula."""
+    source = before[-1] if before and "katex-html" in element.get("class") else None
+    return isinstance(source, Element) and "katex-mathml" in source.classes
 
 
 def _plain(style: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import takewhile
 from types import MappingProxyType
 from typing import Any
@@ -35,6 +36,7 @@ from services.documents.backends.reading.html.line import (
 )
 from services.documents.backends.reading.html.tables import Place, parts, places, strays
 from services.documents.backends.reading.html.writer import Figure, List, Slot, State, Writer
+from services.documents.backends.reading.ordinals import alphabetic, roman
 from services.documents.backends.reading.rendering.renderer import LANGUAGE, QUOTE
 
 _LOOKS: Mapping[str, dict[str, Any]] = MappingProxyType(
@@ -48,6 +50,12 @@ _LOOKS: Mapping[str, dict[str, Any]] = MappingProxyType(
         "sup": {"script": Script.SUPER},
     }
 )
+_NO_LOOKS: Mapping[str, Any] = MappingProxyType({})
+_STYLE = re.compile(
+    r"(?:^|[;\s])(?:font-weight\s*:\s*(?P<weight>bold|normal|[1-9]00)|font-style\s*:\s*(?P<slope>italic|oblique|normal)"
+    r"|text-decoration(?:-line)?\s*:(?P<line>[^;]*))"
+)
+_NO_TABLE = frozenset(["presentation", "none"])
 NEVER_SHOWN = frozenset(
     ["script", "style", "template", "noscript", "noembed", "iframe", "datalist", "title", "rp", "defs", "metadata"]
 )
@@ -75,6 +83,15 @@ _VALUELESS = frozenset(["hidden", "password", "file"])
 _NOTES = frozenset(["footnote", "endnote", "rearnote", "doc-footnote", "doc-endnote"])
 _REFERENCES = frozenset(["noteref", "doc-noteref"])
 _LANGUAGE = re.compile(r"(?:language-|lang-|highlight-source-|brush:\s*)([\w+#.-]+)")
+_NUMBERS: Mapping[str, Callable[[int], str]] = MappingProxyType(
+    {
+        "a": alphabetic,
+        "A": lambda number: alphabetic(number).upper(),
+        "i": roman,
+        "I": lambda number: roman(number).upper(),
+    }
+)
+"""Numbers of items by the type of their list."""
 _PAGE = frozenset(["#root", "html", "body", "div", "main", "center"])
 
 
@@ -99,6 +116,8 @@ class HtmlReader(Writer):
 
     def shows(self, element: Element) -> bool:
         """True when the content of an element is wanted."""
+        if element.is_formula:
+            return True
         if element.tag in NEVER_SHOWN:
             is_root = element.tag == "template" and bool(element.get("shadowrootmode"))
             return is_root or (element.tag == "title" and self._state.tag == "svg")
@@ -122,21 +141,28 @@ class HtmlReader(Writer):
 
     def _enter(self, element: Element) -> _Frame | None:
         """Begin an element; None where it was read as a whole."""
-        if (read := _WHOLE.get(element.tag)) and not (self._state.is_flat and element.tag in ("table", "pre")):
+        is_line = self._state.is_flat and element.tag in ("table", "pre")
+        if (read := _WHOLE.get(element.tag)) and not (is_line or _is_layout(element)):
             read(self, element)
             return None
         outer = self._state
         is_block = element.is_block
-        if is_block:
+        if is_block and not (element.tag in ("p", "div") and self._begins_task()):
             self._end_line()
         self._state = replace(outer, tag=element.tag) if is_block or element.tag == "svg" else outer
         if enter := _ENTER.get(element.tag):
             return enter(self, element, outer)
-        if looks := _LOOKS.get(element.tag):
+        if looks := _looks(element):
             self._state = replace(self._state, look=replace(outer.look, **looks))
         if element.tag in _APART or ("-" in element.tag and self._was_custom):
             self._line.append(SPACE)
         return _Frame(iter(element.children), outer, is_block=is_block, leave=self._after(element))
+
+    def _begins_task(self) -> bool:
+        """True where a box stands in front of a paragraph."""
+        return any(isinstance(token, Box) for token in self._line) and all(
+            isinstance(token, Box) or (isinstance(token, Run) and not token.text.strip()) for token in self._line
+        )
 
     def _after(self, element: Element) -> Callable[[], None] | None:
         if element.tag in _APART:
@@ -171,6 +197,8 @@ class HtmlReader(Writer):
         )
 
     def _enter_reading(self, element: Element, outer: State) -> _Frame:
+        if any(node.tag == "rt" for node in element.elements()):  # `rtc`, whose readings have their own
+            return _Frame(iter(element.children), outer, is_block=False)
         self._line.append(Run("(", outer.look))
         return _Frame(
             iter(element.children), outer, is_block=False, leave=lambda: self._line.append(Run(")", outer.look))
@@ -181,23 +209,30 @@ class HtmlReader(Writer):
         return _Frame(iter(element.children), outer, is_block=False)
 
     def _enter_list(self, element: Element, outer: State) -> _Frame:
-        start = re.match(r"\s*\+?(\d{1,9})", element.get("start"))
+        start = _whole(element.get("start"))
+        step = 1
+        if element.tag == "ol" and "reversed" in element.attributes:
+            step = -1
+            start = sum(node.tag == "li" for node in element.elements()) if start is None else start
         kind = {"ol": "ordered list", "dl": "description list"}.get(element.tag, "list")
-        new = List(kind, outer, number=int(start[1]) if start else 1)
+        numbers = _NUMBERS.get(element.get("type").strip(), str) if element.tag == "ol" else str
+        new = List(kind, outer, number=1 if start is None else start, step=step, shown=numbers)
         self._state = replace(self._state, list=new, slot=None)
         return _Frame(iter(element.children), outer, is_block=True)
 
     def _enter_item(self, element: Element, outer: State) -> _Frame:
         of = outer.list or List("list", outer)
         slot = Slot(of, element.tag, of.number)
-        if (value := element.get("value").strip()).isdecimal() and len(value) < 10:
-            slot.number = of.number = int(value)
+        if (value := _whole(element.get("value"))) is not None:
+            slot.number = of.number = value
+        if element.get("role") == "checkbox":
+            self._line.append(Box(element.get("aria-checked") == "true"))
         look = replace(outer.look, bold=True) if element.tag == "dt" else outer.look
         self._state = replace(self._state, slot=slot, list=None, look=look, parent=None)
 
         def leave() -> None:
             if slot.item is not None:
-                of.number = slot.number + 1
+                of.number = slot.number + of.step
 
         return _Frame(iter(element.children), outer, is_block=True, leave=leave)
 
@@ -279,8 +314,9 @@ class HtmlReader(Writer):
             self._line += [SPACE, Run(text, self._state.look), SPACE]
 
     def _read_math(self, element: Element) -> None:
-        text = mathml.tex(element.formula())
-        if element.get("display") == "block" and not self._state.is_flat and not self._state.is_in_cell:
+        text = "".join(map(str, element.children)) if element.tag == "script" else mathml.tex(element.formula())
+        is_block = element.get("display") == "block" or "mode=display" in element.get("type")
+        if is_block and not self._state.is_flat and not self._state.is_in_cell:
             self._end_line()
             if text:
                 self._document.add_formula(text=text, parent=self._container(), content_layer=self._layer())
@@ -320,7 +356,7 @@ class HtmlReader(Writer):
             self._is_target(table)
             figure = Figure(target=table)
             self._state = replace(outer, label=DocItemLabel.CAPTION, figure=figure, slot=None, parent=table, list=None)
-            self._walk(node for caption in captions for node in caption.children)
+            self._walk(captions)
             table.captions.extend(caption.get_ref() for caption in figure.captions)
             for place in found:
                 self._read_cell(place, table)
@@ -382,7 +418,7 @@ _WHOLE: Mapping[str, Callable[[HtmlReader, Element], None]] = MappingProxyType(
         "hr": HtmlReader._read_rule,
         **dict.fromkeys(("img", "image"), HtmlReader._read_image),
         "input": HtmlReader._read_input,
-        "math": HtmlReader._read_math,
+        **dict.fromkeys(("math", "script"), HtmlReader._read_math),
         **dict.fromkeys(("pre", "xmp", "listing", "plaintext"), HtmlReader._read_code),
         "table": HtmlReader._read_table,
     }
@@ -395,6 +431,36 @@ def _kinds(element: Element) -> Set[str]:
     if not element.attributes:
         return frozenset()
     return {*element.get("epub:type").split(), *element.get("role").split()}
+
+
+def _is_layout(element: Element) -> bool:
+    """True for a table that only places what is in it, by its own word."""
+    return element.tag == "table" and bool(_NO_TABLE & _kinds(element))
+
+
+def _looks(element: Element) -> Mapping[str, Any]:
+    """How an element looks, by its name and its own style."""
+    looks = _LOOKS.get(element.tag, _NO_LOOKS)
+    return {**looks, **_styled(style)} if element.attributes and (style := element.get("style")) else looks
+
+
+@lru_cache(maxsize=4096)
+def _styled(style: str) -> Mapping[str, Any]:
+    looks = {}
+    for match in _STYLE.finditer(style.lower()):
+        if weight := match["weight"]:
+            looks["bold"] = weight.startswith("bold") or weight[0] in "6789"
+        elif match["slope"]:
+            looks["italic"] = match["slope"] != "normal"
+        elif "line-through" in match["line"]:
+            looks["strike"] = True
+    return looks
+
+
+def _whole(text: str) -> int | None:
+    """A whole number as HTML writes it."""
+    found = re.match(r"\s*([+-]?\d{1,9})", text)
+    return int(found[1]) if found else None
 
 
 def _language(element: Element) -> str:

@@ -34,6 +34,9 @@ class List:
     kind: str
     outer: State
     number: int = 1
+    step: int = 1
+    shown: Callable[[int], str] = str
+    """A number of an item as it stands there."""
     group: NodeItem | None = None
     last: NodeItem | None = None
     descriptions: NodeItem | None = None
@@ -268,7 +271,7 @@ class Writer:
         else:
             is_ordered = of.kind == "ordered list"
             item = self._document.add_list_item(
-                enumerated=is_ordered, marker=f"{slot.number}." if is_ordered else "", parent=group, **rest
+                enumerated=is_ordered, marker=f"{of.shown(slot.number)}." if is_ordered else "", parent=group, **rest
             )
         slot.item = item
         if slot.tag != "dd":

@@ -12,7 +12,7 @@ from lxml import etree
 
 from services.documents.backends.reading import text
 from services.documents.backends.reading.guard import Passage
-from services.documents.backends.reading.jats.flow import Flow, name_of, said
+from services.documents.backends.reading.jats.flow import Flow, apart, name_of, said
 from services.documents.backends.reading.line import Run, add_heading, add_line
 from services.documents.backends.reading.reader import Report, Source
 
@@ -54,9 +54,9 @@ class _Article:
         for node in root.xpath(f"//*[self::sub-article or self::response][{_NOT_IN_ANOTHER}]"):
             self._other_article(node, 1)
 
-    def _front(self, meta: _Node) -> None:
+    def _front(self, meta: _Node, level: int = 0) -> None:
         groups = meta.xpath("./title-group|./book-title-group")
-        add_heading(self._document, [run for group in groups for run in self._title(group)])
+        add_heading(self._document, [run for group in groups for run in self._title(group)], None, level)
         self._flow.add_notes(None)
         for node in meta.xpath("./title-group/alt-title|./title-group/trans-title-group/*|./title-group/fn-group"):
             self._flow.inline_block(node, None)
@@ -65,7 +65,7 @@ class _Article:
         for node in meta.xpath("./author-notes/*|./contrib-group//bio|./contrib-group/on-behalf-of"):
             self._flow.inline_block(node, None)
         for node in meta.xpath("./abstract|./trans-abstract"):
-            self._abstract(node)
+            self._abstract(node, level + 1)
         for node in meta.xpath("./kwd-group"):
             self._keywords(node)
         self._funding(meta)
@@ -93,21 +93,17 @@ class _Article:
         texts = map(_affiliation, [*order, *meta.xpath(".//aff")])
         return "; ".join(dict.fromkeys(filter(None, texts)))
 
-    def _abstract(self, node: _Node) -> None:
+    def _abstract(self, node: _Node, level: int) -> None:
         if not "".join(node.itertext()).strip():
             return
         heading = [self._flow.runs(part) for part in node if name_of(part) in {"label", "title"}]
         title = [run for runs in heading for run in [*runs, Run(" ")]] or [Run("Abstract")]
-        parent = add_heading(self._document, title, None, 1)
-        self._flow.blocks(node, parent, 2, without={"label", "title"})
+        parent = add_heading(self._document, title, None, level)
+        self._flow.blocks(node, parent, level + 1, without={"label", "title"})
 
     def _keywords(self, node: _Node) -> None:
         titles = [said(part) for part in node if name_of(part) in {"label", "title"}]
-        words = [
-            said(part)
-            for part in node
-            if name_of(part) in {"kwd", "compound-kwd", "nested-kwd", "unstructured-kwd-group"}
-        ]
+        words = list(_keywords(node))
         if words:
             title = " ".join(titles).rstrip(":") or "Keywords"
             add_line(self._document, [Run(f"{title}: {', '.join(filter(None, words))}")])
@@ -126,17 +122,21 @@ class _Article:
 
     def _other_article(self, node: _Node, level: int) -> None:
         for meta in node.xpath("./front-stub|./front/article-meta"):
-            groups = meta.xpath("./title-group")
-            add_heading(self._document, [run for group in groups for run in self._title(group)], None, level)
-            add_line(self._document, [Run(self._authors(meta))])
-            for abstract in meta.xpath("./abstract|./trans-abstract"):
-                self._abstract(abstract)
-            self._funding(meta)
+            self._front(meta, level)
         for part in node:
             if name_of(part) in {"body", "back", "floats-group"}:
                 self._flow.blocks(part, None, level + 1)
             elif name_of(part) in {"sub-article", "response"}:
                 self._other_article(part, level + 1)
+
+
+def _keywords(group: _Node) -> Iterator[str]:
+    """Those of a group, with the ones in others."""
+    for node in group:
+        if name_of(node) == "nested-kwd":
+            yield from _keywords(node)
+        elif name_of(node) in {"kwd", "compound-kwd", "unstructured-kwd-group"}:
+            yield apart(node)
 
 
 def _affiliation(node: _Node) -> str:
@@ -145,7 +145,7 @@ def _affiliation(node: _Node) -> str:
 
 
 _PLACES = (
-    "title|subtitle|article-title|alt-title|kwd|p|td|th|term|verse-line|code|preformat|attrib|mixed-citation"
+    "title|subtitle|article-title|alt-title|kwd|p|td|th|entry|term|verse-line|code|preformat|attrib|mixed-citation"
     "|funding-statement"
 )
 
@@ -154,7 +154,7 @@ def _passages(root: _Node) -> Iterator[Passage]:
     """The text of the smallest blocks."""
     for node in root.xpath(
         " | ".join(
-            f"//{part}//{name}[not(ancestor::index-term)]"
+            f"//{part}//*[local-name()='{name}'][not(ancestor::index-term)]"
             for part in (
                 "title-group",
                 "abstract",
@@ -168,7 +168,7 @@ def _passages(root: _Node) -> Iterator[Passage]:
             for name in _PLACES.split("|")
         )
     ):
-        yield Passage(f"<{name_of(node)}> in line {node.sourceline}", " ".join(_own(node)))
+        yield Passage(f"<{name_of(node)}> in line {node.sourceline}", "".join(_own(node)))
 
 
 def _own(node: _Node) -> Iterator[str]:
@@ -177,14 +177,13 @@ def _own(node: _Node) -> Iterator[str]:
     for child in node:
         if isinstance(child.tag, str):
             name = name_of(child)
-            if name not in _OWN_PASSAGE:
-                yield "".join(_own_inline(child))
+            yield " " if name in _OWN_PASSAGE else "".join(_own_inline(child))
         yield child.tail or ""
 
 
 def _own_inline(node: _Node) -> Sequence[str]:
     if name_of(node) in _OWN_PASSAGE or not isinstance(node.tag, str):
-        return []
+        return " "
     parts = [node.text or ""]
     for child in node:
         parts.extend([*_own_inline(child), child.tail or ""])

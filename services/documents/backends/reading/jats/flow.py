@@ -31,6 +31,7 @@ from services.documents.backends.reading.line import (
     add_line,
     plain,
 )
+from services.documents.backends.reading.ordinals import alphabetic, roman
 from services.documents.backends.reading.table import Cell, add_table
 
 _Node = Any  # lxml has no types
@@ -44,10 +45,20 @@ _STYLES = {
     "sub": SUB,
     "sup": SUPER,
 }
-_ORDERED = {"order", "alpha-lower", "alpha-upper", "roman-lower", "roman-upper"}
+_NUMBERS: Mapping[str, Callable[[int], str]] = {
+    "order": str,
+    "alpha-lower": alphabetic,
+    "alpha-upper": lambda number: alphabetic(number).upper(),
+    "roman-lower": roman,
+    "roman-upper": lambda number: roman(number).upper(),
+}
+"""Kinds of lists with numbers."""
+_NOTE_HOLDERS = {"table-wrap-foot", "author-notes"}
+"""Elements in which a footnote stands in no line."""
 _UNSHOWN = {"index-term", "index-term-range-end", "object-id", "milestone-start", "milestone-end", "processing-meta"}
 _FORMULAS = ("tex-math", "math", "textual-form")
 _DEFAULT_TITLES = {"ack": "Acknowledgments", "fn-group": "Footnotes", "ref-list": "References"}
+_OASIS_ROWS = "|".join(f".//*[local-name()='{part}']/*[local-name()='row']" for part in ("thead", "tbody"))
 _TEX_DOCUMENT = re.compile(r"\\begin\{document\}(.*?)\\end\{document\}", re.DOTALL)
 
 
@@ -59,6 +70,15 @@ def name_of(node: _Node) -> str:
 def said(node: _Node) -> str:
     """The words of an element in one line."""
     return " ".join("".join(node.itertext()).split())
+
+
+def apart(node: _Node) -> str:
+    """The words of an element in one line; those of its parts apart where it has no text beside them."""
+    parts = [child for child in node if name_of(child)]
+    beside = [node.text, *(child.tail for child in node)]
+    if not parts or any((text or "").strip() for text in beside) or any(name_of(part) in _STYLES for part in parts):
+        return said(node)
+    return " ".join(filter(None, map(apart, parts)))
 
 
 class Flow:
@@ -90,7 +110,10 @@ class Flow:
 
     def inline_block(self, node: _Node, parent: NodeItem | None) -> None:
         """Add an element that is a paragraph, or has some."""
-        self.blocks(node, parent, 1)
+        if name_of(node) == "fn":
+            self.footnote(node, parent, 1)
+        else:
+            self.blocks(node, parent, 1)
 
     def add_notes(self, parent: NodeItem | None) -> None:
         """Add the footnotes of the last line."""
@@ -159,14 +182,17 @@ class Flow:
         """Items with all that is in them."""
         self.box_heading(node, parent)
         group = self._document.add_list_group(parent=parent)
-        enumerated = node.get("list-type", "").strip().lower() in _ORDERED
+        shown = _NUMBERS.get(node.get("list-type", "").strip().lower())
+        number = 0
         for child in node:
             if name_of(child) in {"list-item", "sec"}:
-                self._item(child, group, level, enumerated=enumerated)
+                number += 1
+                self._item(child, group, level, marker=f"{shown(number)}." if shown else "")
 
-    def _item(self, node: _Node, group: ListGroup, level: int, *, enumerated: bool = False) -> None:
+    def _item(self, node: _Node, group: ListGroup, level: int, *, marker: str = "") -> None:
+        enumerated = bool(marker)
         label = node.find("label")
-        marker = said(label) if label is not None else ""
+        marker = said(label) if label is not None else marker
         first = next((child for child in node if name_of(child) not in {"", "label"}), None)
         is_line = first is not None and name_of(first) in {"p", "title"} and not _has_blocks(first)
         item = add_item(
@@ -194,7 +220,10 @@ class Flow:
                 self.definitions(entry, parent, level)
 
     def _definition(self, node: _Node, group: ListGroup, level: int) -> None:
-        terms = [run._replace(style=run.style | BOLD) for part in node.findall("term") for run in self.runs(part)]
+        terms = [run for part in node if name_of(part) == "label" for run in [*self.runs(part), Run(" ")]]
+        for number, part in enumerate(node.findall("term")):
+            terms += [*([Run(", ")] if number else []), *self.runs(part)]
+        terms = [run._replace(style=run.style | BOLD) for run in terms]
         meanings = node.findall("def")
         paragraphs = [child for meaning in meanings for child in meaning if name_of(child)]
         first = (
@@ -235,7 +264,7 @@ class Flow:
     def table_wrap(self, node: _Node, parent: NodeItem | None, level: int) -> None:
         """A table with its caption and the notes below it."""
         caption = self._caption(node)
-        tables = node.xpath("./table|./alternatives/table")
+        tables = node.xpath("./*[local-name()='table']|./alternatives/*[local-name()='table']")
         for position, table in enumerate(tables):
             self._table(table, parent, level, caption if position == 0 else None)
         if not tables and caption is not None:
@@ -253,8 +282,8 @@ class Flow:
         self.add_notes(parent)
 
     def _table(self, node: _Node, parent: NodeItem | None, level: int, caption: TextItem | None) -> None:
-        rows = node.xpath("./thead/tr|./tr|./tbody/tr") + node.xpath("./tfoot/tr")
-        cells = [[self._cell(cell, level) for cell in row if name_of(cell) in {"td", "th"}] for row in rows]
+        rows = node.xpath("./thead/tr|./tr|./tbody/tr") + node.xpath("./tfoot/tr") or node.xpath(_OASIS_ROWS)
+        cells = [[self._cell(cell, level) for cell in row if name_of(cell) in {"td", "th", "entry"}] for row in rows]
         for row, placed in zip(rows, cells, strict=True):
             is_header = name_of(row.getparent()) == "thead" or all(
                 name_of(cell) == "th" for cell in row if name_of(cell)
@@ -265,9 +294,11 @@ class Flow:
             add_table(self._document, cells, parent, caption)
 
     def _cell(self, node: _Node, level: int) -> Cell:
-        cell = Cell(
-            columns=_number(node.get("colspan")), rows=_number(node.get("rowspan")), is_row_header=name_of(node) == "th"
-        )
+        if name_of(node) == "entry":
+            columns, rows = _oasis_spans(node)
+        else:
+            columns, rows = _number(node.get("colspan")), _number(node.get("rowspan"))
+        cell = Cell(columns=columns, rows=rows, is_row_header=name_of(node) == "th")
         if _has_blocks(node, {"p"}):
             cell.build = lambda group: self.blocks(node, group, level)
             return cell
@@ -278,6 +309,12 @@ class Flow:
         else:
             cell.runs = self.runs(node)
         return cell
+
+    def address(self, node: _Node, parent: NodeItem | None, level: int) -> None:  # noqa: ARG002 - as all blocks
+        """The parts of an address in a line."""
+        parts = [child for child in node if name_of(child)]
+        runs = [run for part in parts for run in [*self.runs(part), Run(", " if part is not parts[-1] else "")]]
+        add_line(self._document, runs, parent)
 
     def footnotes(self, node: _Node, parent: NodeItem | None, level: int) -> None:
         """A group of footnotes under a heading."""
@@ -363,6 +400,9 @@ class _Line:
                 pass
             elif child.tag is etree.Entity:
                 self._add(html.unescape(child.text or ""), style, link)
+            elif name == "fn" and name_of(node) in _NOTE_HOLDERS:
+                self.flush()
+                self._flow.footnote(child, self._parent, self._level)
             elif name in self._blocks:
                 self.flush()
                 self._blocks[name](self._flow, child, self._parent, self._level)
@@ -454,10 +494,19 @@ def _cited(node: _Node) -> str:
         return said(node)
     text: str = JatsDocumentBackend._parse_element_citation(None, node)  # type: ignore[arg-type]  # it uses no state
     for child in node:
-        if name_of(child) and (words := said(child)) and words not in text:
+        if name_of(child) and (words := apart(child)) and words not in text:
             missing = [word for word in words.split() if word not in text]
             text += f" {' '.join(missing)}" if missing else ""
     return text
+
+
+def _oasis_spans(node: _Node) -> tuple[int, int]:
+    """The columns and rows that a cell of an OASIS table covers."""
+    names = node.xpath("ancestor::*[local-name()='tgroup'][1]/*[local-name()='colspec']/@colname")
+    first, last = node.get("namest"), node.get("nameend")
+    columns = names.index(last) - names.index(first) + 1 if first in names and last in names else 1
+    more = node.get("morerows", "")
+    return max(columns, 1), _number(more) + 1 if more else 1
 
 
 def _has_blocks(node: _Node, but: Set[str] = frozenset()) -> bool:
@@ -484,6 +533,7 @@ _BLOCKS: Mapping[str, _Block] = {
     "table-wrap": Flow.table_wrap,
     "table": Flow.table,
     "array": Flow.table,
+    "address": Flow.address,
     "fn-group": Flow.footnotes,
     "ref-list": Flow.references,
 }

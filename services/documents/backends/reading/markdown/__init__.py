@@ -29,13 +29,17 @@ _FRONT_MATTER = re.compile(
 _KEY = re.compile(r"^[ \t]*[\w\"'.-]+[ \t]*[:=]", re.MULTILINE)
 _WORD = re.compile(r"[^\W_]+")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_NEVER_SHOWN = re.compile(r"<(script|style|template|noscript|iframe)\b", re.IGNORECASE)
 _NO_TEXT = re.compile(
-    r"<(script|style|template|noscript|iframe)\b.*?</\1\s*>|<[A-Za-z/!?][^<>]*>"
-    r"|^[ >\t]*(?:`{3,}|~{3,})[^\n]*$|^[ >\t]*\[(?!\^)[^\]\n]+\]:[^\n]*(?:\n[ \t]+[\"'(][^\n]*)?$",
-    re.DOTALL | re.MULTILINE | re.IGNORECASE,
+    r"<[A-Za-z/!?][^<>]*>"
+    r"|^[ >\t]*(?:(?:[-+*]|\d{1,9}[.)])[ \t]+)*(?:`{3,}|~{3,})[^\n]*$"
+    r"|^[ >\t]*\[(?!\^)[^\]\n]+\]:[^\n]*(?:\n[ \t]+[\"'(][^\n]*)?$",
+    re.MULTILINE,
 )
 """Tags, marks of code and targets of links: what Markdown does not show."""
 _TARGET = re.compile(r"\]\((?:[^()\n]|\([^()\n]*\))*\)|\]\[[^\]\n]*\]")
+_MARKERS = re.compile(r"^[ \t>]*(?:(?:[-+*]|\d{1,9}[.)])[ \t]+)*(?:\[[ xX]\](?=\s))?")
+"""What begins items and tasks, which have their own number and box in the answer."""
 _MOST_CHECKS = 1000
 """Words looked up among all letters."""
 _MOST_QUOTES = 100
@@ -85,15 +89,33 @@ def _unread(body: str, root: Element) -> Iterator[str]:
     known, letters = set(words), "".join(words)
     end = body.rfind("-->") + 3  # behind it, each start of a comment would be followed up to the end
     body = _COMMENT.sub(_line_ends, body[:end]) + body[end:] if end > 2 else body
-    body = html.unescape(_TARGET.sub(_line_ends, _NO_TEXT.sub(_line_ends, body)))
+    body = _NO_TEXT.sub(_line_ends, "".join(_shown(body)))
+    body = html.unescape(_TARGET.sub(_line_ends, body))
     checks = _MOST_CHECKS
     for number, line in enumerate(body.split("\n"), start=1):
-        missing = [word for word in _WORD.findall(line) if word not in known]
+        missing = [word for word in _WORD.findall(_MARKERS.sub("", line)) if word not in known]
         checks -= len(missing)
         if checks < 0:
             return
         if lost := [word for word in missing if word not in letters]:
             yield f"line {number}: '{' '.join(lost[:8])}' is not in the answer"
+
+
+def _shown(body: str) -> Iterator[str]:
+    """The text without the elements that are never shown; those without end are."""
+    at = 0
+    without_end = set()
+    for match in _NEVER_SHOWN.finditer(body):
+        name = match[1].lower()
+        if name in without_end or match.start() < at:
+            continue
+        if end := re.compile(f"</{name}", re.IGNORECASE).search(body, match.end()):
+            yield body[at : match.start()]
+            yield "\n" * body.count("\n", match.start(), end.start()) or " "
+            at = end.start()
+        else:
+            without_end.add(name)
+    yield body[at:]
 
 
 def _line_ends(match: re.Match[str]) -> str:

@@ -9,18 +9,24 @@ from typing import Any
 
 import marko
 from marko import block, inline
-from marko.ext.footnote import Document, FootnoteDef, FootnoteRef
+from marko.ext import footnote
 from marko.ext.gfm import elements as gfm
 from marko.helpers import MarkoExtension
 from marko.html_renderer import HTMLRenderer
 
+from services.documents.backends.reading.markdown.admonitions import Admonition, ContainerMark
 from services.documents.backends.reading.markdown.bounds import Bounded
+from services.documents.backends.reading.markdown.formulas import Literal, Math, MathBlock
 
 _TAG_NAME = re.compile(r"</?([A-Za-z][\w.-]*)")
-_RAW = re.compile(r"<(?=(script|style|title|textarea|xmp|iframe|noembed|noframes|plaintext|template)\b)", re.IGNORECASE)
+_RAW_NAMES = "script|style|title|textarea|xmp|iframe|noembed|noframes|plaintext|template"
+_RAW = re.compile(rf"<(?=({_RAW_NAMES})\b)", re.IGNORECASE)
+_RAW_END = re.compile(rf"</({_RAW_NAMES})\b", re.IGNORECASE)
 """Elements that swallow what follows where they are not closed."""
 _TERM = re.compile(r"\n[ \t]*:[ \t]+")
 _PARAGRAPH = re.compile(r"<p>")
+_ALERT = re.compile(r"\A<p>(\[!\w+\][^\n<]*)\n")
+"""The mark of an alert, which has a line of its own."""
 
 _KNOWN = frozenset(
     [
@@ -233,38 +239,11 @@ class Strikethrough(inline.InlineElement):
     parse_children = True
 
 
-class Math(inline.InlineElement):
-    """A formula in a line: dollars that touch it, and no digit behind the second, as in `$5 and $6`."""
+class FootnoteDef(footnote.FootnoteDef):
+    """A note, which may begin in the line below its mark."""
 
-    pattern = re.compile(r"(?<![\\$])(\$\$[^$]+\$\$|\$(?=[^\s$])[^$]*?(?<=[^\s\\])\$)(?![\d$])")
-    priority = 6
-
-
-class MathBlock(block.BlockElement):
-    """A formula on lines of its own."""
-
-    pattern = re.compile(r" {,3}\$\$[ \t]*(?:\n|(?=[^$\n]*\n))")
-    priority = 6
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    @classmethod
-    def match(cls, source: Any) -> bool:
-        """True where one begins, if it ends."""
-        return bool(source.expect_re(r" {,3}\$\$[^$\n]*\n(?:(?![ \t]*\n[ \t]*\n)[^$])*\$\$[ \t]*(?:\n|\Z)"))
-
-    @classmethod
-    def parse(cls, source: Any) -> MathBlock:
-        """The formula that begins in the current line."""
-        lines = [source.next_line()]
-        source.consume()
-        while lines[-1].count("$$") % 2 == (0 if len(lines) > 1 else 1) and (line := source.next_line()) is not None:
-            lines.append(line)
-            source.consume()
-            if "$$" in line:
-                break
-        return cls("".join(lines).strip().strip("$").strip())
+    override = True
+    pattern = re.compile(r" {,3}\[\^([^\]]+)\]:[^\n\S]*(?=\S| {4}|\n(?:[^\n\S]*\n)? {1,4}\S)")
 
 
 class LinkRefDef(block.LinkRefDef):
@@ -318,6 +297,19 @@ class _Renderer:
                 "".join(f"<dd>{definition}</dd>" for definition in definitions),
             )
         return text if element._tight else f"<p>{text}</p>\n"
+
+    def render_quote(self: Any, element: Any) -> str:
+        """A quote, an alert."""
+        text = _ALERT.sub(r"<p>\1</p>\n<p>", self.render_children(element))
+        return f"<blockquote>{text}</blockquote>\n"
+
+    def render_admonition(self: Any, element: Any) -> str:
+        """A note that is set apart."""
+        return f"<blockquote>{self.render_children(element)}</blockquote>\n"
+
+    def render_container_mark(self: Any, element: Any) -> str:
+        """The begin or the end of a container."""
+        return f"<p>{self.render_children(element)}</p>\n"
 
     def render_strikethrough(self: Any, element: Any) -> str:
         """Text that is struck through."""
@@ -374,11 +366,11 @@ class _Renderer:
 
     def render_math(self: Any, element: Any) -> str:
         """A formula in a line, or one that is set apart in it."""
-        return _math(element.children.strip("$"), is_block=False)
+        return _math(element.tex, is_block=False)
 
     def render_math_block(self: Any, element: Any) -> str:
         """A formula on lines of its own."""
-        return _math(element.text, is_block=True)
+        return _math(element.tex, is_block=True)
 
     def render_footnote_ref(self: Any, element: Any) -> str:
         """The mark of a note."""
@@ -399,14 +391,14 @@ def _math(tex: str, *, is_block: bool) -> str:
 
 def _closed(text: str) -> str:
     """HTML whose elements of raw text end in it; tags of others are text."""
-    lowered = text.lower()
-    return _RAW.sub(lambda match: match[0] if f"</{match[1].lower()}" in lowered else "&lt;", text)
+    ends = {match[1].lower(): match.start() for match in _RAW_END.finditer(text)}  # the last ones
+    return _RAW.sub(lambda match: match[0] if ends.get(match[1].lower(), -1) > match.start() else "&lt;", text)
 
 
 _EXTENSION = MarkoExtension(
     elements=[
-        Paragraph, LinkRefDef, Strikethrough, Url, InlineHTML, Table, TableRow, gfm.TableCell, Document, FootnoteDef,
-        FootnoteRef, Math, MathBlock,
+        Paragraph, LinkRefDef, Strikethrough, Url, InlineHTML, Table, TableRow, gfm.TableCell, footnote.Document,
+        FootnoteDef, footnote.FootnoteRef, Literal, Math, MathBlock, Admonition, ContainerMark,
     ],
     parser_mixins=[Bounded],
     renderer_mixins=[_Renderer],
