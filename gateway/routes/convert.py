@@ -28,7 +28,7 @@ from gateway.schemas.convert import (
     convert_options,
 )
 from services.common import call
-from services.common.errors import InvalidRequest, UnsupportedFormat
+from services.common.errors import DeadlineExceeded, InvalidRequest, UnsupportedFormat
 
 DocumentsService = NamedDependency[SkipValidation[DocumentsClient]]
 
@@ -90,9 +90,12 @@ async def convert_file(request: Request[Any, Any, Any], documents: DocumentsServ
     deadline = call.deadline()
     if options.document_timeout_s is not None:
         deadline = deadline.capped(options.document_timeout_s)
-    parsed = await documents.parse(
-        upload.filename, upload.data, forms=options.to_formats, include=options.include, deadline=deadline
-    )
+    try:
+        parsed = await documents.parse(
+            upload.filename, upload.data, forms=options.to_formats, include=options.include, deadline=deadline
+        )
+    except DeadlineExceeded as exc:
+        raise _too_late(upload.filename, time.monotonic() - started_s) from exc
     if options.from_formats and parsed.format not in options.from_formats:
         raise UnsupportedFormat(
             f"files: {upload.filename!r} is {parsed.format}, which from_formats does not allow; add it there",
@@ -110,6 +113,14 @@ async def _upload(request: Request[Any, Any, Any]) -> _Upload:
         raise InvalidRequest(f"files: {len(form.files)} files; send exactly one per request", param="files")
     [file] = form.files
     return _Upload(filename=_filename(file.filename), data=file.data, options=convert_options(form.fields))
+
+
+def _too_late(filename: str, seconds: float) -> DeadlineExceeded:
+    """What no other part can say: of which file, and how to allow more."""
+    return DeadlineExceeded(
+        f"{filename}: no document after {seconds:.3g} s, which is all the time that it had; allow more with "
+        "X-Request-Timeout-Ms or document_timeout, or send a smaller file"
+    )
 
 
 def _filename(name: str) -> str:

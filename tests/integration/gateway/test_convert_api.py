@@ -101,6 +101,15 @@ def test_what_is_no_part_of_a_document_is_refused_by_name(gateway: Any) -> None:
     assert "footnotes" in answer.json()["detail"]
 
 
+def test_a_file_that_takes_too_long_is_named_with_the_time_that_it_had(gateway: Any) -> None:
+    answer = convert(gateway, name="long.html", document_timeout="0.000001")
+
+    assert answer.status_code == 504
+    assert answer.json()["detail"].startswith("long.html: no document after ")
+    assert "allow more with X-Request-Timeout-Ms or document_timeout" in answer.json()["detail"]
+    assert "Parse" not in answer.json()["detail"]
+
+
 def test_large_file_is_converted_and_a_larger_one_refused(gateway: Any) -> None:
     filler = b"<p>" + b"x" * (20 * 1024 * 1024) + b"</p>"
 
