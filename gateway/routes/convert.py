@@ -20,6 +20,7 @@ from gateway.routes.responses import error_responses
 from gateway.schemas.convert import (
     FORMS,
     INCLUDES,
+    NAMES_OF,
     ConversionError,
     ConvertError,
     ConvertOptions,
@@ -29,10 +30,9 @@ from gateway.schemas.convert import (
 )
 from services.common import call
 from services.common.errors import DeadlineExceeded, InvalidRequest, UnsupportedFormat
+from services.common.filenames import MAX_BYTES, is_filename
 
 DocumentsService = NamedDependency[SkipValidation[DocumentsClient]]
-
-_MAX_FILENAME_BYTES = 255
 
 
 @dataclass
@@ -96,7 +96,7 @@ async def convert_file(request: Request[Any, Any, Any], documents: DocumentsServ
         )
     except DeadlineExceeded as exc:
         raise _too_late(upload.filename, time.monotonic() - started_s) from exc
-    if options.from_formats and parsed.format not in options.from_formats:
+    if options.from_formats and not options.from_formats.intersection(NAMES_OF.get(parsed.format, (parsed.format,))):
         raise UnsupportedFormat(
             f"files: {upload.filename!r} is {parsed.format}, which from_formats does not allow; add it there",
             param="from_formats",
@@ -109,6 +109,11 @@ async def _upload(request: Request[Any, Any, Any]) -> _Upload:
     if request.content_type[0] != "multipart/form-data":
         raise HTTPException(status_code=415, detail="send the file as multipart/form-data in the field `files`")
     form = await read_form(request)
+    if not form.files and "files" in form.fields:
+        raise InvalidRequest(
+            "files: this is a text and no file, as it has no filename; with curl write -F files=@report.md",
+            param="files",
+        )
     if len(form.files) != 1:
         raise InvalidRequest(f"files: {len(form.files)} files; send exactly one per request", param="files")
     [file] = form.files
@@ -126,8 +131,11 @@ def _too_late(filename: str, seconds: float) -> DeadlineExceeded:
 def _filename(name: str) -> str:
     """The last part of the name, as the documents service takes no paths."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
-    if not base or len(base.encode()) > _MAX_FILENAME_BYTES or not base.isprintable():
-        raise InvalidRequest("files: the file's name is empty, too long or not printable; rename it", param="files")
+    if not is_filename(base):
+        raise InvalidRequest(
+            f"files: the file's name is empty, longer than {MAX_BYTES} bytes or holds control characters; rename it",
+            param="files",
+        )
     return base
 
 

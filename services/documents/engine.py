@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -17,6 +16,7 @@ from services.common import caller
 from services.common.caller import Caller
 from services.common.deadline import Clock, Deadline
 from services.common.errors import DeadlineExceeded, InvalidRequest, Overloaded, RequestError, TooLarge
+from services.common.filenames import MAX_BYTES, is_filename
 from services.common.places import Places
 from services.common.reply import Backlog
 from services.documents import metrics
@@ -28,8 +28,6 @@ from services.scheduler.scheduler import Scheduler
 from services.scheduler.speed import Speed
 from services.scheduler.work import Batch, NotTaken, Request, Work
 
-_MAX_FILENAME_BYTES = 255
-_NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
 _POLICY = Policy(least_tokens=1, margin=0.25)
 """Costs are milliseconds of a worker, and a batch is one file. Files of one size and format may take ten times as long
 as each other: one is refused for what is before it only if even a quarter of that would take too long."""
@@ -226,9 +224,9 @@ class DocumentsEngine:
 
     def _check(self, document: Document) -> None:
         name = document.filename
-        if not name or len(name.encode()) > _MAX_FILENAME_BYTES or _NOT_IN_NAMES.search(name):
+        if not is_filename(name):
             raise InvalidRequest(
-                f"filename: it needs 1 to {_MAX_FILENAME_BYTES} bytes without path separators and control characters",
+                f"filename: it needs 1 to {MAX_BYTES} bytes without path separators and control characters",
                 param="filename",
             )
         if not document.data:

@@ -56,7 +56,8 @@ def test_options_of_docling_serve_that_change_nothing_are_taken(gateway: Any) ->
         target_type="inbody",
         page_range=["1", "9223372036854775807"],
         include_page_images="false",
-        layout_preset="",
+        layout_preset="fast",
+        md_page_break_placeholder="\f",
         vlm_pipeline_model="null",
     )
 
@@ -64,7 +65,7 @@ def test_options_of_docling_serve_that_change_nothing_are_taken(gateway: Any) ->
 
 
 @pytest.mark.parametrize(
-    "option", [{"page_range": ["2", "3"]}, {"md_page_break_placeholder": "\f"}, {"vlm_pipeline_preset": "granite"}]
+    "option", [{"page_range": ["2", "3"]}, {"do_picture_description": "true"}, {"image_export_mode": "referenced"}]
 )
 def test_options_that_would_change_the_result_are_refused_by_name(gateway: Any, option: dict[str, Any]) -> None:
     answer = convert(gateway, **option)
@@ -86,6 +87,40 @@ def test_a_file_whose_name_is_sent_as_dotnet_and_urllib3_do_is_converted_under_t
         names.append(answer.json()["document"]["filename"])
 
     assert names == ["Über.md"] * 2
+
+
+def post_form(gateway: Any, *parts: bytes) -> httpx.Response:
+    body = b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + b"--b--\r\n"
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    return httpx.post(f"{gateway.url}/v1/convert/file", content=body, headers=headers, timeout=60)
+
+
+def test_a_name_in_the_bytes_of_old_browsers_is_read(gateway: Any) -> None:
+    answer = post_form(gateway, b'Content-Disposition: form-data; name="files"; filename="M\xfcller.md"\r\n\r\n# hi')
+
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["document"]["filename"] == "Müller.md"
+
+
+def test_a_text_in_place_of_the_file_is_told_so(gateway: Any) -> None:
+    answer = post_form(gateway, b'Content-Disposition: form-data; name="files"\r\n\r\nreport.md')
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"].endswith("with curl write -F files=@report.md")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["M\u202fM.html", "全角\u3000.html", "a\xa0b.html", "می\u200cخواهم.html", "\U0001f468\u200d\U0001f469.html"],
+)
+def test_every_character_that_shows_may_be_in_a_name(gateway: Any, name: str) -> None:
+    assert convert(gateway, name=name).json()["document"]["filename"] == name
+
+
+def test_plain_text_may_be_sent_where_markdown_is_allowed(gateway: Any) -> None:
+    assert convert(gateway, name="a.txt", content=b"hi", from_formats=["pdf", "md"]).status_code == 200
+    assert convert(gateway, name="a.txt", content=b"hi", from_formats=["pdf", "docx"]).status_code == 415
+    assert convert(gateway, name="a.md", content=b"hi", from_formats="txt").status_code == 415
 
 
 @pytest.mark.parametrize("include", [["footnotes"], ["headers", "comments"], ["speaker_notes", "hidden", "changes"]])
