@@ -78,7 +78,7 @@ def _of_http_exception(error: HTTPException) -> Failure:
 
 
 def _detail(error: HTTPException, status: HTTPStatus) -> str:
-    if status is HTTPStatus.NOT_FOUND:
+    if status is HTTPStatus.NOT_FOUND and error.detail == status.phrase:
         return "no such path; /schema/openapi.json lists them"
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         return "the path does not take this method; the Allow header lists those that it takes"

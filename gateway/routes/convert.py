@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from litestar import Request, Router, post
+from litestar import Request, Router, post, route
 from litestar.di import NamedDependency
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import SkipValidation
 from msgspec import Raw
@@ -155,4 +155,21 @@ def _response(filename: str, parsed: Parsed, seconds: float) -> ConvertResponse:
     )
 
 
-router = Router("/", route_handlers=[convert_file], tags=["docling-serve"])
+@route(
+    [
+        "/v1/convert/{rest:path}",
+        "/v1/chunk/{rest:path}",
+        "/v1/status/{rest:path}",
+        "/v1/result/{rest:path}",
+        "/v1alpha/{rest:path}",
+    ],
+    http_method=["GET", "POST"],
+    include_in_schema=False,
+    sync_to_thread=False,
+)
+def not_offered() -> None:
+    """What else docling-serve has: 404 with what there is instead."""
+    raise NotFoundException("jobs, sources by URL and chunking are not offered yet; POST the file to /v1/convert/file")
+
+
+router = Router("/", route_handlers=[convert_file, not_offered], tags=["docling-serve"])

@@ -26,10 +26,44 @@ INCLUDES: tuple[Include, ...] = get_args(Include)
 NAMES_OF: Mapping[str, tuple[str, ...]] = MappingProxyType({"txt": ("txt", "md")})
 """docling-serve's names of formats that have others here: it takes plain text for Markdown."""
 
-_KNOWN_FORMATS = tuple(
-    "afp asciidoc audio boxnote csv dclx doc docx ebcdic email epub html image iwork_keynote iwork_numbers iwork_pages "
-    "json_docling latex md mets_gbs mhtml odp ods odt pdf ppt pptx rtf txt video vtt xls xlsx xml_doclang xml_jats "
-    "xml_uspto xml_xbrl".split()
+_KNOWN_FORMATS = (
+    "afp",
+    "asciidoc",
+    "audio",
+    "boxnote",
+    "csv",
+    "dclx",
+    "doc",
+    "docx",
+    "ebcdic",
+    "email",
+    "epub",
+    "html",
+    "image",
+    "iwork_keynote",
+    "iwork_numbers",
+    "iwork_pages",
+    "json_docling",
+    "latex",
+    "md",
+    "mets_gbs",
+    "mhtml",
+    "odp",
+    "ods",
+    "odt",
+    "pdf",
+    "ppt",
+    "pptx",
+    "rtf",
+    "txt",
+    "video",
+    "vtt",
+    "xls",
+    "xlsx",
+    "xml_doclang",
+    "xml_jats",
+    "xml_uspto",
+    "xml_xbrl",
 )
 """Docling's formats and txt; those that are not parsed may be allowed, as docling-serve's clients list all."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +29,8 @@ from services.scheduler.scheduler import Scheduler
 from services.scheduler.speed import Speed
 from services.scheduler.work import Batch, NotTaken, Request, Work
 
+_EMPTY = (b"", codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+"""A byte-order mark is no content."""
 _POLICY = Policy(least_tokens=1, margin=0.25)
 """Costs are milliseconds of a worker, and a batch is one file. Files of one size and format may take ten times as long
 as each other: one is refused for what is before it only if even a quarter of that would take too long."""
@@ -229,7 +232,7 @@ class DocumentsEngine:
                 f"filename: it needs 1 to {MAX_BYTES} bytes without path separators and control characters",
                 param="filename",
             )
-        if not document.data:
+        if document.data in _EMPTY:
             raise InvalidRequest(f"{name}: the file is empty; send its content", param="data")
         if (size := len(document.data)) > self._settings.max_file_bytes:
             raise TooLarge(f"{name}: {size} bytes; at most {self._settings.max_file_bytes}; split it", param="data")

@@ -111,7 +111,7 @@ def test_a_text_in_place_of_the_file_is_told_so(gateway: Any) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["M\u202fM.html", "全角\u3000.html", "a\xa0b.html", "می\u200cخواهم.html", "\U0001f468\u200d\U0001f469.html"],
+    ["M\u202fM.html", "全角\u3000.html", "a\xa0b.html", "می\u200cروم.html", "\U0001f468\u200d\U0001f469.html"],
 )
 def test_every_character_that_shows_may_be_in_a_name(gateway: Any, name: str) -> None:
     assert convert(gateway, name=name).json()["document"]["filename"] == name
@@ -143,6 +143,34 @@ def test_a_file_that_takes_too_long_is_named_with_the_time_that_it_had(gateway: 
     assert answer.json()["detail"].startswith("long.html: no document after ")
     assert "allow more with X-Request-Timeout-Ms or document_timeout" in answer.json()["detail"]
     assert "Parse" not in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/convert/source"),
+        ("POST", "/v1/convert/source/async"),
+        ("POST", "/v1/convert/file/async"),
+        ("POST", "/v1/chunk/hybrid/file"),
+        ("POST", "/v1/chunk/hierarchical/source/async"),
+        ("POST", "/v1alpha/convert/file"),
+        ("GET", "/v1/status/poll/1"),
+        ("GET", "/v1/result/1"),
+    ],
+)
+def test_what_else_docling_serve_has_is_answered_with_what_there_is(gateway: Any, method: str, path: str) -> None:
+    content = CONTENT * 5000 if method == "POST" else b""
+
+    answer = httpx.request(method, f"{gateway.url}{path}", content=content)
+
+    assert answer.status_code == 404
+    assert answer.json() == {
+        "detail": "jobs, sources by URL and chunking are not offered yet; POST the file to /v1/convert/file"
+    }
+
+
+def test_the_wrong_method_is_told_so(gateway: Any) -> None:
+    assert httpx.get(f"{gateway.url}/v1/convert/file").status_code == 405
 
 
 def test_large_file_is_converted_and_a_larger_one_refused(gateway: Any) -> None:

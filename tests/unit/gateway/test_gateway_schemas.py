@@ -185,7 +185,7 @@ def test_all_that_is_parsed_is_a_known_format() -> None:
 
 
 def test_a_range_of_pages_is_refused_with_the_reason_and_not_with_other_values() -> None:
-    with pytest.raises(InvalidRequest, match="have no pages.*leave it out"):
+    with pytest.raises(InvalidRequest, match=r"have no pages.*leave it out"):
         convert_options({"page_range": ["2", "5"]})
 
 
