@@ -175,7 +175,7 @@ class GatewaySettings(ProcessSettings):
     """Time for the request line and headers to arrive, also on a new connection. Unit: seconds."""
 
     body_timeout_s: float = Field(default=60.0, gt=0)
-    """Time for the whole body to arrive. Unit: seconds."""
+    """Time for the whole body to arrive, within the time of its request. Unit: seconds."""
 
     answer_timeout_s: float = Field(default=60.0, gt=0)
     """Time for the client to take a whole answer; then its connection is closed. Unit: seconds."""
