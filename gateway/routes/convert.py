@@ -123,7 +123,7 @@ async def _upload(request: Request[Any, Any, Any]) -> _Upload:
 def _too_late(filename: str, seconds: float) -> DeadlineExceeded:
     """What no other part can say: of which file, and how to allow more."""
     return DeadlineExceeded(
-        f"{filename}: no document after {seconds:.3g} s, which is all the time that it had; allow more with "
+        f"{filename}: no document after {seconds:.3g} s: its time was over, or too short to begin; allow more with "
         "X-Request-Timeout-Ms or document_timeout, or send a smaller file"
     )
 
