@@ -51,6 +51,7 @@ def part(disposition: str, data: bytes = b"x", *headers: str) -> bytes:
         ('form-data; name=files; filename="=?utf-8?B?w5xiZXIubWQ=?="', "Über.md"),
         ('form-data; name=files; filename="=?iso-8859-1?Q?=DCber_uns=2Emd?="', "Über uns.md"),
         ('form-data; name=files; filename="=?utf-8?B?no base64?="', "=?utf-8?B?no base64?="),
+        ('form-data; name=files; filename="=?ü?B?YQ==?="', "=?ü?B?YQ==?="),
         ("form-data; name=files; filename*=klingon''%C3.md; filename=a.md", "a.md"),
         ("form-data; name=files; filename*=utf-8''%FF.md; filename=a.md", "a.md"),
         ("form-data; name=files; filename*=zip''a.md; filename=a.md", "a.md"),
