@@ -122,7 +122,8 @@ class ConvertLimits(Limits):
     # A conversion holds its file about four times over: the body, the file, the message and its wire form. 12 of the
     # largest are 12 * 50 MiB * 4 = 2.3 GiB. One client gets 8 of 12, so that a program with 8 threads is served.
     max_in_flight: int = Field(default=12, ge=1)
-    """Conversions in progress at once; more are refused with Retry-After. One client gets 8 of 12 at most."""
+    """Conversions in progress at once; more are refused with Retry-After. Of 12 one client gets 8 at most, one address
+    10, bulk 9."""
 
 
 class GatewaySettings(ProcessSettings):
@@ -174,7 +175,7 @@ class GatewaySettings(ProcessSettings):
     """Time for the request line and headers to arrive, also on a new connection. Unit: seconds."""
 
     body_timeout_s: float = Field(default=60.0, gt=0)
-    """Time for the whole body to arrive. Unit: seconds."""
+    """Time for the whole body to arrive, within the time of its request. Unit: seconds."""
 
     answer_timeout_s: float = Field(default=60.0, gt=0)
     """Time for the client to take a whole answer; then its connection is closed. Unit: seconds."""

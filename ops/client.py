@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,11 +48,11 @@ class Gateway:
         """POST /v1/rerank in Cohere's shape."""
         return self._ok("POST", "/v1/rerank", json=body, headers=_priority(priority))
 
-    def convert(self, file: Path, to: str) -> httpx.Response:
+    def convert(self, file: Path, to: str, *, include: Sequence[str] = ()) -> httpx.Response:
         """POST /v1/convert/file in docling-serve's shape."""
         with file.open("rb") as content:
             files = {"files": (file.name, content)}
-            return self._ok("POST", "/v1/convert/file", files=files, data={"to_formats": to})
+            return self._ok("POST", "/v1/convert/file", files=files, data={"to_formats": to, "include": include})
 
     def ready(self) -> httpx.Response:
         """GET /health/ready; 200 when ready, 503 when not."""

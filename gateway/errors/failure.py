@@ -16,6 +16,9 @@ from services.common.telemetry.logs import get_logger
 
 log = get_logger()
 
+_REASON_LETTERS = 300
+"""Of an error's text in the log: it may quote what the caller sent."""
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
@@ -37,8 +40,13 @@ class Failure:
     """What an upstream said, for the log alone."""
 
     def notes(self) -> dict[str, Field]:
-        """What the log line says of it."""
-        return {"code": self.code, "cause": self.cause} if self.cause else {"code": self.code}
+        """What the log line says of it; of a caller's mistake the reason, as nothing else tells it later."""
+        notes: dict[str, Field] = {"code": self.code}
+        if self.cause:
+            notes["cause"] = self.cause
+        if self.status < HTTPStatus.INTERNAL_SERVER_ERROR and self.status != HTTPStatus.TOO_MANY_REQUESTS:
+            notes["reason"] = self.detail[:_REASON_LETTERS]
+        return notes
 
 
 def failure_of(error: Exception) -> Failure:
@@ -78,7 +86,7 @@ def _of_http_exception(error: HTTPException) -> Failure:
 
 
 def _detail(error: HTTPException, status: HTTPStatus) -> str:
-    if status is HTTPStatus.NOT_FOUND:
+    if status is HTTPStatus.NOT_FOUND and error.detail == status.phrase:
         return "no such path; /schema/openapi.json lists them"
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         return "the path does not take this method; the Allow header lists those that it takes"

@@ -63,7 +63,7 @@ _FAMILIES: tuple[tuple[str, Render], ...] = (
     ("/v1/models", _openai),
     ("/v1/rerank", _cohere),
     ("/v2/rerank", _cohere),
-    ("/v1/convert", _docling),
+    *((prefix, _docling) for prefix in ("/v1/convert", "/v1/chunk", "/v1/status", "/v1/result", "/v1alpha")),
 )
 
 

@@ -74,6 +74,12 @@ class Body:
         self._is_read = False
         self._peeked: HTTPReceiveMessage | None = None
 
+    def allow(self, seconds: float) -> None:
+        """Give the body no more time than is left for the whole request."""
+        if seconds < self._timeout_s:
+            self._timeout_s = seconds
+            self._late_at_s = asyncio.get_running_loop().time() + seconds
+
     def check_announced(self, content_length: str | None) -> None:
         """Refuse a body by its Content-Length before any of it is read."""
         # Longer numbers are refused too; int() of thousands of digits would raise.
@@ -138,7 +144,7 @@ class Body:
         except TimeoutError as exc:
             raise HTTPException(
                 status_code=HTTPStatus.REQUEST_TIMEOUT,
-                detail=f"the body did not arrive within {self._timeout_s:g} s; send it faster or send less",
+                detail=f"the body did not arrive within {self._timeout_s:.3g} s; send it faster or send less",
                 # The rest of the body may still come; the connection cannot be used for another request.
                 headers={"connection": "close"},
             ) from exc

@@ -102,6 +102,7 @@ class EdgeMiddleware:
             body.check_encoding(headers.get("content-encoding", ""))
             body.check_announced(headers.get("content-length"))
             deadline = gate.deadline(headers.get(TIMEOUT_HEADER))
+            body.allow(deadline.remaining_s())
             record.fields = call.begin(deadline)
             asking = caller_of(headers, scope["client"])
             call.identify(asking)

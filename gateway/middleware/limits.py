@@ -61,12 +61,15 @@ class Gates:
     """The gates of all families, by path."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        reranking = Gate(settings.reranking)
+        reranking, documents = Gate(settings.reranking), Gate(settings.documents)
         self._by_prefix = (
             ("/v1/embeddings", Gate(settings.embedding)),
             ("/v1/rerank", reranking),
             ("/v2/rerank", reranking),
-            ("/v1/convert/", Gate(settings.documents)),
+            ("/v1/convert/", documents),
+            # Not offered, which is to be the answer, and not that the file is too large.
+            ("/v1/chunk/", documents),
+            ("/v1alpha/", documents),
         )
         self._by_path = dict(self._by_prefix)
         self._other = Gate(_SMALL)

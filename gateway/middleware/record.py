@@ -16,7 +16,7 @@ CLIENT_GONE = 499
 """Status in logs and metrics of a request whose client did not wait for the answer."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_QUIET = ("/health", "/metrics")
+_QUIET = ("/health", "/metrics", "/ready")
 """Routes that machines call every few seconds; their successes are logged at debug."""
 
 _requests = labelled(request_seconds)

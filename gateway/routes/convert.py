@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from litestar import Request, Router, post
+from litestar import Request, Router, post, route
 from litestar.di import NamedDependency
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import SkipValidation
 from msgspec import Raw
@@ -20,6 +20,7 @@ from gateway.routes.responses import error_responses
 from gateway.schemas.convert import (
     FORMS,
     INCLUDES,
+    NAMES_OF,
     ConversionError,
     ConvertError,
     ConvertOptions,
@@ -28,11 +29,10 @@ from gateway.schemas.convert import (
     convert_options,
 )
 from services.common import call
-from services.common.errors import InvalidRequest, UnsupportedFormat
+from services.common.errors import DeadlineExceeded, InvalidRequest, UnsupportedFormat
+from services.common.filenames import MAX_BYTES, is_filename
 
 DocumentsService = NamedDependency[SkipValidation[DocumentsClient]]
-
-_MAX_FILENAME_BYTES = 255
 
 
 @dataclass
@@ -90,10 +90,13 @@ async def convert_file(request: Request[Any, Any, Any], documents: DocumentsServ
     deadline = call.deadline()
     if options.document_timeout_s is not None:
         deadline = deadline.capped(options.document_timeout_s)
-    parsed = await documents.parse(
-        upload.filename, upload.data, forms=options.to_formats, include=options.include, deadline=deadline
-    )
-    if options.from_formats and parsed.format not in options.from_formats:
+    try:
+        parsed = await documents.parse(
+            upload.filename, upload.data, forms=options.to_formats, include=options.include, deadline=deadline
+        )
+    except DeadlineExceeded as exc:
+        raise _too_late(upload.filename, time.monotonic() - started_s) from exc
+    if options.from_formats and not options.from_formats.intersection(NAMES_OF.get(parsed.format, (parsed.format,))):
         raise UnsupportedFormat(
             f"files: {upload.filename!r} is {parsed.format}, which from_formats does not allow; add it there",
             param="from_formats",
@@ -106,17 +109,33 @@ async def _upload(request: Request[Any, Any, Any]) -> _Upload:
     if request.content_type[0] != "multipart/form-data":
         raise HTTPException(status_code=415, detail="send the file as multipart/form-data in the field `files`")
     form = await read_form(request)
+    if not form.files and "files" in form.fields:
+        raise InvalidRequest(
+            "files: this is a text and no file, as it has no filename; with curl write -F files=@report.md",
+            param="files",
+        )
     if len(form.files) != 1:
         raise InvalidRequest(f"files: {len(form.files)} files; send exactly one per request", param="files")
     [file] = form.files
     return _Upload(filename=_filename(file.filename), data=file.data, options=convert_options(form.fields))
 
 
+def _too_late(filename: str, seconds: float) -> DeadlineExceeded:
+    """What no other part can say: of which file, and how to allow more."""
+    return DeadlineExceeded(
+        f"{filename}: no document after {seconds:.3g} s: its time was over, or too short to begin; allow more with "
+        "X-Request-Timeout-Ms or document_timeout, or send a smaller file"
+    )
+
+
 def _filename(name: str) -> str:
     """The last part of the name, as the documents service takes no paths."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
-    if not base or len(base.encode()) > _MAX_FILENAME_BYTES or not base.isprintable():
-        raise InvalidRequest("files: the file's name is empty, too long or not printable; rename it", param="files")
+    if not is_filename(base):
+        raise InvalidRequest(
+            f"files: the file's name is empty, longer than {MAX_BYTES} bytes or holds control characters; rename it",
+            param="files",
+        )
     return base
 
 
@@ -136,4 +155,21 @@ def _response(filename: str, parsed: Parsed, seconds: float) -> ConvertResponse:
     )
 
 
-router = Router("/", route_handlers=[convert_file], tags=["docling-serve"])
+@route(
+    [
+        "/v1/convert/{rest:path}",
+        "/v1/chunk/{rest:path}",
+        "/v1/status/{rest:path}",
+        "/v1/result/{rest:path}",
+        "/v1alpha/{rest:path}",
+    ],
+    http_method=["GET", "POST"],
+    include_in_schema=False,
+    sync_to_thread=False,
+)
+def not_offered() -> None:
+    """What else docling-serve has: 404 with what there is instead."""
+    raise NotFoundException("jobs, sources by URL and chunking are not offered yet; POST the file to /v1/convert/file")
+
+
+router = Router("/", route_handlers=[convert_file, not_offered], tags=["docling-serve"])

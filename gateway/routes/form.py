@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from typing import Any
 from urllib.parse import unquote
@@ -59,7 +59,8 @@ async def read_form(request: Request[Any, Any, Any]) -> Form:
     data = bytearray()
     segment: MultipartSegment | None = None
     try:
-        with PushMultipartParser(boundary, max_segment_count=_MOST_PARTS) as parser:
+        # latin-1 keeps the bytes of headers as they are; `_text` decodes them.
+        with PushMultipartParser(boundary, max_segment_count=_MOST_PARTS, header_charset="latin-1") as parser:
             async for chunk in request.stream():
                 for event in parser.parse(chunk) if chunk else ():
                     if isinstance(event, MultipartSegment):
@@ -69,19 +70,31 @@ async def read_form(request: Request[Any, Any, Any]) -> Form:
                     elif segment is not None:
                         _add(segment, bytes(data), fields, files)
     except MultipartError as exc:
-        raise ClientException(f"Invalid multipart/form-data: {exc}") from exc
+        raise ClientException(f"the form is no valid multipart/form-data: {exc.args[0]}") from exc
     return Form(fields=fields, files=files)
 
 
 def _add(segment: MultipartSegment, data: bytes, fields: dict[str, list[str]], files: list[Upload]) -> None:
-    name = filename(segment.header("Content-Disposition") or "")
+    disposition = _text(segment.header("Content-Disposition") or "")
+    name = filename(disposition)
     if name is not None:
         files.append(Upload(filename=name, data=data))
         return
     try:
-        fields.setdefault(segment.name, []).append(data.decode(segment.charset or "utf-8"))
-    except (UnicodeError, LookupError) as exc:
+        text = data.decode(segment.charset or "utf-8")
+        text.encode()  # UTF-7 may hold half a character
+    except (ValueError, LookupError) as exc:
         raise InvalidRequest("the form: a field's charset is wrong; send text fields as UTF-8") from exc
+    fields.setdefault(parse_content_disposition(disposition)[1] or "", []).append(text)
+
+
+def _text(header: str) -> str:
+    """A header whose bytes were read as latin-1: UTF-8, or Windows-1252 as of old browsers."""
+    data = header.encode("latin-1")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
 
 
 def filename(disposition: str) -> str | None:
@@ -109,5 +122,5 @@ def _plain(value: str | None) -> str | None:
         return value
     try:
         return str(make_header(decode_header(value)))
-    except (HeaderParseError, UnicodeError, LookupError, ValueError):
+    except (MessageError, LookupError, ValueError):
         return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from importlib.metadata import version
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from gateway.schemas.health import (
     ModelVariant,
     NotReady,
     ServiceHealth,
+    Version,
 )
 from services.common.errors import Unavailable
 from services.common.telemetry import request_id
@@ -34,7 +36,7 @@ _OPTIONAL = frozenset({"gpu"})
 
 
 @get(
-    ["/health", "/health/ready"],
+    ["/health", "/health/ready", "/ready"],
     sync_to_thread=False,
     responses={
         HTTPStatus.SERVICE_UNAVAILABLE: ResponseSpec(
@@ -63,6 +65,12 @@ def ready(request: Request[Any, Any, Any], readiness: ProcessReadiness) -> Respo
 def live() -> Liveness:
     """200 while the process answers at all."""
     return Liveness()
+
+
+@get("/version", sync_to_thread=False)
+def show_version() -> Version:
+    """Which version answers."""
+    return Version(isolane=version("isolane"))
 
 
 @get("/metrics", sync_to_thread=False, include_in_schema=False)
@@ -113,4 +121,4 @@ def _headers(failure: Failure) -> dict[str, str]:
     return {name.decode(): value.decode() for name, value in failure.headers}
 
 
-router = Router("/", route_handlers=[ready, live, metrics], tags=["Gateway"])
+router = Router("/", route_handlers=[ready, live, show_version, metrics], tags=["Gateway"])

@@ -23,60 +23,82 @@ Include = Literal["footnotes", "headers", "comments", "speaker_notes", "hidden",
 INCLUDES: tuple[Include, ...] = get_args(Include)
 """All of them; docling-serve has no such option."""
 
+NAMES_OF: Mapping[str, tuple[str, ...]] = MappingProxyType({"txt": ("txt", "md")})
+"""docling-serve's names of formats that have others here: it takes plain text for Markdown."""
+
+_KNOWN_FORMATS = (
+    "afp",
+    "asciidoc",
+    "audio",
+    "boxnote",
+    "csv",
+    "dclx",
+    "doc",
+    "docx",
+    "ebcdic",
+    "email",
+    "epub",
+    "html",
+    "image",
+    "iwork_keynote",
+    "iwork_numbers",
+    "iwork_pages",
+    "json_docling",
+    "latex",
+    "md",
+    "mets_gbs",
+    "mhtml",
+    "odp",
+    "ods",
+    "odt",
+    "pdf",
+    "ppt",
+    "pptx",
+    "rtf",
+    "txt",
+    "video",
+    "vtt",
+    "xls",
+    "xlsx",
+    "xml_doclang",
+    "xml_jats",
+    "xml_uspto",
+    "xml_xbrl",
+)
+"""Docling's formats and txt; those that are not parsed may be allowed, as docling-serve's clients list all."""
+
 _ANY: frozenset[str] = frozenset()
 _NO = frozenset({"", "false", "0", "no", "off"})
 _UNSET = frozenset({"", "null", "none"})
 
 _HARMLESS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        # These steer the models for scans and PDF pages, which the formats parsed here do not need.
-        "do_ocr": _ANY,
-        "ocr_engine": _ANY,
-        "ocr_preset": _ANY,
-        "ocr_lang": _ANY,
-        "pdf_backend": _ANY,
-        "table_mode": _ANY,
-        "table_cell_matching": _ANY,
-        "do_table_structure": _ANY,
-        "include_images": _ANY,
-        "images_scale": _ANY,
-        "picture_description_area_threshold": _ANY,
-        "pdf_heading_hierarchy_options": _ANY,
-        # A single file is aborted on error anyway.
-        "abort_on_error": _ANY,
-        # These would change the result, so only values that ask for nothing are taken.
-        "force_ocr": _NO,
-        "do_code_enrichment": _NO,
-        "do_formula_enrichment": _NO,
-        "do_picture_classification": _NO,
-        "do_picture_description": _NO,
-        "do_chart_extraction": _NO,
-        "do_pdf_heading_hierarchy": _NO,
-        "include_page_images": _NO,
-        "md_compact_tables": _NO,
-        "return_as_file": _NO,
-        "md_page_break_placeholder": frozenset({""}),
-        "page_range": frozenset({"1", str(2**63 - 1)}),  # all pages
-        "image_export_mode": frozenset({"embedded", "placeholder"}),
-        "pipeline": frozenset({"standard", "legacy"}),
-        "target_type": frozenset({"inbody"}),
+        # These steer models for scans and PDF, or pages, which the formats parsed here have not.
         **dict.fromkeys(
             (
-                "chart_extraction_custom_config",
-                "chart_extraction_preset",
-                "chunking_options",
-                "chunking_preset",
                 "code_formula_custom_config",
                 "code_formula_preset",
+                "do_code_enrichment",
+                "do_formula_enrichment",
+                "do_ocr",
+                "do_pdf_heading_hierarchy",
+                "do_table_structure",
+                "force_ocr",
+                "images_scale",
+                "include_images",
+                "include_page_images",
                 "layout_custom_config",
                 "layout_preset",
+                "md_page_break_placeholder",
                 "ocr_custom_config",
-                "picture_classification_custom_config",
-                "picture_classification_preset",
-                "picture_description_api",
-                "picture_description_custom_config",
-                "picture_description_local",
-                "picture_description_preset",
+                "ocr_engine",
+                "ocr_lang",
+                "ocr_preset",
+                "pdf_backend",
+                "pdf_heading_hierarchy_options",
+                "pipeline",
+                "table_cell_matching",
+                "table_mode",
                 "table_structure_custom_config",
                 "table_structure_preset",
                 "vlm_pipeline_custom_config",
@@ -85,11 +107,48 @@ _HARMLESS: Mapping[str, frozenset[str]] = MappingProxyType(
                 "vlm_pipeline_model_local",
                 "vlm_pipeline_preset",
             ),
-            _UNSET,
+            _ANY,
         ),
+        # These say how something is done that only the options below ask for.
+        **dict.fromkeys(
+            (
+                "chart_extraction_custom_config",
+                "chart_extraction_preset",
+                "picture_classification_custom_config",
+                "picture_classification_preset",
+                "picture_description_api",
+                "picture_description_area_threshold",
+                "picture_description_custom_config",
+                "picture_description_local",
+                "picture_description_preset",
+            ),
+            _ANY,
+        ),
+        # A single file is aborted on error anyway.
+        "abort_on_error": _ANY,
+        # These would change the answer, so only values that ask for nothing are taken.
+        **dict.fromkeys(
+            (
+                "do_chart_extraction",
+                "do_picture_classification",
+                "do_picture_description",
+                "md_compact_tables",
+                "return_as_file",
+            ),
+            _NO,
+        ),
+        **dict.fromkeys(("chunking_options", "chunking_preset"), _UNSET),
+        "image_export_mode": frozenset({"embedded", "placeholder"}),
+        "page_range": frozenset({"1", str(2**63 - 1)}),  # all pages
+        "target_type": frozenset({"inbody"}),
     }
 )
 """Options that are accepted and do nothing, with the values that are; empty: any."""
+
+_REFUSALS: Mapping[str, str] = MappingProxyType(
+    {"page_range": "the formats parsed here have no pages, and no ranges of slides or sheets are offered; leave it out"}
+)
+"""What to say where other values would not help."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +173,7 @@ def convert_options(fields: Mapping[str, Sequence[str]]) -> ConvertOptions:
     """
     known = dict(fields)
     to_formats = _to_formats(known.pop("to_formats", ("md",)))
-    from_formats = frozenset(value.strip().lower() for value in known.pop("from_formats", ()))
+    from_formats = _from_formats(known.pop("from_formats", ()))
     include = _include(known.pop("include", ()))
     timeout_s = _timeout_s(known.pop("document_timeout", ()))
     for name, values in known.items():
@@ -131,6 +190,15 @@ def _to_formats(values: Sequence[str]) -> tuple[Form, ...]:
                 f"to_formats: {value[:50]!r} is not offered; use {', '.join(FORMS)}", param="to_formats"
             )
     return tuple(dict.fromkeys(FORMS[value] for value in values))
+
+
+def _from_formats(values: Sequence[str]) -> frozenset[str]:
+    names = frozenset(value.strip().lower() for value in values) - {""}
+    for name in sorted(names.difference(_KNOWN_FORMATS)):
+        raise InvalidRequest(
+            f"from_formats: {name[:50]!r} is no format; known are {', '.join(_KNOWN_FORMATS)}", param="from_formats"
+        )
+    return names
 
 
 def _include(values: Sequence[str]) -> tuple[Include, ...]:
@@ -158,11 +226,10 @@ def _check_harmless(name: str, values: Sequence[str]) -> None:
         raise InvalidRequest(f"{name[:50]}: this option is not supported; leave it out", param=name[:50])
     if allowed:
         for value in values:
-            if value.strip(" ").lower() not in allowed:  # a form feed is a page break, not nothing
-                choices = " or ".join(sorted(allowed - {""})) or "an empty value"
-                raise InvalidRequest(
-                    f"{name}: {value[:50]!r} is not supported; use {choices}, or leave it out", param=name
-                )
+            if value.strip().lower() not in allowed:
+                choices = " or ".join(sorted(allowed - {""}))
+                reason = _REFUSALS.get(name, f"{value[:50]!r} is not supported; use {choices}, or leave it out")
+                raise InvalidRequest(f"{name}: {reason}", param=name)
 
 
 class ExportedDocument(Struct, kw_only=True):

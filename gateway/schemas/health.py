@@ -75,3 +75,9 @@ class Liveness(Struct, kw_only=True):
     """That the process runs."""
 
     alive: bool = True
+
+
+class Version(Struct, kw_only=True):
+    """The version, under the name of the package as docling-serve has it."""
+
+    isolane: str

@@ -9,11 +9,14 @@ from typing import Any
 import click
 import httpx
 
+from ops.client import GatewayFailed
 from ops.commands.options import json_option, open_gateway, url_option
 
 _SHOWN = 6
 _FIELDS = {"md": "md_content", "html": "html_content", "text": "text_content", "json": "json_content"}
 """Where docling-serve's answer has each format."""
+
+_INCLUDES = ("footnotes", "headers", "comments", "speaker_notes", "hidden", "changes")
 
 model_option = click.option("--model", help="Id of the model; without it the first that is served.")
 priority_option = click.option(
@@ -86,18 +89,40 @@ def rerank(
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
 @click.option("--to", "form", type=click.Choice(list(_FIELDS)), default="md", show_default=True, help="What to print.")
+@click.option("--include", multiple=True, type=click.Choice(_INCLUDES), help="What to add to the text; repeat it.")
 @url_option
 @json_option
-def parse(*, file: Path, form: str, url: str | None, as_json: bool) -> None:
-    """Turn a document (HTML, Markdown, DOCX, ...) into Markdown, HTML, text or structured JSON."""
+def parse(*, files: tuple[Path, ...], form: str, include: tuple[str, ...], url: str | None, as_json: bool) -> None:
+    """Turn documents (HTML, Markdown, DOCX, ...) into Markdown, HTML, text or structured JSON.
+
+    Of several files each has its name above it; one that fails leaves the others alone.
+    """
+    failed = []
     with open_gateway(url) as gateway:
-        reply = gateway.convert(file, form)
+        for file in files:
+            name = f"{file}: " if len(files) > 1 else ""
+            try:
+                reply = gateway.convert(file, form, include=include)
+            except GatewayFailed as exc:
+                failed.append(f"{name}{exc}")
+                continue
+            if name and not as_json:
+                click.echo(f"==> {file} <==")
+            _show(reply, form, name=name, as_json=as_json)
+    if failed:
+        raise GatewayFailed("\n".join(failed))
+
+
+def _show(reply: httpx.Response, form: str, *, name: str, as_json: bool) -> None:
+    """Print a document, and on standard error what could not be kept of it."""
     answer = reply.json()
     if answer.get("status") == "partial_success":
         for error in answer["errors"]:
-            click.echo(f"warning: {error['error_message']}", err=True)
+            click.echo(f"warning: {name}{error['error_message']}", err=True)
     if as_json:
         click.echo(reply.text)
         return

@@ -133,7 +133,7 @@ class ServerSettings(ProcessSettings):
     max_message_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
     """Largest gRPC message that is received. Unit: bytes."""
 
-    max_deadline_s: float = Field(default=120.0, gt=0)
+    max_deadline_s: float = Field(default=300.0, gt=0)
     """Longest time that a call may take, and the deadline of a call that brings none. Unit: seconds."""
 
     shutdown_delay_s: float = Field(default=0.0, ge=0)

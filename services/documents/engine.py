@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import math
-import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -17,6 +17,7 @@ from services.common import caller
 from services.common.caller import Caller
 from services.common.deadline import Clock, Deadline
 from services.common.errors import Cancelled, DeadlineExceeded, InvalidRequest, Overloaded, RequestError, TooLarge
+from services.common.filenames import MAX_BYTES, is_filename
 from services.common.places import Places
 from services.common.reply import Backlog
 from services.documents import metrics
@@ -28,8 +29,8 @@ from services.scheduler.scheduler import Scheduler
 from services.scheduler.speed import Speed
 from services.scheduler.work import Batch, NotTaken, Request, Work
 
-_MAX_FILENAME_BYTES = 255
-_NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
+_EMPTY = (b"", codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+"""A byte-order mark is no content."""
 _POLICY = Policy(least_tokens=1, margin=0.25)
 """Costs are milliseconds of a worker, and a batch is one file. Files of one size and format may take ten times as long
 as each other: one is refused for what is before it only if even a quarter of that would take too long."""
@@ -227,12 +228,12 @@ class DocumentsEngine:
 
     def _check(self, document: Document) -> None:
         name = document.filename
-        if not name or len(name.encode()) > _MAX_FILENAME_BYTES or _NOT_IN_NAMES.search(name):
+        if not is_filename(name):
             raise InvalidRequest(
-                f"filename: it needs 1 to {_MAX_FILENAME_BYTES} bytes without path separators and control characters",
+                f"filename: it needs 1 to {MAX_BYTES} bytes without path separators and control characters",
                 param="filename",
             )
-        if not document.data:
+        if document.data in _EMPTY:
             raise InvalidRequest(f"{name}: the file is empty; send its content", param="data")
         if (size := len(document.data)) > self._settings.max_file_bytes:
             raise TooLarge(f"{name}: {size} bytes; at most {self._settings.max_file_bytes}; split it", param="data")

@@ -24,6 +24,9 @@ class DocumentsSettings(ServerSettings):
     metrics_port: int = Field(default=9153, ge=0, le=65535)
     """Port of the Prometheus endpoint `/metrics`; 0 takes a free one."""
 
+    max_deadline_s: float = Field(default=600.0, gt=0)
+    """Longest time that a call may take, and the deadline of a call that brings none. Unit: seconds."""
+
     backend: Literal["docling", "fake"] = "docling"
     """What parses: Docling in worker processes, or a deterministic fake for tests and for trying the API."""
 

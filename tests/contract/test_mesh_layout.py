@@ -305,6 +305,13 @@ def test_sidecars_wait_longer_than_any_deadline_that_the_gateway_allows(name: st
     assert seconds(caller) > longest_s
 
 
+@pytest.mark.parametrize("name", ["documents", "embedding", "reranking"])
+def test_services_allow_the_time_that_the_gateway_lets_callers_ask_for(name: str) -> None:
+    family = getattr(GatewaySettings.model_construct(), name)
+
+    assert settings(name).max_deadline_s >= family.max_timeout_s
+
+
 @pytest.mark.parametrize("name", ["embedding", "reranking"])
 def test_a_job_names_the_number_type_of_models_that_name_none_whatever_processor_an_instance_gets(name: str) -> None:
     text = job(name)

@@ -49,17 +49,44 @@ _HEAD_BYTES = 8192
 _MAX_MEMBERS = 10_000
 
 _MODELS = "it needs layout models, which this service does not have yet"
-_SIGNATURES = (
-    (b"%PDF-", "PDF", _MODELS),
-    (b"\x89PNG", "PNG image", _MODELS),
-    (b"\xff\xd8\xff", "JPEG image", _MODELS),
-    (b"GIF8", "GIF image", _MODELS),
-    (b"II*\0", "TIFF image", _MODELS),
-    (b"MM\0*", "TIFF image", _MODELS),
-    (b"\xd0\xcf\x11\xe0", "old or password-protected Office file", "save it without password as docx, xlsx or pptx"),
-    (b"{\\rtf", "RTF", "save it as docx"),
+_SIGNATURES = tuple(
+    (re.compile(pattern, re.DOTALL), name, remedy)
+    for pattern, name, remedy in (
+        (rb"%PDF-", "PDF", _MODELS),
+        (rb"\x89PNG", "PNG image", _MODELS),
+        (rb"\xff\xd8\xff", "JPEG image", _MODELS),
+        (rb"GIF8", "GIF image", _MODELS),
+        (rb"II[*+]\0|MM\0[*+]", "TIFF image", _MODELS),
+        (rb"RIFF.{4}WEBP", "WebP image", _MODELS),
+        (rb"BM.{4}\0{4}", "BMP image", _MODELS),
+        (rb"\0\0.{2}ftyp(?:hei|hev|mif1|msf1)", "HEIF image", _MODELS),
+        (rb"\0\0.{2}ftypavi[fs]", "AVIF image", _MODELS),
+        (rb"\0\0\0\x0cjP  ", "JPEG 2000 image", _MODELS),
+        (rb"\0\0\x01\0[^\0]\0", "icon", _MODELS),
+        (rb"8BPS", "Photoshop image", _MODELS),
+        (
+            rb"\xd0\xcf\x11\xe0",
+            "old or password-protected Office file",
+            "save it without password as docx, xlsx or pptx",
+        ),
+        (rb"{\\rtf", "RTF", "save it as docx"),
+    )
 )
 """What is known but not parsed: first bytes, name, what to do."""
+
+_OLE = b"\xd0\xcf\x11\xe0"
+_OLD_OFFICE = tuple(name.encode("utf-16-le") for name in ("WordDocument", "Workbook", "PowerPoint Document"))
+_OLE_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_OLE_EMAIL = "__properties_version1.0".encode("utf-16-le")
+"""Names of OLE streams; an old Office file may hold an e-mail."""
+
+_LOCKED = "it is protected by a password; save it without"
+_EMAIL = "e-mail (.eml, .msg) is not parsed yet; save its body as HTML and send attachments as files of their own"
+_TEXTS = {
+    **dict.fromkeys(("eml", "emlx", "mbox", "msg"), _EMAIL),
+    **dict.fromkeys(("mht", "mhtml"), "web archive (.mhtml): save the page as HTML"),
+}
+"""Texts that are known but not parsed, by extension."""
 
 _ODF = {
     b"application/vnd.oasis.opendocument.text": "odt",
@@ -67,10 +94,14 @@ _ODF = {
     b"application/vnd.oasis.opendocument.presentation": "odp",
     b"application/epub+zip": "epub",
 }
+_OPEN_DOCUMENT = b"application/vnd.oasis.opendocument."
+_MANIFEST = "META-INF/manifest.xml"
+_MANIFEST_BYTES = 1 << 20
 _PARTS = {"word/": "docx", "xl/": "xlsx", "ppt/": "pptx"}
 
 _PROLOGUE = re.compile(rb"(?:\s|<\?xml[^>]*\?>|<!--.*?-->)*+", re.DOTALL)
 _HTML = re.compile(rb"<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+_SVG = re.compile(rb"(?:<!DOCTYPE\s+svg\b[^>]*>\s*)?<(?:\w+:)?svg\b")
 _JATS = re.compile(
     rb"<!DOCTYPE\s+article\b[^>]*(?:JATS|NLM|journalpublishing|archivearticle)"
     rb"|(?:<!DOCTYPE[^>\[]*>\s*)?<article\b(?=[^>]*\b(?:article-type|dtd-version)\s*=|[^>]*>\s*(?:<!--.*?-->\s*)*<front\b)",
@@ -86,11 +117,13 @@ def detect(filename: str, data: bytes, *, max_unpacked_bytes: int) -> str:
 
     Raises:
         UnsupportedFormat: no format of `FORMATS`; says what it is where that is known.
-        UnprocessableFile: the content contradicts the extension, or a packed file is damaged.
+        UnprocessableFile: the content contradicts the extension, a packed file is damaged, or it has a password.
         TooLarge: a packed file holds more than `max_unpacked_bytes`.
     """
+    if data.startswith(_OLE):
+        _check_compound(filename, data)
     for signature, name, remedy in _SIGNATURES:
-        if data.startswith(signature):
+        if signature.match(data):
             raise _unsupported(f"{filename}: {name}: {remedy}")
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _packed(filename, data, max_unpacked_bytes)
@@ -100,6 +133,16 @@ def detect(filename: str, data: bytes, *, max_unpacked_bytes: int) -> str:
     elif _is_binary(head):
         raise _unsupported(f"{filename}: the content is binary data of no known format")
     return _markup(filename, head.removeprefix(b"\xef\xbb\xbf")) or _text(filename)
+
+
+def _check_compound(filename: str, data: bytes) -> None:
+    """Refuse a file of OLE streams that is no old Office file."""
+    if any(name in data for name in _OLD_OFFICE):
+        return
+    if _OLE_ENCRYPTED in data:
+        raise UnprocessableFile(f"{filename}: {_LOCKED}")
+    if _OLE_EMAIL in data:
+        raise _unsupported(f"{filename}: {_EMAIL}")
 
 
 def supported() -> str:
@@ -119,9 +162,13 @@ def _packed(filename: str, data: bytes, max_unpacked_bytes: int) -> str:
                     f"at most {_MAX_MEMBERS} parts and {max_unpacked_bytes} bytes"
                 )
             names = archive.namelist()
-            kind = _mimetype(archive) if "mimetype" in names else b""
+            is_encrypted = any(member.flag_bits & 1 for member in members)
+            kind = _mimetype(archive) if "mimetype" in names and not is_encrypted else b""
+            is_encrypted |= kind.startswith(_OPEN_DOCUMENT) and _MANIFEST in names and _has_password(archive)
     except PACKAGE_ERRORS as exc:
         raise UnprocessableFile(f"{filename}: the packed file is damaged or encrypted; send a readable copy") from exc
+    if is_encrypted:
+        raise UnprocessableFile(f"{filename}: {_LOCKED}")
     format_ = _ODF.get(kind.removesuffix(b"-template")) or next(
         (format_ for folder, format_ in _PARTS.items() if any(name.startswith(folder) for name in names)), None
     )
@@ -136,6 +183,12 @@ def _mimetype(archive: zipfile.ZipFile) -> bytes:
         return member.read(128).strip()
 
 
+def _has_password(archive: zipfile.ZipFile) -> bool:
+    """Whether an OpenDocument's manifest says how to decrypt its parts."""
+    with archive.open(_MANIFEST) as member:
+        return b"encryption-data" in member.read(_MANIFEST_BYTES)
+
+
 def _markup(filename: str, head: bytes) -> str | None:
     """Format of a text that names itself in its first bytes; None for other texts."""
     if head.startswith(b"WEBVTT"):
@@ -146,8 +199,10 @@ def _markup(filename: str, head: bytes) -> str | None:
     body = head[start.end() :] if start else head
     if _HTML.match(body):
         return "html"
-    if not (head.startswith(b"<?xml") or _extension(filename) in {"xml", "nxml"}):
+    if not (head.startswith(b"<?xml") or _extension(filename) in {"xml", "nxml", "svg"}):
         return None
+    if _SVG.match(body):
+        raise _unsupported(f"{filename}: SVG image: {_MODELS}")
     if _JATS.match(body):
         return "xml_jats"
     raise _unsupported(f"{filename}: XML of a kind that is not known (XHTML and JATS articles are)")
@@ -157,6 +212,8 @@ def _text(filename: str) -> str:
     """Format of a text by its extension."""
     extension = _extension(filename)
     claimed = next((format_.name for format_ in FORMATS if extension in format_.extensions), None)
+    if claimed is None and extension in _TEXTS:
+        raise _unsupported(f"{filename}: {_TEXTS[extension]}")
     if claimed is None:
         raise _unsupported(f"{filename}: a text whose extension does not tell its format; name it .txt, .md or .csv")
     if claimed not in _TEXT_FORMATS:

@@ -170,7 +170,8 @@ BAD = [
     Bad(name="convert: a name that is too long", **multipart(part("files", b"x", filename="a" * 300)), says="name"),
     Bad(name="convert: a file that is empty", **multipart(part("files", b"", filename="a.md")), says="empty"),
     Bad(name="convert: unknown option", **multipart(FILE, part("frobnicate", b"1")), says="frobnicate"),
-    Bad(name="convert: unsupported option", **multipart(FILE, part("force_ocr", b"true")), says="force_ocr"),
+    Bad(name="convert: unsupported option", **multipart(FILE, part("do_chart_extraction", b"true")),
+        says="do_chart_extraction"),
     Bad(name="convert: unknown output", **multipart(FILE, part("to_formats", b"doctags")), says="doctags"),
     Bad(name="convert: zip", **multipart(FILE, part("target_type", b"zip")), says="target_type"),
     Bad(name="convert: timeout", **multipart(FILE, part("document_timeout", b"nan")), says="document_timeout"),
@@ -181,8 +182,8 @@ BAD = [
     Bad(name="convert: unknown charset",
         **multipart(FILE, part("to_formats", b"md", headers=b"Content-Type: text/plain; charset=nope\r\n")),
         says="charset"),
-    Bad(name="convert: file name that is not UTF-8",
-        **multipart(FILE.replace(b"a.md", b"\xff.md")), says="multipart"),
+    Bad(name="convert: header that is none",
+        **multipart(FILE.replace(b"Content-Disposition", b"\xff")), says="multipart"),
 ]  # fmt: skip
 
 

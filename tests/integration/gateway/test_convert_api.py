@@ -56,7 +56,8 @@ def test_options_of_docling_serve_that_change_nothing_are_taken(gateway: Any) ->
         target_type="inbody",
         page_range=["1", "9223372036854775807"],
         include_page_images="false",
-        layout_preset="",
+        layout_preset="fast",
+        md_page_break_placeholder="\f",
         vlm_pipeline_model="null",
     )
 
@@ -64,7 +65,7 @@ def test_options_of_docling_serve_that_change_nothing_are_taken(gateway: Any) ->
 
 
 @pytest.mark.parametrize(
-    "option", [{"page_range": ["2", "3"]}, {"md_page_break_placeholder": "\f"}, {"vlm_pipeline_preset": "granite"}]
+    "option", [{"page_range": ["2", "3"]}, {"do_picture_description": "true"}, {"image_export_mode": "referenced"}]
 )
 def test_options_that_would_change_the_result_are_refused_by_name(gateway: Any, option: dict[str, Any]) -> None:
     answer = convert(gateway, **option)
@@ -88,6 +89,40 @@ def test_a_file_whose_name_is_sent_as_dotnet_and_urllib3_do_is_converted_under_t
     assert names == ["Über.md"] * 2
 
 
+def post_form(gateway: Any, *parts: bytes) -> httpx.Response:
+    body = b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + b"--b--\r\n"
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    return httpx.post(f"{gateway.url}/v1/convert/file", content=body, headers=headers, timeout=60)
+
+
+def test_a_name_in_the_bytes_of_old_browsers_is_read(gateway: Any) -> None:
+    answer = post_form(gateway, b'Content-Disposition: form-data; name="files"; filename="M\xfcller.md"\r\n\r\n# hi')
+
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["document"]["filename"] == "Müller.md"
+
+
+def test_a_text_in_place_of_the_file_is_told_so(gateway: Any) -> None:
+    answer = post_form(gateway, b'Content-Disposition: form-data; name="files"\r\n\r\nreport.md')
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"].endswith("with curl write -F files=@report.md")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["M\u202fM.html", "全角\u3000.html", "a\xa0b.html", "می\u200cروم.html", "\U0001f468\u200d\U0001f469.html"],
+)
+def test_every_character_that_shows_may_be_in_a_name(gateway: Any, name: str) -> None:
+    assert convert(gateway, name=name).json()["document"]["filename"] == name
+
+
+def test_plain_text_may_be_sent_where_markdown_is_allowed(gateway: Any) -> None:
+    assert convert(gateway, name="a.txt", content=b"hi", from_formats=["pdf", "md"]).status_code == 200
+    assert convert(gateway, name="a.txt", content=b"hi", from_formats=["pdf", "docx"]).status_code == 415
+    assert convert(gateway, name="a.md", content=b"hi", from_formats="txt").status_code == 415
+
+
 @pytest.mark.parametrize("include", [["footnotes"], ["headers", "comments"], ["speaker_notes", "hidden", "changes"]])
 def test_what_is_beside_the_text_can_be_asked_for(gateway: Any, include: list[str]) -> None:
     assert convert(gateway, include=include).status_code == 200
@@ -99,6 +134,43 @@ def test_what_is_no_part_of_a_document_is_refused_by_name(gateway: Any) -> None:
     assert answer.status_code == 400
     assert "'everything'" in answer.json()["detail"]
     assert "footnotes" in answer.json()["detail"]
+
+
+def test_a_file_that_takes_too_long_is_named_with_the_time_that_it_had(gateway: Any) -> None:
+    answer = convert(gateway, name="long.html", document_timeout="0.000001")
+
+    assert answer.status_code == 504
+    assert answer.json()["detail"].startswith("long.html: no document after ")
+    assert "allow more with X-Request-Timeout-Ms or document_timeout" in answer.json()["detail"]
+    assert "Parse" not in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/convert/source"),
+        ("POST", "/v1/convert/source/async"),
+        ("POST", "/v1/convert/file/async"),
+        ("POST", "/v1/chunk/hybrid/file"),
+        ("POST", "/v1/chunk/hierarchical/source/async"),
+        ("POST", "/v1alpha/convert/file"),
+        ("GET", "/v1/status/poll/1"),
+        ("GET", "/v1/result/1"),
+    ],
+)
+def test_what_else_docling_serve_has_is_answered_with_what_there_is(gateway: Any, method: str, path: str) -> None:
+    content = CONTENT * 5000 if method == "POST" else b""
+
+    answer = httpx.request(method, f"{gateway.url}{path}", content=content)
+
+    assert answer.status_code == 404
+    assert answer.json() == {
+        "detail": "jobs, sources by URL and chunking are not offered yet; POST the file to /v1/convert/file"
+    }
+
+
+def test_the_wrong_method_is_told_so(gateway: Any) -> None:
+    assert httpx.get(f"{gateway.url}/v1/convert/file").status_code == 405
 
 
 def test_large_file_is_converted_and_a_larger_one_refused(gateway: Any) -> None:

@@ -176,6 +176,17 @@ def test_body_that_never_ends_is_given_up(launch: Any) -> None:
     assert json.loads(received.partition(b"\r\n\r\n")[2])["error"]["code"] == "request_timeout"
 
 
+def test_body_has_no_more_time_than_its_request(gateway: Any) -> None:
+    head = b"POST /v1/convert/file HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        connection.sendall(head + b"X-Request-Timeout-Ms: 300\r\nContent-Length: 9\r\n\r\n-")
+        received = _read_all(connection)
+
+    assert received.startswith(b"HTTP/1.1 408 ")
+    assert b"did not arrive within 0.3 s" in received
+
+
 @pytest.mark.parametrize("sent", [b"", b"POST /v1/embeddings HTTP/1.1\r\nHost: local"], ids=["nothing", "half a head"])
 def test_connection_that_never_brings_a_request_is_closed(sent: bytes, launch: Any) -> None:
     gateway = launch("gateway", ISOLANE_GATEWAY_PORT="0", ISOLANE_GATEWAY_HEAD_TIMEOUT_S="0.5")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
 from typing import Any
 
 import httpx
@@ -128,7 +129,12 @@ def test_schema_declares_every_option_of_a_conversion_that_has_an_effect(gateway
     assert set(form["properties"]) == {"files", "to_formats", "from_formats", "include", "document_timeout"}
 
 
-@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
+def test_readiness_and_version_are_where_docling_serve_has_them(gateway: Any) -> None:
+    assert httpx.get(f"{gateway.url}/ready").json() == httpx.get(f"{gateway.url}/health/ready").json()
+    assert httpx.get(f"{gateway.url}/version").json() == {"isolane": version("isolane")}
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready", "/ready", "/version"])
 def test_head_is_answered_as_get_without_the_body(path: str, gateway: Any) -> None:
     with httpx.Client(base_url=gateway.url) as client:
         head, get = client.head(path), client.get(path)

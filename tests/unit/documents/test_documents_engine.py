@@ -96,10 +96,11 @@ async def test_a_name_of_any_script_is_taken() -> None:
     assert parsed.format == "md"
 
 
-async def test_an_empty_file_is_refused() -> None:
+@pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\0\0\xfe\xff"])
+async def test_a_file_without_content_is_refused(data: bytes) -> None:
     async with running() as engine:
         with pytest.raises(InvalidRequest, match="empty"):
-            await engine.parse(document(data=b""), soon())
+            await engine.parse(document(data=data), soon())
 
 
 async def test_a_file_over_the_limit_is_refused_with_both_sizes() -> None:

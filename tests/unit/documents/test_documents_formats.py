@@ -36,6 +36,31 @@ def with_broken_mimetype(compression: int) -> bytes:
     return bytes(data)
 
 
+def locked(*names: str) -> bytes:
+    """A zip archive whose parts are encrypted, as their flags say."""
+    data = bytearray(packed(*names))
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = data.find(signature)
+        while at >= 0:
+            data[at + flags] |= 1
+            at = data.find(signature, at + 4)
+    return bytes(data)
+
+
+def locked_odf() -> bytes:
+    """An OpenDocument whose manifest says how its parts are encrypted."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("mimetype", ODF + "text")
+        archive.writestr("META-INF/manifest.xml", "<manifest:file-entry><manifest:encryption-data/>")
+    return target.getvalue()
+
+
+def compound(*streams: str) -> bytes:
+    """A file of OLE streams, as far as their names go."""
+    return b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 504 + b"".join(name.encode("utf-16-le") for name in streams)
+
+
 ODF = "application/vnd.oasis.opendocument."
 
 
@@ -44,6 +69,8 @@ ODF = "application/vnd.oasis.opendocument."
     [
         ("a.md", b"# Head", "md"),
         ("A.MD", b"# Head", "md"),
+        ("a.txt", b"BMW and RIFF are names", "txt"),
+        ("a.md", b"<svg></svg> in a line", "md"),
         ("a.txt", b"words", "txt"),
         ("a.csv", b"a,b", "csv"),
         ("a.adoc", b"= Title", "asciidoc"),
@@ -75,6 +102,27 @@ def test_content_decides_and_the_extension_tells_texts_apart(filename: str, data
         ("a.docx", b"%PDF-1.7", UnsupportedFormat, "PDF: it needs layout models"),
         ("a.pdf", b"\x89PNG\r\n", UnsupportedFormat, "PNG image: it needs layout models"),
         ("a.docx", b"\xd0\xcf\x11\xe0\xa1\xb1", UnsupportedFormat, "without password"),
+        ("a.docx", compound("EncryptionInfo", "EncryptedPackage"), UnprocessableFile, "protected by a password; save"),
+        ("a.docx", locked("word/document.xml"), UnprocessableFile, "protected by a password; save it without"),
+        ("a.odt", locked_odf(), UnprocessableFile, "protected by a password; save it without"),
+        ("a.doc", compound("WordDocument", "__properties_version1.0"), UnsupportedFormat, "old or password-protected"),
+        (
+            "a.msg",
+            compound("__properties_version1.0"),
+            UnsupportedFormat,
+            "e-mail (.eml, .msg) is not parsed yet; save",
+        ),
+        ("a.eml", b"From: a@b.c\r\n\r\nhi", UnsupportedFormat, "e-mail (.eml, .msg) is not parsed yet; save its body"),
+        ("a.MBOX", b"From a@b.c", UnsupportedFormat, "e-mail (.eml, .msg) is not parsed yet; save its body"),
+        ("a.mhtml", b"From: <Saved by a browser>", UnsupportedFormat, "web archive (.mhtml): save the page as HTML"),
+        ("a.webp", b"RIFF\x24\0\0\0WEBPVP8 ", UnsupportedFormat, "WebP image: it needs layout models"),
+        ("a.bmp", b"BM\x24\1\0\0\0\0\0\0\x36", UnsupportedFormat, "BMP image: it needs layout models"),
+        ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0", UnsupportedFormat, "HEIF image: it needs layout models"),
+        ("a.avif", b"\0\0\0\x18ftypavif\0\0\0\0", UnsupportedFormat, "AVIF image: it needs layout models"),
+        ("a.jp2", b"\0\0\0\x0cjP  \r\n\x87\n", UnsupportedFormat, "JPEG 2000 image: it needs layout models"),
+        ("a.ico", b"\0\0\1\0\1\0\x20\x20", UnsupportedFormat, "icon: it needs layout models"),
+        ("a.svg", b"<svg xmlns='x'><text>a</text></svg>", UnsupportedFormat, "SVG image: it needs layout models"),
+        ("a", b"<?xml version='1.0'?>\n<!DOCTYPE svg><svg>", UnsupportedFormat, "SVG image: it needs layout models"),
         ("a.docx", b"{\\rtf1", UnsupportedFormat, "save it as docx"),
         ("a.bin", b"\x00\x01\x02", UnsupportedFormat, "binary data"),
         ("notes", b"words", UnsupportedFormat, "name it .txt"),

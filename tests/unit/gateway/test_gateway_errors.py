@@ -26,6 +26,17 @@ def rendered(error: Exception, path: str) -> tuple[dict[bytes, bytes], Any]:
     return dict(headers), msgspec.json.decode(body)
 
 
+@pytest.mark.parametrize("error", [InvalidRequest("a.md: wrong"), NotFoundException(), UnknownModel("x" * 5000)])
+def test_the_log_says_why_a_request_was_refused(error: Exception) -> None:
+    failure = failure_of(error)
+
+    assert failure.notes() == {"code": failure.code, "reason": failure.detail[:300]}
+
+
+def test_the_log_says_of_many_refusals_only_the_code() -> None:
+    assert failure_of(Overloaded("full", retry_after_s=1.0)).notes() == {"code": "overloaded"}
+
+
 def test_the_table_of_problems_holds_exactly_the_tree_and_what_http_adds() -> None:
     assert set(HTTP_PROBLEM) == set(CLASSES)
 

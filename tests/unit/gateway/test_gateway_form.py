@@ -51,6 +51,7 @@ def part(disposition: str, data: bytes = b"x", *headers: str) -> bytes:
         ('form-data; name=files; filename="=?utf-8?B?w5xiZXIubWQ=?="', "Über.md"),
         ('form-data; name=files; filename="=?iso-8859-1?Q?=DCber_uns=2Emd?="', "Über uns.md"),
         ('form-data; name=files; filename="=?utf-8?B?no base64?="', "=?utf-8?B?no base64?="),
+        ('form-data; name=files; filename="=?ü?B?YQ==?="', "=?ü?B?YQ==?="),
         ("form-data; name=files; filename*=klingon''%C3.md; filename=a.md", "a.md"),
         ("form-data; name=files; filename*=utf-8''%FF.md; filename=a.md", "a.md"),
         ("form-data; name=files; filename*=zip''a.md; filename=a.md", "a.md"),
@@ -101,3 +102,43 @@ async def test_more_parts_than_any_client_sends_are_refused() -> None:
 async def test_a_text_that_is_not_in_its_charset_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="charset"):
         await read(part("name=a", b"\xff"))
+
+
+async def test_headers_are_utf_8_or_the_windows_1252_of_old_browsers() -> None:
+    form = await read(
+        part('name="files"; filename="Müller à.md"'),
+        b'Content-Disposition: form-data; name="files"; filename="M\xfcller\x80.md"\r\n\r\nx',
+        b'Content-Disposition: form-data; name="gr\xf6sse"\r\n\r\nx',
+        part('name="größe"'),
+    )
+
+    assert [file.filename for file in form.files] == ["Müller à.md", "Müller€.md"]
+    assert list(form.fields) == ["grösse", "größe"]
+
+
+@pytest.mark.parametrize("charset", ["klingon", "zip", '"a\0b"', "utf-16", "idna", "undefined"])
+async def test_no_charset_breaks_the_form(charset: str) -> None:
+    with pytest.raises(InvalidRequest, match="charset"):
+        await read(part("name=a", b"\xff" * 99, f"Content-Type: text/plain; charset={charset}"))
+
+
+async def test_half_a_character_is_no_text() -> None:
+    with pytest.raises(InvalidRequest, match="charset"):
+        await read(part("name=a", b"+2AA-", "Content-Type: text/plain; charset=utf-7"))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"\xff\xfe: x",
+        b"Content-Disposition: x",
+        b"no colon",
+        b"Content-Length: -1",
+        b"\x00: \x00",
+        b" continued",
+        b": ",
+    ],
+)
+async def test_what_is_wrong_with_a_form_is_told_in_words(header: bytes) -> None:
+    with pytest.raises(ClientException, match=r"^400: the form is no valid multipart/form-data: [\w :-]+$"):
+        await read(header + b"\r\n\r\nx")

@@ -15,6 +15,7 @@ from gateway.schemas.convert import convert_options
 from gateway.schemas.openai import EmbeddingsRequest
 from gateway.schemas.rerank import RerankRequest
 from services.common.errors import BackendFailed, InvalidRequest, TooLarge
+from services.documents.backends.formats import FORMATS
 
 
 def embeddings(**fields: Any) -> EmbeddingsRequest:
@@ -133,17 +134,18 @@ def test_options_that_have_an_effect_are_read() -> None:
     ("name", "value"),
     [
         ("to_formats", "doctags"),
-        ("force_ocr", "true"),
+        ("from_formats", "foo"),
         ("do_picture_description", "1"),
-        ("pipeline", "vlm"),
+        ("do_chart_extraction", "true"),
+        ("md_compact_tables", "true"),
         ("target_type", "zip"),
         ("image_export_mode", "referenced"),
         ("page_range", "2"),
+        ("page_range", "2,5"),
         ("document_timeout", "inf"),
         ("document_timeout", "0"),
         ("document_timeout", "soon"),
         ("unheard_of", "x"),
-        ("md_page_break_placeholder", "---"),
     ],
 )
 def test_option_that_is_not_supported_is_refused_by_name(name: str, value: str) -> None:
@@ -151,6 +153,40 @@ def test_option_that_is_not_supported_is_refused_by_name(name: str, value: str) 
         convert_options({name: [value]})
 
     assert refused.value.param == name
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("md_page_break_placeholder", "\f"),
+        ("md_page_break_placeholder", "---"),
+        ("force_ocr", "true"),
+        ("do_formula_enrichment", "true"),
+        ("include_page_images", "true"),
+        ("pipeline", "vlm"),
+        ("layout_preset", "fast"),
+        ("picture_description_preset", "smolvlm"),
+    ],
+)
+def test_what_cannot_change_the_answer_is_taken(name: str, value: str) -> None:
+    assert convert_options({name: [value]}) == convert_options({})
+
+
+def test_formats_of_docling_that_are_not_parsed_may_be_allowed() -> None:
+    options = convert_options({"from_formats": ["pdf", "image", "docx", ""]})
+
+    assert options.from_formats == {"pdf", "image", "docx"}
+
+
+def test_all_that_is_parsed_is_a_known_format() -> None:
+    names = [format_.name for format_ in FORMATS]
+
+    assert convert_options({"from_formats": names}).from_formats == set(names)
+
+
+def test_a_range_of_pages_is_refused_with_the_reason_and_not_with_other_values() -> None:
+    with pytest.raises(InvalidRequest, match=r"have no pages.*leave it out"):
+        convert_options({"page_range": ["2", "5"]})
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import httpx
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway.schemas.convert import INCLUDES
 from ops.cli import cli
+from ops.commands.inference import parse
 from ops.local.state import StateFolder
 from ops.settings import OpsSettings
 
@@ -119,6 +122,46 @@ def test_parse_prints_the_chosen_format(isolane: Isolane, tmp_path: Path, option
     result = isolane(answers(file=DOCUMENT), "parse", str(page), *options)
 
     assert result.stdout == printed
+
+
+def test_parse_of_several_files_names_each_and_passes_those_over_that_fail(isolane: Isolane, tmp_path: Path) -> None:
+    pages = [tmp_path / name for name in ("a.html", "bad.html", "c.html")]
+    for page in pages:
+        page.write_text("<h1>Title</h1>")
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if b"bad.html" in request.read():
+            return httpx.Response(422, json={"detail": "bad.html: damaged"})
+        return httpx.Response(200, json={**DOCUMENT, "status": "partial_success", "errors": [{"error_message": "cut"}]})
+
+    result = isolane(handle, "parse", *map(str, pages))
+
+    assert result.exit_code == 1
+    assert result.stdout == f"==> {pages[0]} <==\n# Title\n==> {pages[2]} <==\n# Title\n"
+    assert result.stderr == (
+        f"warning: {pages[0]}: cut\nwarning: {pages[2]}: cut\nisolane: {pages[1]}: bad.html: damaged (HTTP 422)\n"
+    )
+
+
+def test_parse_asks_for_what_is_beside_the_text(isolane: Isolane, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("<h1>Title</h1>")
+    seen = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request.read())
+        return httpx.Response(200, json=DOCUMENT)
+
+    isolane(handle, "parse", str(page), "--include", "footnotes", "--include", "comments")
+
+    assert [seen[0].count(word) for word in (b'name="include"', b"footnotes", b"comments", b"headers")] == [2, 1, 1, 0]
+
+
+def test_parse_offers_to_include_what_the_gateway_takes() -> None:
+    [option] = [option for option in parse.params if option.name == "include"]
+
+    assert isinstance(option.type, click.Choice)
+    assert tuple(option.type.choices) == INCLUDES
 
 
 def test_parse_of_a_missing_file_is_a_usage_error(isolane: Isolane) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,7 @@ CONTAINER = """<?xml version="1.0"?><container xmlns="urn:oasis:names:tc:opendoc
 <rootfile full-path="OPS/book.opf" media-type="application/oebps-package+xml"/></rootfiles></container>"""
 
 
-def book(chapters: dict[str, str | None], spine: list[str] | None = None, nav: str = "", **kinds: str) -> bytes:
+def book(chapters: Mapping[str, str | None], spine: list[str] | None = None, nav: str = "", **kinds: str) -> bytes:
     """A book of the given chapters; one without content is missing in the archive."""
     items = "".join(
         f'<item id="{name}" href="{name.replace(" ", "%20")}" '
