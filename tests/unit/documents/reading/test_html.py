@@ -290,3 +290,25 @@ def test_a_word_that_is_lost_is_named(parse: Parse, monkeypatch: pytest.MonkeyPa
     answer = parse("a.html", page("<p>gone astray</p>"))
 
     assert answer.errors == ["line 1: the words 'gone astray' are not in the answer"]
+
+
+@pytest.mark.parametrize(
+    ("end", "shown"),
+    [("<p clas", "<p clas"), ("</p", "</p"), ("<p title='a > b", "<p title='a > b"), ("<b>three</b", "</b")],
+)
+def test_a_tag_that_the_file_ends_in_is_not_shown(parse: Parse, end: str, shown: str) -> None:
+    answer = parse("a.html", f"<html><p>one</p>two {end}".encode())
+
+    assert answer.text == ("one\n\ntwo three" if "three" in end else "one\n\ntwo")
+    assert answer.errors == [f"it ends inside of a tag, which is not in the answer: {shown}"]
+
+
+@pytest.mark.parametrize("end", ["< 3", "<3", "<", "a <- b"])
+def test_a_sign_at_the_end_is_text(parse: Parse, end: str) -> None:
+    answer = parse("a.html", f"<html><p>one {end}".encode())
+
+    assert (answer.text, answer.errors) == (f"one {end}", [])
+
+
+def test_a_quote_that_is_never_closed_takes_no_words_with_it(parse: Parse) -> None:
+    assert "two\n\nthree" in parse("a.html", b"<html><p>one<p title='>two<p>three</p>").text
