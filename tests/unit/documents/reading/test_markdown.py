@@ -199,3 +199,10 @@ def test_comments_and_addresses_are_found_among_marks_without_end(parse: Parse) 
     assert answer.text == "one two three <!-- a@e.org and b@e.org"
     assert answer.html.count("mailto:") == 2
     assert answer.errors == []
+
+
+@pytest.mark.parametrize("start", ["x", "# x", "| a |\n|---|\n| x", "> x"])
+def test_a_run_of_any_blanks_costs_as_much_as_letters(parse: Parse, start: str) -> None:
+    blanks = "\u00a0" * 200_000
+
+    assert "x" in parse("a.md", f"{start}{blanks}y".encode()).md
