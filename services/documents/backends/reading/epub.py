@@ -28,6 +28,8 @@ from services.documents.backends.reading.reader import Report, Source
 _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"
 _HEAD_BYTES = 8192
+_ENCRYPTED = 1
+"""A bit of the flags of a part of an archive."""
 _CHAPTERS = frozenset(["application/xhtml+xml", "text/html", "image/svg+xml", "application/xml", "text/xml", ""])
 _INSIDE = re.compile(r"(?!\w+:|//)[^#]*\.(?:xhtml|xht|xml|html?)(#.*)", re.IGNORECASE)
 """An address in another chapter, which is in the same document here."""
@@ -102,11 +104,13 @@ def _has_content(root: Element) -> bool:
 
 def _encrypted(archive: zipfile.ZipFile) -> Set[str]:
     """Paths of what a book says that it is encrypted: often its fonts, with DRM its chapters too."""
+    paths = {member.filename for member in archive.infolist() if member.flag_bits & _ENCRYPTED}
     try:
         root = fromstring(archive.read(_ENCRYPTION))
     except (KeyError, ParseError, *PACKAGE_ERRORS):
-        return frozenset()
-    return {posixpath.normpath(unquote(node.get("URI", "")).lstrip("/")) for node in _named(root, "CipherReference")}
+        return paths
+    references = (node.get("URI", "") for node in _named(root, "CipherReference"))
+    return paths | {posixpath.normpath(unquote(reference).lstrip("/")) for reference in references}
 
 
 def _chapters(archive: zipfile.ZipFile) -> Iterator[_Chapter]:
