@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ END = "<!-- End of what is generated. -->\n"
 _NAMES = {Output.MARKDOWN: "Markdown", Output.HTML: "HTML", Output.TEXT: "text", Output.JSON: "JSON"}
 _EVERYWHERE = "in every form"
 _LEFT_OUT = "left out"
+_MARKUP = re.compile(r"[*_|<]|\\(?![\w\s])")
 
 
 def section() -> str:
@@ -67,8 +69,7 @@ def _kept(construct: Construct, reading: Reading) -> str:
 
 def _plain(name: str) -> str:
     """A name of a construct that is not taken for markup."""
-    escaped = "".join(f"\\{letter}" if letter in "\\*_|<" else letter for letter in name)
-    return escaped.replace("&", "&amp;")
+    return _MARKUP.sub(r"\\\g<0>", name).replace("&", "&amp;")
 
 
 def page(have: str) -> str:

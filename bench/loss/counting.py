@@ -19,6 +19,8 @@ _ATTRIBUTE = re.compile(r'\s(?:href|alt|title)="([^"]*)"')
 _TAG = re.compile(r"(?<!\\)<(?:/?[a-zA-Z][^<>]*|!--.*?--)>", re.DOTALL)
 _LINK = re.compile(r"!?(?<!\\)\[((?:[^\[\]\\]|\\.)*)\]\(([^()]*)\)")
 _EMPHASIS = re.compile(r"[*`\\]|~~|(?<![a-z0-9])_|_(?![a-z0-9])")
+_CUT = "\x1f"
+"""Between the pieces of a line in JSON: a word whose format changes in its middle stands in two of them."""
 _REPRS = re.compile(r"<class '|object at 0x|\bNone\b|\x00|\ufdd0")
 
 
@@ -184,10 +186,8 @@ class _Plain:
         self.letters = "".join(character for character in self._text if character.isalnum())
 
     def has_whole(self, word: str) -> bool:
-        # In JSON a word that is cut by formatting stands in neighbouring items of one line.
-        if self._form is Output.JSON and word in self.letters:
-            return True
-        return re.search(rf"(?<![^\W_]){word}(?![^\W_])", self._text) is not None
+        letters = f"{_CUT}*".join(word) if self._form is Output.JSON else word
+        return re.search(rf"(?<![^\W_]){letters}(?![^\W_])", self._text) is not None
 
     def position(self, word: str) -> int:
         """Where the word stands; negative where it is not."""
@@ -235,6 +235,13 @@ def _texts(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _below(document: Mapping[str, Any], item: Mapping[str, Any], seen: set[str]) -> Iterator[str]:
+    if item.get("label") == "inline":
+        yield _CUT.join(_inside(document, item, seen))
+    else:
+        yield from _inside(document, item, seen)
+
+
+def _inside(document: Mapping[str, Any], item: Mapping[str, Any], seen: set[str]) -> Iterator[str]:
     if isinstance(item.get("text"), str):
         yield item["text"]
     cells = item.get("data", {}).get("table_cells", ()) if isinstance(item.get("data"), dict) else ()

@@ -36,6 +36,7 @@ _AS_BROWSERS = MappingProxyType(
         **dict.fromkeys(("iso-8859-11", "tis-620", "windows-874"), "cp874"),
         "x-mac-cyrillic": "mac-cyrillic",
         "macintosh": "mac-roman",
+        "utf8x": "utf-8",
         "applemac": "mac-roman",
     }
 )
@@ -149,11 +150,29 @@ def _narrow(data: bytes) -> tuple[str, list[str]]:
         return text, [_bad_bytes(text, bad, "UTF-8")]
     if declared is not None:
         return _replaced(data, declared)
-    problems = [f"it says that its encoding is {name}, which is not known"] if name else []
     encoding = guess(data)
     text, bad_bytes = _replaced(data, encoding)
-    assumed = f"decoded as {_name(encoding)}, as nothing says its encoding; save it as UTF-8"
-    return text, [*problems, assumed, *bad_bytes]
+    return text, [_assumed(name, _name(encoding)), *bad_bytes]
+
+
+def _assumed(declared: str, encoding: str) -> str:
+    """What is told of a text whose encoding was guessed, as what it declares is of no use."""
+    if not declared:
+        return f"decoded as {encoding}, as nothing says its encoding; save it as UTF-8"
+    unicode = _unicode(declared)
+    says = (
+        f"it says {unicode} but is not" if unicode else f"it says that its encoding is {declared}, which is not known"
+    )
+    return f"{says}; decoded as {encoding}; save it as UTF-8"
+
+
+def _unicode(name: str) -> str:
+    """The name of a form of Unicode; empty for other names."""
+    try:
+        codec = codecs.lookup(_AS_BROWSERS.get(name, name)).name
+    except (LookupError, ValueError):
+        return ""
+    return codec.upper() if codec.startswith("utf") else ""
 
 
 def _declared(data: bytes) -> tuple[str | None, str]:

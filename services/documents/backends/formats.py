@@ -221,9 +221,18 @@ def _text(filename: str) -> str:
     return claimed
 
 
+def is_noise(head: bytes) -> bool:
+    """True for first bytes with as many control characters as random ones have, and as no markup has."""
+    return not wide(head) and _has_controls(head)
+
+
 def _is_binary(head: bytes) -> bool:
     """True for NULs among other control characters; a text may have a stray one."""
-    return b"\0" in head and len(_CONTROLS.findall(head)) * _TEXT_BYTES_PER_CONTROL > len(head)
+    return b"\0" in head and _has_controls(head)
+
+
+def _has_controls(head: bytes) -> bool:
+    return len(_CONTROLS.findall(head)) * _TEXT_BYTES_PER_CONTROL > len(head)
 
 
 def _extension(filename: str) -> str:

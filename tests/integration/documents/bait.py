@@ -41,6 +41,8 @@ class Hostile:
     make: Callable[[Bait], bytes]
     is_refused: bool = False
     """True for what must not be answered."""
+    may_be_refused: bool = False
+    """True for what may be answered or refused; see `hostile`."""
     says: str = "wombat"
     """What an answer without errors holds."""
     is_long: bool = False

@@ -259,6 +259,12 @@ def matches() -> Iterator[Hostile]:
     yield text_file("md-backticks", "a.md", "wombat " + " ".join("`" * count for count in range(1, 700)))
     yield text_file("md-spaces", "a.md", "wombat" + " " * 1_000_000 + "x")
     yield text_file("adoc-spaces", "a.adoc", "= wombat\n\nx" + " " * 200_000 + "x\n* " + " " * 200_000 + "x")
+    yield text_file("md-other-blanks", "a.md", "wombat" + "\u00a0" * 1_000_000 + "x")
+    yield text_file("csv-spaces", "a.csv", "wombat,x" + " " * 1_000_000 + "x\n")
+    yield text_file(
+        "html-spaces-in-a-cell", "a.html", f"<html><table><tr><td>wombat<td><pre>x{' ' * 1_000_000}x</table>"
+    )
+    yield text_file("vtt-spaces", "a.vtt", "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\nwombat <v" + " " * 1_000_000)
     yield text_file("html-spaces", "a.html", "<html><p>wombat" + " " * 1_000_000 + "x")
 
 

@@ -108,7 +108,7 @@ def test_a_hostile_file_harms_nobody(warm: Any, bait: Bait, canary: Canary, case
     request = pb.ParseRequest(
         filename=case.filename, data=case.make(bait), outputs=FORMS[:1] if case.is_long else FORMS
     )
-    seen = canary.seen
+    seen, crashed = canary.seen, len(warm.lines("worker_crashed"))
 
     call = warm.stub.Parse.future(request, timeout=LIMIT_S)
     meanwhile_s = good_s(warm)
@@ -123,11 +123,13 @@ def test_a_hostile_file_harms_nobody(warm: Any, bait: Bait, canary: Canary, case
     assert not list(Path("/tmp").glob(f"{ESCAPED}*"))
     assert canary.seen == seen
     assert warm.lines("call_crashed") == []
+    assert len(warm.lines("worker_crashed")) == crashed
 
 
 def check(case: Hostile, outcome: Any) -> None:
     """A clear refusal, which is the file's own fault over HTTP too, or a right answer."""
     if isinstance(outcome, grpc.RpcError):
+        assert case.is_refused or case.may_be_refused, outcome
         error = decode(cast(Any, outcome), "documents")  # typed for asyncio alone
         assert isinstance(error, TooLarge | UnprocessableFile | UnsupportedFormat), error
         assert failure_of(error).status in {413, 415, 422}

@@ -6,14 +6,18 @@ import io
 import posixpath
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any, NamedTuple
 from urllib.parse import unquote
+from xml.etree.ElementTree import ParseError
 
 from defusedxml.ElementTree import fromstring
 from docling_core.types.doc.document import DoclingDocument
 
+from services.common.errors import UnprocessableFile
+from services.documents.backends import encodings
 from services.documents.backends.base import Include
+from services.documents.backends.formats import PACKAGE_ERRORS, is_noise
 from services.documents.backends.reading import text
 from services.documents.backends.reading.html import tree
 from services.documents.backends.reading.html.dom import Element
@@ -36,8 +40,14 @@ _CHAPTERS = frozenset(
 )
 _MOST_FALLBACKS = 10
 """Parts that stand in for one another."""
+_ENCRYPTION = "META-INF/encryption.xml"
+_HEAD_BYTES = 8192
+_ENCRYPTED = 1
+"""A bit of the flags of a part of an archive."""
 _INSIDE = re.compile(r"(?!\w+:|//)[^#]*\.(?:xhtml|xht|xml|html?)(#.*)", re.IGNORECASE)
 """An address in another chapter, which is in the same document here."""
+
+_END = re.compile(r"</html\s*>", re.IGNORECASE)
 
 
 class _Chapter(NamedTuple):
@@ -51,16 +61,17 @@ def read(source: Source, report: Report) -> DoclingDocument:
     document = text.empty(source, "application/epub+zip")
     reader = HtmlReader(document, include=source.include, infers_headers=False, link=_link)
     with zipfile.ZipFile(io.BytesIO(source.data)) as archive:
-        for chapter in _chapters(archive):
+        chapters = list(_chapters(archive))
+        if not _encrypted(archive).isdisjoint(chapter.path for chapter in chapters):
+            raise UnprocessableFile(f"{source.filename}: protected by DRM; send a copy without")
+        for chapter in chapters:
             if chapter.kind not in _CHAPTERS:
                 report.problems.append(f"chapter {chapter.path}: its kind, {chapter.kind}, is not read")
                 continue
-            try:
-                content = text.decode(archive.read(chapter.path))
-            except (KeyError, zipfile.BadZipFile, NotImplementedError, EOFError, OSError):
+            root = _tree(archive, chapter, source, report)
+            if root is None:
                 report.problems.append(f"chapter {chapter.path}: it is missing from the book, or damaged")
                 continue
-            root = tree(source, content, is_xml=True)
             if chapter.is_navigation:
                 _drop_navigation(root)
             reader.read(root)
@@ -71,6 +82,52 @@ def read(source: Source, report: Report) -> DoclingDocument:
                 has_headers=Include.HEADERS in source.include,
             )
     return document
+
+
+def _tree(archive: zipfile.ZipFile, chapter: _Chapter, source: Source, report: Report) -> Element | None:
+    """The tree of a chapter; None for one that is missing or damaged."""
+    try:
+        data = archive.read(chapter.path)
+    except (KeyError, *PACKAGE_ERRORS):
+        return None
+    if is_noise(data[:_HEAD_BYTES]):
+        return None
+    content, problems = encodings.decode(data)
+    place = f"chapter {chapter.path}: "
+    cut = Report()
+    root = tree(source, content, cut, place, is_xml=True)
+    if not _has_content(root):
+        return None
+    if not cut.problems and not _ends(root, content):
+        cut.problems.append(f"{place}it ends before its end tag </html>; what followed is not in the answer")
+    report.problems += [*(place + problem for problem in problems), *cut.problems]
+    return root
+
+
+def _ends(root: Element, content: str) -> bool:
+    """False for a page without its end tag, which XML requires: its end was cut off."""
+    return not any(element.tag == "html" for element in root.elements()) or _END.search(content) is not None
+
+
+def _has_content(root: Element) -> bool:
+    """False for no element but a page and its head: a chapter has a body, if only of pictures."""
+    return any(
+        element.tag != "html"
+        or any(child.tag != "head" if isinstance(child, Element) else child.strip() for child in element.children)
+        for element in root.elements()
+        if element.tag != "head"
+    )
+
+
+def _encrypted(archive: zipfile.ZipFile) -> Set[str]:
+    """Paths of what a book says that it is encrypted: often its fonts, with DRM its chapters too."""
+    paths = {member.filename for member in archive.infolist() if member.flag_bits & _ENCRYPTED}
+    try:
+        root = fromstring(archive.read(_ENCRYPTION))
+    except (KeyError, ParseError, *PACKAGE_ERRORS):
+        return paths
+    references = (node.get("URI", "") for node in _named(root, "CipherReference"))
+    return paths | {posixpath.normpath(unquote(reference).lstrip("/")) for reference in references}
 
 
 def _chapters(archive: zipfile.ZipFile) -> Iterator[_Chapter]:

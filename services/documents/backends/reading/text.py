@@ -38,11 +38,6 @@ def read(source: Source, report: Report) -> DoclingDocument:
     return parsed
 
 
-def decode(data: bytes) -> str:
-    """The text of a file; see `encodings.decode`."""
-    return encodings.decode(data).text
-
-
 def decoded(source: Source, report: Report) -> str:
     """The text of a file with lines that end in a line feed; what had to be assumed or dropped is reported."""
     text, problems = encodings.decode(source.data)

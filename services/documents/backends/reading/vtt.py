@@ -21,7 +21,9 @@ from services.documents.backends.reading.reader import Report, Source
 
 _ARROW = "-->"
 _TIMES = re.compile(r"\s*((?:\d+:)?\d+:\d+[.,]\d+)\s*-->\s*((?:\d+:)?\d+:\d+[.,]\d+)")
-_TAG = re.compile(r"<(?:/?(?P<name>[A-Za-z]+)(?P<classes>(?:\.[^\s<>.]*)*)(?:\s+(?P<annotation>[^<>]*))?/?|/|[\d:.]+)>")
+_TAG = re.compile(
+    r"<(?:/?(?P<name>[A-Za-z]+)(?P<classes>(?:\.[^\s<>.]*)*)(?:\s++(?P<annotation>[^<>]*+))?/?|/|[\d:.]+)>"
+)
 """Tags and timestamps; what opens with `<` and is none stays as it is."""
 _WITH_ANNOTATION = {"v", "lang"}
 _MOST_OPEN_TAGS = 100
@@ -137,5 +139,5 @@ def _seconds(timestamp: str) -> float:
 
 def _said(payload: str) -> str:
     """The words of a cue, names of speakers among them, read the simple way."""
-    named = re.sub(r"<v[.\w]*\s+([^<>]*)>", r" \1 ", payload)
-    return html.unescape(re.sub(r"</?[A-Za-z][\w.-]*(?:\s[^<>]*=[^<>]*)?>|<lang [^<>]*>|<[\d:.]+>", "", named))
+    named = re.sub(r"<v[.\w]*\s++([^<>]*+)>", r" \1 ", payload)
+    return html.unescape(re.sub(r"</?[A-Za-z][\w.-]*(?:\s[^<>=]*+=[^<>]*+)?>|<lang [^<>]*>|<[\d:.]+>", "", named))

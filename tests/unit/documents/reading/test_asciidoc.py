@@ -174,3 +174,8 @@ def test_numbers_are_those_of_the_source(parse: Parse, source: str, md: str) -> 
     answer = parse("a.adoc", source.encode())
 
     assert answer.md == md
+
+
+@pytest.mark.parametrize("before", ["= x", "= t\n\n== x", "= t\n\n----\nx"])
+def test_a_run_of_spaces_costs_as_much_as_letters(parse: Parse, before: str) -> None:
+    assert parse("a.adoc", f"{before}{' ' * 200_000}y".encode()).text.endswith("y")

@@ -371,3 +371,25 @@ def test_looks_of_an_element_s_own_style_are_kept(parse: Parse) -> None:
     )
 
     assert parse("a.html", page(body)).md == "a **b** *c* ~~d~~"
+
+
+@pytest.mark.parametrize(
+    ("end", "shown"),
+    [("<p clas", "<p clas"), ("</p", "</p"), ("<p title='a > b", "<p title='a > b"), ("<b>three</b", "</b")],
+)
+def test_a_tag_that_the_file_ends_in_is_not_shown(parse: Parse, end: str, shown: str) -> None:
+    answer = parse("a.html", f"<html><p>one</p>two {end}".encode())
+
+    assert answer.text == ("one\n\ntwo three" if "three" in end else "one\n\ntwo")
+    assert answer.errors == [f"it ends inside of a tag, which is not in the answer: {shown}"]
+
+
+@pytest.mark.parametrize("end", ["< 3", "<3", "<", "a <- b"])
+def test_a_sign_at_the_end_is_text(parse: Parse, end: str) -> None:
+    answer = parse("a.html", f"<html><p>one {end}".encode())
+
+    assert (answer.text, answer.errors) == (f"one {end}", [])
+
+
+def test_a_quote_that_is_never_closed_takes_no_words_with_it(parse: Parse) -> None:
+    assert "two\n\nthree" in parse("a.html", b"<html><p>one<p title='>two<p>three</p>").text

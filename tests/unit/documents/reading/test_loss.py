@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from bench.loss import systems
@@ -60,8 +62,8 @@ ONE, TWO, CUT, OFF, NOTE = "w001md", "w002md", "w003md", "w004md", "w005md"
 
 
 def answer(text: str, *errors: str) -> Answer:
-    json = f'{{"body": {{"children": []}}, "texts": [{{"text": "{text}"}}]}}'
-    outputs = {Output.MARKDOWN: text, Output.HTML: text, Output.TEXT: text, Output.JSON: json}
+    content = f'{{"body": {{"children": []}}, "texts": [{{"text": "{text}"}}]}}'
+    outputs = {Output.MARKDOWN: text, Output.HTML: text, Output.TEXT: text, Output.JSON: content}
     return Answer(outputs=outputs, errors=errors)
 
 
@@ -85,6 +87,26 @@ def test_the_meter_tells_what_became_of_words(given: Answer, construct: str, sai
     counts = count(sample, given)
 
     assert str(counts[construct, Output.TEXT]) == said
+
+
+@pytest.mark.parametrize(
+    ("pieces", "label", "construct", "said"),
+    [
+        (["w003", "md"], "inline", "cut", "ok"),
+        (["w003", "md"], "unspecified", "cut", f"torn {CUT}"),
+        ([f"{ONE} x", f"{TWO}"], "inline", "kept", "ok"),
+        ([f"x{ONE}", TWO], "inline", "kept", f"torn {ONE}"),
+        ([f"{ONE}{TWO}"], "inline", "kept", f"torn {ONE} {TWO}"),
+    ],
+)
+def test_the_meter_joins_the_pieces_of_a_line_alone(pieces: list[str], label: str, construct: str, said: str) -> None:
+    (sample,) = samples(SMALL)
+    texts = [{"text": piece} for piece in pieces]
+    group = {"label": label, "children": [{"$ref": f"#/texts/{index}"} for index in range(len(texts))]}
+    document = {"body": {"children": [{"$ref": "#/groups/0"}]}, "groups": [group], "texts": texts}
+    given = Answer(outputs={**dict.fromkeys(Output, ""), Output.JSON: json.dumps(document)})
+
+    assert str(count(sample, given)[construct, Output.JSON]) == said
 
 
 def test_the_meter_looks_for_what_was_asked_for() -> None:

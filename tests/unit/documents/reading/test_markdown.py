@@ -258,3 +258,10 @@ def test_what_is_never_shown_is_not_missed_and_what_has_no_end_is_shown(parse: P
     assert "wombat" not in answer.text
     assert answer.text.endswith("<style>koala")
     assert answer.errors == []
+
+
+@pytest.mark.parametrize("start", ["x", "# x", "| a |\n|---|\n| x", "> x"])
+def test_a_run_of_any_blanks_costs_as_much_as_letters(parse: Parse, start: str) -> None:
+    blanks = "\u00a0" * 200_000
+
+    assert "x" in parse("a.md", f"{start}{blanks}y".encode()).md

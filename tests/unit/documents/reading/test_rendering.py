@@ -14,6 +14,7 @@ from services.documents.backends.base import Output
 from services.documents.backends.reading import glue
 from services.documents.backends.reading.glue import GLUE
 from services.documents.backends.reading.rendering import render
+from services.documents.backends.reading.rendering.markdown import MarkdownRenderer
 from tests.unit.documents.reading.conftest import compact
 
 BOLD = Formatting(bold=True)
@@ -219,6 +220,21 @@ def test_one_long_cell_does_not_pad_a_thousand_others() -> None:
 
     assert len(shown(document)) < 30_000
     assert compact(shown(document)).splitlines()[-2:] == ["| 999 | x |", f"| {'y' * 10_000} | z |"]
+
+
+def test_a_run_of_spaces_in_a_cell_costs_as_much_as_letters() -> None:
+    spaces = " " * 500_000
+
+    assert shown(table(["a", "b"], [f"x{spaces}y", f"x{spaces}\n{spaces}\n{spaces}y"]), Output.TEXT).endswith(
+        "| x  y |"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("a\nb", "a b"), ("a \n \n b", "a  b"), (" a \n\tb ", " a \tb "), ("a\n", "a "), ("\n", " ")]
+)
+def test_lines_of_a_cell_are_one_line(text: str, line: str) -> None:
+    assert MarkdownRenderer(DoclingDocument(name="a")).flat([text]) == line
 
 
 STARTS = ["-5.50", "- a", "-", "+ 3", "+49 30", "# 7", "#tag", "> 5", "1. May", "2) b", "=", "= 4", "---", ":-)", "~~~"]

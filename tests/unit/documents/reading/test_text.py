@@ -61,6 +61,24 @@ def test_declared_encoding_counts_where_the_bytes_are_no_utf_8(parse: Parse) -> 
     assert parse("a.tex", source.encode("cp1251")).text == "Цена"
 
 
+@pytest.mark.parametrize(
+    ("filename", "content", "error"),
+    [
+        ("a.html", "<html><meta charset='UTF-8'><p>Grüße</p>", "it says UTF-8 but is not"),
+        ("a.html", "<html><meta charset='utf-16'><p>Grüße</p>", "it says UTF-16 but is not"),
+        ("a.tex", "\\documentclass{a}\\usepackage[utf8]{inputenc}\nGrüße", "it says UTF-8 but is not"),
+        ("a.tex", "\\documentclass{a}\\usepackage[utf8x]{inputenc}\nGrüße", "it says UTF-8 but is not"),
+        ("a.xhtml", '<?xml version="1.0" encoding="UTF-8"?><html><p>Grüße</p></html>', "it says UTF-8 but is not"),
+        ("a.html", "<html><meta charset=foo><p>Grüße</p>", "it says that its encoding is foo, which is not known"),
+    ],
+)
+def test_what_is_declared_in_vain_is_told(parse: Parse, filename: str, content: str, error: str) -> None:
+    answer = parse(filename, content.encode("cp1252"))
+
+    assert "Grüße" in answer.text
+    assert answer.errors == [f"{error}; decoded as Windows-1252; save it as UTF-8"]
+
+
 NAMED = {
     "windows-1252": "5 € für Käse",
     "iso-8859-1": "Grüße aus Köln",

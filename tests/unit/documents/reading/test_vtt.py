@@ -71,3 +71,10 @@ def test_cues_out_of_order_are_all_kept(parse: Parse) -> None:
     data = b"WEBVTT\n\n00:05.000 --> 00:06.000\nlater\n00:01.000 --> 00:02.000\nearlier\n"
 
     assert parse("a.vtt", data).text == "later\n\nearlier"
+
+
+@pytest.mark.parametrize("run", [" ", "=", "x "])
+def test_a_run_in_a_tag_without_an_end_costs_as_much_as_letters(parse: Parse, run: str) -> None:
+    data = f"WEBVTT\n\n00:00:00.000 --> 00:00:01.000\nx <v {run * 200_000}\n"
+
+    assert parse("a.vtt", data.encode()).text.startswith("x <v")

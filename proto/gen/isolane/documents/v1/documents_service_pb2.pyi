@@ -136,8 +136,8 @@ class ParseRequest(_message.Message):
 
     @_builtins.property
     def include(self) -> _containers.RepeatedScalarFieldContainer[Global___Include.ValueType]:
-        """Optional; default nothing but the text. Each at most once. JSON has all but changes without being asked, in its
-        other content layers.
+        """Optional; default nothing but the text. Each at most once. JSON has, in its other content layers, more than was
+        asked for; docs/services/documents.md says what.
         """
 
     def __init__(

@@ -33,7 +33,7 @@ _LONGEST_TITLE = 1000
 _COMMENT = re.compile(r"//(?!/)")
 _ATTRIBUTES = re.compile(r"\[(?:|[\w.#%{,\"'!].*|\[[^\[\]]*\])\]$")
 _TITLE = re.compile(r"\.(\.?[^\s.].*)$")
-_SECTION = re.compile(r"(={1,6}|#{1,6})[ \t]+(\S.*?)(?:[ \t]+\1)?$")
+_SECTION = re.compile(r"(={1,6}|#{1,6})[ \t]+(\S.*?)(?:(?<![ \t])[ \t]+\1)?$")
 _UNDERLINE = re.compile(r"([=\-~^+])\1+$")
 _DELIMITER = re.compile(r"(?:-{4,}|\.{4,}|={4,}|\*{4,}|_{4,}|\+{4,}|/{4,}|--|```.*|[|,:!]={3,})$")
 _TABLE = re.compile(r"[|,:!]={3,}$")
@@ -49,7 +49,9 @@ _TERM = re.compile(r"[ \t]*(?P<term>(?!//|::)\S.*?)(?P<marker>:{2,4}|;;)(?:[ \t]
 _ADMONITION = re.compile(r"(NOTE|TIP|IMPORTANT|WARNING|CAUTION)$")
 _ADMONITION_PARAGRAPH = re.compile(r"(?:NOTE|TIP|IMPORTANT|WARNING|CAUTION):[ \t]")
 _PIPED = re.compile(r"\|.*\S")
-_CALLOUT = re.compile(r"(?:[ \t]*(?://|#|--|;;))?(?P<all>(?:[ \t]*<!?(?:--)?(?:\d+|\.)(?:--)?>)+)$", re.MULTILINE)
+_CALLOUT = re.compile(
+    r"(?<![ \t])(?:[ \t]*(?://|#|--|;;))?(?P<all>(?:[ \t]*<!?(?:--)?(?:\d+|\.)(?:--)?>)+)$", re.MULTILINE
+)
 _CALLOUT_NUMBER = re.compile(r"<!?(?:--)?(\d+|\.)(?:--)?>")
 _AUTHOR = re.compile(r"(?:[\w'.-]+)(?: +[\w'.-]+){0,2}(?: +<[^>]+>)?(?:; *[\w'.-]+(?: +[\w'.-]+){0,2}(?: +<[^>]+>)?)*$")
 _REVISION = re.compile(r"v?(?P<revnumber>\d[\w.]*)?(?:,? *(?P<revdate>[^:]*))?(?:: *(?P<revremark>.*))?$")

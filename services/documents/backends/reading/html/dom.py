@@ -159,6 +159,8 @@ _DISPLAY = re.compile(r"display:(block|flex|grid|table|list-item|inline|contents
 _SECTION = re.compile(r"<!\[(?!CDATA\[)")
 _ANY_SECTION = re.compile(r"<!\[")
 _SPACES = re.compile(r"\s+")
+_BEGUN = re.compile(r"<[A-Za-z/!?].*", re.DOTALL)
+_BEGUN_TAG = re.compile(r"</?[A-Za-z]")
 
 
 class TooDeep(Exception):
@@ -234,8 +236,8 @@ class Element:
         return Node(name=self.tag.rpartition(":")[2], attributes=self.attributes, children=children)
 
 
-def parsed(text: str, *, is_xml: bool = False) -> Element:
-    """The tree of a text.
+def parsed(text: str, *, is_xml: bool = False) -> tuple[Element, str]:
+    """The tree of a text, and the tag in the middle of which it ends: browsers show nothing of it.
 
     Args:
         text: HTML of any kind.
@@ -245,16 +247,23 @@ def parsed(text: str, *, is_xml: bool = False) -> Element:
         TooDeep: see there.
     """
     builder = _Builder(is_xml=is_xml)
-    builder.feed(_sound(text.replace("\0", "\ufffd"), is_xml=is_xml))
+    sound, unfinished = _sound(text.replace("\0", "\ufffd"), is_xml=is_xml)
+    builder.feed(sound)
+    unfinished = builder.drop_unfinished() + unfinished
     builder.close()
-    return builder.root
+    return builder.root, " ".join(unfinished.split())
 
 
-def _sound(text: str, *, is_xml: bool) -> str:
-    """The text without what the parser gives up on, or looks for an end of in quadratic time."""
+def _sound(text: str, *, is_xml: bool) -> tuple[str, str]:
+    """The text without what the parser gives up on or looks for in quadratic time, and the tag that it ends in."""
     text = (_SECTION if is_xml else _ANY_SECTION).sub("<!x[", text)
-    end = text.rfind(">") + 1  # no tag begins behind it
-    return text[:end] + text[end:].partition("<!--")[0].replace("<", "&lt;")
+    end = text.rfind(">") + 1  # no tag ends behind it
+    begun = _BEGUN.search(text, end)
+    rest = begun[0] if begun else ""
+    return (
+        text[:end] + text[end : begun.start() if begun else None].replace("<", "&lt;"),
+        rest if _BEGUN_TAG.match(rest) else "",
+    )
 
 
 class _Builder(HTMLParser):
@@ -264,6 +273,16 @@ class _Builder(HTMLParser):
         self._is_xml = is_xml
         self._open = [self.root]
         self._counts: Counter[str] = Counter()
+
+    def drop_unfinished(self) -> str:
+        """Drop the tag in the middle of which all that was fed ends, and return it.
+
+        One that is followed by other tags has a quote that is never closed: its words are kept.
+        """
+        if not _BEGUN_TAG.match(self.rawdata) or _BEGUN_TAG.search(self.rawdata, 1):
+            return ""
+        dropped, self.rawdata = self.rawdata, ""
+        return dropped
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._close_implied(tag)

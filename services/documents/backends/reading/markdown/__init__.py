@@ -57,7 +57,7 @@ def read(source: Source, report: Report) -> DoclingDocument:
     front, body = _split(content)
     # Marks without end, for which the library needs time that grows with their square; Docling shortens them as well.
     body = _DASHES.sub(r"\1- ", _UNDERSCORES.sub("_" * 10, narrowed(body)))
-    root = tree(source, _head(front) + to_html(body))
+    root = tree(source, _head(front) + to_html(body), report)
     document = text.empty(source, "text/markdown")
     reader = HtmlReader(document, include=source.include, infers_headers=False, is_typographic=False)
     reader.read(root)

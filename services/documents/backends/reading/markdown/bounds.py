@@ -14,7 +14,7 @@ MOST_NOT_LINKS = 200
 MOST_PARENTHESES = 32
 """In one another in a link, as CommonMark allows."""
 
-_BLANKS = re.compile(rf"([ \t]{{{MOST_BLANKS}}})[ \t]+")
+_BLANKS = re.compile(rf"([^\S\n]{{{MOST_BLANKS}}})[^\S\n]+")
 _PARENTHESES = re.compile(r"\\.|[()]", re.DOTALL)
 
 

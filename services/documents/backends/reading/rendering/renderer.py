@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,8 +27,6 @@ QUOTE = "quote"
 """Name of a group that holds a quotation: DoclingDocument has no label for one."""
 LANGUAGE = "isolane__language"
 """Name of the metadata of a code block that holds its language as the file names it."""
-
-_LINE_END = re.compile(r" *\n *")
 
 TASKS = {DocItemLabel.CHECKBOX_SELECTED: True, DocItemLabel.CHECKBOX_UNSELECTED: False}
 """Labels of tasks, and whether they are done."""
@@ -200,7 +197,11 @@ class Renderer(ABC):
 
     def flat(self, blocks: list[str]) -> str:
         """Blocks on one line."""
-        return _LINE_END.sub(" ", " ".join(blocks))
+        first, *others = " ".join(blocks).split("\n")
+        if not others:
+            return first
+        *between, last = others
+        return " ".join([first.rstrip(" "), *(line.strip(" ") for line in between), last.lstrip(" ")])
 
     def cell_line(self, line: list[Piece]) -> str:
         """A line in a cell."""
