@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
@@ -57,6 +58,9 @@ _WARM_UP = Document(
     data=b"<h1>a</h1><ul><li>b</ul><table><tr><td>c</table>",
     outputs=list(Output),
 )
+
+_CELLS = re.compile(r"Table of (\d+)x(\d+) cells exceeds the limit of (\d+) cells")
+"""What Docling says of a table that it does not hold."""
 
 _MOST_PROBLEMS = 100
 _LONGEST_PROBLEM = 400
@@ -137,6 +141,12 @@ def _translated(error: Exception, document: Document, format_: str) -> Exception
         return MemoryError()
     if any(isinstance(cause, RecursionError) for cause in causes):
         return UnprocessableFile(f"{document.filename}: nested too deeply; flatten it")
+    if too_large := next(filter(None, (_CELLS.search(str(cause)) for cause in causes)), None):
+        rows, columns, most = too_large.groups()
+        return TooLarge(
+            f"{document.filename}: a table of {rows} rows and {columns} columns; "
+            f"at most {most} cells are read; split it"
+        )
     log.warning("file_refused", format=format_, exc_info=error)
     return UnprocessableFile(
         f"{document.filename}: it cannot be parsed as {format_}; the file is damaged or uses something unknown"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from services.common.errors import TooLarge
 from services.documents.backends import frames
 from tests.unit.documents.reading.conftest import Parse
 
@@ -25,3 +26,12 @@ def test_errors_fit_into_an_answer_whatever_the_file_is_made_of(parse: Parse, fi
     assert len(header) < 64 * 1024
     assert len(errors) <= 101 + 21
     assert len(errors) < 100 or errors[100].endswith("more of such problems")
+
+
+def test_a_table_of_more_cells_than_docling_holds_is_refused_with_both_numbers(parse: Parse) -> None:
+    rows, columns = 1001, 1000
+
+    with pytest.raises(
+        TooLarge, match=rf"^a\.csv: a table of {rows} rows and {columns} columns; at most 1000000 cells"
+    ):
+        parse("a.csv", b",\n" * (rows - 1) + b"," * (columns - 1))
