@@ -16,7 +16,7 @@ from docling_core.types.doc.labels import DocItemLabel, GroupLabel
 from pptx.oxml import parse_xml
 
 from services.documents.backends.base import Include
-from services.documents.backends.reading import drawings, layers
+from services.documents.backends.reading import drawings, layers, opc
 from services.documents.backends.reading.drawings import A14, MC, A, C, M, R
 from services.documents.backends.reading.glue import GLUE, is_glued
 from services.documents.backends.reading.guard import Passage
@@ -40,6 +40,7 @@ _BOX = (
 
 def read(source: Source, report: Report) -> DoclingDocument:
     """Read slides."""
+    source = opc.mended(source, report)
     with opened(source, InputFormat.PPTX, MsPowerpointDocumentBackend) as backend:
         slides = list(backend.pptx_obj.slides)
         for number, slide in enumerate(slides, start=1):

@@ -18,7 +18,7 @@ from openpyxl.styles.numbers import BUILTIN_FORMATS
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from services.documents.backends.base import Include
-from services.documents.backends.reading import drawings, layers, sheets
+from services.documents.backends.reading import drawings, layers, opc, sheets
 from services.documents.backends.reading.guard import Passage
 from services.documents.backends.reading.reader import Report, Source, opened
 from services.documents.backends.reading.sheets import Cell, Place, Region, Shown
@@ -36,6 +36,7 @@ Thread = list[tuple[str, str, datetime | None]]
 
 def read(source: Source, report: Report) -> DoclingDocument:
     """Read a workbook."""
+    source = opc.mended(source, report)
     with opened(source, InputFormat.XLSX, _Workbook) as backend:
         backend.prepare(source, report)
         document: DoclingDocument = backend.convert()

@@ -14,6 +14,7 @@ from docx.opc.part import XmlPart
 from docx.oxml import parse_xml
 
 from services.documents.backends.base import Include
+from services.documents.backends.reading import opc
 from services.documents.backends.reading.docx import annex, drawings, hidden, tables
 from services.documents.backends.reading.docx.backend import WordBackend
 from services.documents.backends.reading.docx.flatten import flatten
@@ -29,6 +30,7 @@ _PAGES = {RELATIONSHIP_TYPE.HEADER: "page header", RELATIONSHIP_TYPE.FOOTER: "pa
 
 def read(source: Source, report: Report) -> DoclingDocument:
     """Read a file; see `annex` for what `include` adds, and where."""
+    source = opc.mended(source, report)
     with opened(source, InputFormat.DOCX, WordBackend) as backend:
         package = _Package(backend.docx_obj.part, source, report)
         package.tell()

@@ -27,7 +27,7 @@ from services.documents.backends.reading.odf.names import (
     H,
     P,
 )
-from services.documents.backends.reading.odf.package import Parts
+from services.documents.backends.reading.odf.package import Parts, mended
 from services.documents.backends.reading.odf.passages import passages
 from services.documents.backends.reading.odf.repeats import Repeats
 from services.documents.backends.reading.reader import Report, Source, opened
@@ -40,6 +40,7 @@ _PLACEHOLDER = f"{PRESENTATION}placeholder"
 
 def read(source: Source, report: Report) -> DoclingDocument:
     """Read slides."""
+    source = mended(source, report)
     with opened(source, InputFormat.ODP, OdpDocumentBackend) as backend:
         parts = Parts(backend.odf_obj)
         pages = list(parts.body.iterchildren(f"{DRAW}page"))

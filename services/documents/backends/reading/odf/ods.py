@@ -37,7 +37,7 @@ from services.documents.backends.reading.odf.names import (
     H,
     P,
 )
-from services.documents.backends.reading.odf.package import Parts
+from services.documents.backends.reading.odf.package import Parts, mended
 from services.documents.backends.reading.odf.passages import words
 from services.documents.backends.reading.reader import Report, Source, opened
 from services.documents.backends.reading.sheets import Cell, Place, Region, Shown
@@ -78,6 +78,7 @@ class _Sheet:
 
 def read(source: Source, report: Report) -> DoclingDocument:
     """Read a workbook."""
+    source = mended(source, report)
     with opened(source, InputFormat.ODS, _Workbook) as backend:
         backend.prepare(source, report)
         document: DoclingDocument = backend.convert()

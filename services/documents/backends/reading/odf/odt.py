@@ -14,7 +14,7 @@ from services.documents.backends.reading import layers
 from services.documents.backends.reading.layers import Move
 from services.documents.backends.reading.odf import tree
 from services.documents.backends.reading.odf.names import NOTE, TEXT, H, P
-from services.documents.backends.reading.odf.package import Parts
+from services.documents.backends.reading.odf.package import Parts, mended
 from services.documents.backends.reading.odf.passages import passages
 from services.documents.backends.reading.odf.repeats import Repeats
 from services.documents.backends.reading.reader import Report, Source, opened
@@ -22,6 +22,7 @@ from services.documents.backends.reading.reader import Report, Source, opened
 
 def read(source: Source, report: Report) -> DoclingDocument:
     """Read a text."""
+    source = mended(source, report)
     with opened(source, InputFormat.ODT, OdtDocumentBackend) as backend:
         parts = Parts(backend.odf_obj)
         report.passages.extend(passages(parts.body, parts.styles, source.include, ""))
