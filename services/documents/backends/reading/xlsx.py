@@ -333,4 +333,4 @@ def _table(region: Region, cells: dict[Place, Cell], places: dict[Place, Place])
 
 
 def _excel_cell(row: int, column: int, cell: Cell) -> ExcelCell:
-    return ExcelCell.model_construct(row=row, col=column, text=cell.text, row_span=cell.rows, col_span=cell.columns)
+    return ExcelCell(row=row, col=column, text=cell.text, row_span=cell.rows, col_span=cell.columns)
