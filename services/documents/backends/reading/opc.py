@@ -61,6 +61,7 @@ _PAGES = frozenset({"chartsheet", "dialogsheet", "slide", "worksheet"})
 _REQUIRED = frozenset({"officeDocument", "sharedStrings"})
 """Kinds of parts without which nothing is left: the main one, and the texts of all cells."""
 
+_REFERENCE = re.compile(rb"""\br:(?:id|embed|link|dm)=["'][^"']""")
 _STYLE = re.compile(rb"""\b(?:s|style|dxfId)=["'](\d{1,5})["']""")
 
 
@@ -176,9 +177,9 @@ class _Package:
 
     def _read_relations(self, part: str, place: str) -> list[_Relation]:
         name = _rels(part)
-        if name not in self.archive.names:
+        if name not in self.archive.names and not self._refers(part):
             return []
-        if part in {"", self._main}:
+        if part in {"", self._main} and (name in self.archive.names or not part.startswith("word/")):
             self._require(name)
         elif damage := self.archive.damage(name):
             self._broken[name] = _Broken(kind="", damage=damage, place=place)
@@ -187,6 +188,15 @@ class _Package:
         relations = [] if root is None else list(self._inside(part, root))
         self._relations[name] = (root, relations)
         return relations
+
+    def _refers(self, part: str) -> bool:
+        """Whether a part without relationships should have some."""
+        if part not in self.archive.names or not part.endswith(".xml") or self.archive.damage(part):
+            return False
+        if part == self._main:
+            folder = part.partition("/")[0]
+            return any(name != part and name.startswith(f"{folder}/") for name in self.archive.names)
+        return _REFERENCE.search(self.archive.read(part)) is not None
 
     def _inside(self, part: str, root: Any) -> Iterator[_Relation]:
         """The relationships to parts of the package."""

@@ -220,6 +220,12 @@ def test_damaged_relationships_are_named(parse: Parse, book: bytes) -> None:
         "xl/worksheets/_rels/sheet1.xml.rels, sheet Income: it is damaged (line 1); "
         "what its part refers to is not in the answer"
     ]
+    missing = parse("a.xlsx", _with(book, "xl/worksheets/_rels/sheet1.xml.rels", None))
+    assert missing.errors == [
+        f"xl/worksheets/_rels/sheet1.xml.rels, sheet Income: {_GONE}; what its part refers to is not in the answer"
+    ]
+    with pytest.raises(UnprocessableFile, match=r"xl/_rels/workbook\.xml\.rels: it is missing"):
+        parse("a.xlsx", _with(book, "xl/_rels/workbook.xml.rels", None))
     with pytest.raises(UnprocessableFile, match=r"word/_rels/document\.xml\.rels: it is damaged"):
         parse("a.docx", _with(_TEXT, "word/_rels/document.xml.rels", b"garbage"))
 
@@ -340,3 +346,12 @@ def test_opendocument_with_a_password_is_refused_as_such(parse: Parse) -> None:
 
     with pytest.raises(UnprocessableFile, match="protected by a password"):
         parse("a.odt", file)
+
+
+def test_a_text_without_its_relationships_says_what_it_can(parse: Parse) -> None:
+    name = "word/_rels/document.xml.rels"
+
+    answer = parse("a.docx", _with(word(p("wombat"), footnotes=_NOTES["footnotes"]), name, None))
+
+    assert answer.text == "wombat"
+    assert answer.errors == [f"{name}: {_GONE}; what its part refers to is not in the answer"]
