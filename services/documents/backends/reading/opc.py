@@ -61,6 +61,10 @@ _PAGES = frozenset({"chartsheet", "dialogsheet", "slide", "worksheet"})
 _REQUIRED = frozenset({"officeDocument", "sharedStrings"})
 """Kinds of parts without which nothing is left: the main one, and the texts of all cells."""
 
+_RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_ABOVE = {"ppt/slides/": "slideLayout", "ppt/slideLayouts/": "slideMaster"}
+_SHOWN_ONLY = ("ppt/slideLayouts/", "ppt/slideMasters/", "ppt/notesMasters/", "ppt/theme/")
+"""Folders of parts that say how others look."""
 _REFERENCE = re.compile(rb"""\br:(?:id|embed|link|dm)=["'][^"']""")
 _STYLE = re.compile(rb"""\b(?:s|style|dxfId)=["'](\d{1,5})["']""")
 
@@ -196,7 +200,7 @@ class _Package:
         if part == self._main:
             folder = part.partition("/")[0]
             return any(name != part and name.startswith(f"{folder}/") for name in self.archive.names)
-        return _REFERENCE.search(self.archive.read(part)) is not None
+        return part.startswith(tuple(_ABOVE)) or _REFERENCE.search(self.archive.read(part)) is not None
 
     def _inside(self, part: str, root: Any) -> Iterator[_Relation]:
         """The relationships to parts of the package."""
@@ -221,12 +225,19 @@ class _Package:
     def _stand_in(self, name: str, broken: _Broken) -> bytes | None:
         """The empty part in place of a broken one."""
         if name.endswith(".rels"):
-            return b'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"/>'
+            return self._plain_relations(name)
         if (self._main.partition("/")[0], broken.kind) == ("xl", "styles"):
             return self._plain_styles()
         stand_in = _EMPTY_PARTS.get((self._main.partition("/")[0], broken.kind))
         is_xml = name.endswith(".xml") or "." not in posixpath.basename(name)
         return stand_in if stand_in is not None or is_xml else b""
+
+    def _plain_relations(self, name: str) -> bytes:
+        """None, but for a slide's layout and a layout's master, without which neither is read."""
+        kind = next((kind for folder, kind in _ABOVE.items() if name.startswith(folder)), "")
+        above = min((part for part in self.archive.names if part.startswith(f"ppt/{kind}s/{kind}")), default="")
+        relation = f'<Relationship Id="above" Type="{_RELATIONS}/{kind}" Target="/{above}"/>' if kind and above else ""
+        return _empty("Relationships", "http://schemas.openxmlformats.org/package/2006/relationships", relation)
 
     def _plain_styles(self) -> bytes:
         """As many styles as the cells refer to, which say nothing."""
@@ -237,6 +248,8 @@ class _Package:
     def _tell(self, name: str, broken: _Broken) -> None:
         where = f"{name}, {broken.place}" if broken.place else name
         is_listed = broken.kind not in _PAGES or name in self._pages
+        if name.startswith(_SHOWN_ONLY):
+            return
         if name.endswith(".rels"):
             self.problems.append(f"{where}: {broken.damage}; what its part refers to is not in the answer")
         elif broken.kind in _SAYS and is_listed:

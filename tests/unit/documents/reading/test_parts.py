@@ -355,3 +355,12 @@ def test_a_text_without_its_relationships_says_what_it_can(parse: Parse) -> None
 
     assert answer.text == "wombat"
     assert answer.errors == [f"{name}: {_GONE}; what its part refers to is not in the answer"]
+
+
+def test_a_slide_without_its_relationships_is_read(parse: Parse, deck: bytes) -> None:
+    of_slide, of_layout = "ppt/slides/_rels/slide2.xml.rels", "ppt/slideLayouts/_rels/slideLayout7.xml.rels"
+    for name, content in ((of_slide, b"garbage"), (of_slide, None), (of_layout, b"garbage"), (of_layout, None)):
+        answer = parse("a.pptx", _with(deck, name, content))
+
+        assert "numbat" in answer.text
+        assert [error.partition(",")[0] for error in answer.errors] == ([name] if name == of_slide else [])
