@@ -187,6 +187,10 @@ class _Package:
             self._require(name)
         elif damage := self.archive.damage(name):
             self._broken[name] = _Broken(kind="", damage=damage, place=place)
+            if part.startswith("xl/drawings/drawing"):  # nobody reads one whose charts and pictures are not to be found
+                self._broken.setdefault(
+                    part, _Broken(kind="drawing", damage="it cannot be read without them", place=place)
+                )
             return []
         root = _parsed(self.archive.read(name))
         relations = [] if root is None else list(self._inside(part, root))

@@ -364,3 +364,12 @@ def test_a_slide_without_its_relationships_is_read(parse: Parse, deck: bytes) ->
 
         assert "numbat" in answer.text
         assert [error.partition(",")[0] for error in answer.errors] == ([name] if name == of_slide else [])
+
+
+def test_a_drawing_without_its_relationships_takes_nothing_with_it(parse: Parse, book: bytes) -> None:
+    name = "xl/drawings/_rels/drawing1.xml.rels"
+
+    answer = parse("a.xlsx", _with(book, name, b"garbage"))
+
+    assert "wombat" in answer.text
+    assert [error.partition(",")[0] for error in answer.errors] == [name, "xl/drawings/drawing1.xml"]
