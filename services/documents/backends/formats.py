@@ -185,8 +185,11 @@ def _mimetype(archive: zipfile.ZipFile) -> bytes:
 
 def _has_password(archive: zipfile.ZipFile) -> bool:
     """Whether an OpenDocument's manifest says how to decrypt its parts."""
-    with archive.open(_MANIFEST) as member:
-        return b"encryption-data" in member.read(_MANIFEST_BYTES)
+    try:
+        with archive.open(_MANIFEST) as member:
+            return b"encryption-data" in member.read(_MANIFEST_BYTES)
+    except PACKAGE_ERRORS:  # the content may be whole
+        return False
 
 
 def _markup(filename: str, head: bytes) -> str | None:

@@ -74,6 +74,8 @@ def wide() -> Iterator[Hostile]:
     yield docx_file(
         "many-runs", "<w:p>" + "<w:r><w:t>x</w:t></w:r><w:r><w:rPr><w:b/></w:rPr><w:t>y</w:t></w:r>" * 2000 + "</w:p>"
     )
+    initial = '<w:p><w:pPr><w:framePr w:dropCap="drop"/></w:pPr><w:r><w:t>x</w:t></w:r></w:p>'
+    yield docx_file("many-initials", initial * 3000)
     yield docx_file("many-paragraphs", "<w:p><w:r><w:t>x</w:t></w:r></w:p>" * 5000)
     yield docx_file(
         "level", '<w:p><w:pPr><w:numPr><w:ilvl w:val="1000000000"/><w:numId w:val="1"/></w:numPr></w:pPr></w:p>'

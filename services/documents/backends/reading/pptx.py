@@ -17,12 +17,13 @@ from lxml import etree
 from pptx.oxml import parse_xml
 
 from services.documents.backends.base import Include
-from services.documents.backends.reading import drawings, layers
+from services.documents.backends.reading import drawings, layers, opc
 from services.documents.backends.reading.drawings import A14, MC, A, C, R
 from services.documents.backends.reading.glue import GLUE, is_glued
 from services.documents.backends.reading.guard import Passage
 from services.documents.backends.reading.layers import Move
 from services.documents.backends.reading.omml import M
+from services.documents.backends.reading.parts import mending
 from services.documents.backends.reading.reader import Report, Source, opened
 
 P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
@@ -43,6 +44,7 @@ _BOX = (
 )
 
 
+@mending(opc.mended)
 def read(source: Source, report: Report) -> DoclingDocument:
     """Read slides."""
     with opened(source, InputFormat.PPTX, MsPowerpointDocumentBackend) as backend:

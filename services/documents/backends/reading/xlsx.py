@@ -18,8 +18,9 @@ from openpyxl.styles.numbers import BUILTIN_FORMATS
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from services.documents.backends.base import Include
-from services.documents.backends.reading import drawings, layers, sheets
+from services.documents.backends.reading import drawings, layers, opc, sheets
 from services.documents.backends.reading.guard import Passage
+from services.documents.backends.reading.parts import mending
 from services.documents.backends.reading.reader import Report, Source, opened
 from services.documents.backends.reading.sheets import Cell, Place, Region, Shown
 from services.documents.backends.reading.workbook import Package, Sheet
@@ -34,6 +35,7 @@ Thread = list[tuple[str, str, datetime | None]]
 """A comment and its answers: author, text, time."""
 
 
+@mending(opc.mended)
 def read(source: Source, report: Report) -> DoclingDocument:
     """Read a workbook."""
     with opened(source, InputFormat.XLSX, _Workbook) as backend:
@@ -338,4 +340,4 @@ def _table(region: Region, cells: dict[Place, Cell], places: dict[Place, Place])
 
 
 def _excel_cell(row: int, column: int, cell: Cell) -> ExcelCell:
-    return ExcelCell.model_construct(row=row, col=column, text=cell.text, row_span=cell.rows, col_span=cell.columns)
+    return ExcelCell(row=row, col=column, text=cell.text, row_span=cell.rows, col_span=cell.columns)

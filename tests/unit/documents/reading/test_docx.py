@@ -588,8 +588,8 @@ def test_words_of_a_diagram_are_in_its_place(parse: Parse) -> None:
     data = (
         f"<dgm:dataModel {_NAMESPACES}><dgm:ptLst>"
         + "".join(
-            f"<dgm:pt><dgm:t><a:bodyPr/><a:p><a:r><a:t>{text}</a:t></a:r></a:p></dgm:t></dgm:pt>"
-            for text in ("plan", "do it")
+            f"<dgm:pt><dgm:t><a:bodyPr/><a:p>{text}</a:p></dgm:t></dgm:pt>"
+            for text in ("<a:r><a:t>plan</a:t></a:r>", "<a:r><a:t>do</a:t></a:r><a:br/><a:r><a:t>it</a:t></a:r>")
         )
         + "</dgm:ptLst></dgm:dataModel>"
     )
@@ -672,6 +672,11 @@ DRAWN = {
         "<a:r><a:t>un</a:t></a:r><a:r><a:t>torn</a:t></a:r></a:p></a:txBody></a:sp></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>",
         "untorn a",
     ),
+    "an old shape of two lines": (
+        '<w:r><w:drawing><wp:inline><a:graphic><a:graphicData uri="l"><a:sp><a:txBody><a:bodyPr/><a:p>'
+        "<a:r><a:t>up</a:t></a:r><a:br/><a:fld><a:t>down</a:t></a:fld></a:p></a:txBody></a:sp></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>",
+        "up down a",
+    ),
 }
 
 
@@ -710,3 +715,13 @@ def test_the_description_of_a_picture_stands_with_it(parse: Parse, drawing: str)
     assert "A red kite" in answer.md
     assert "A red kite" in answer.html
     assert "A red kite" in answer.json
+
+
+def test_what_is_hidden_in_a_header_is_not_shown_with_it(parse: Parse) -> None:
+    section = '<w:sectPr><w:headerReference w:type="default" r:id="header"/></w:sectPr>'
+    header = p("seen") + p(r("secret", "<w:vanish/>"))
+
+    answer = parse("a.docx", word(p("body") + section, header=header), Include.HEADERS)
+
+    assert words(answer.text) == ["seen", "body"]
+    assert answer.errors == []

@@ -13,7 +13,7 @@ from docling_core.types.doc.labels import DocItemLabel
 from services.documents.backends.base import Output
 from services.documents.backends.reading import glue
 from services.documents.backends.reading.glue import GLUE
-from services.documents.backends.reading.rendering import render
+from services.documents.backends.reading.rendering import render, tables
 from services.documents.backends.reading.rendering.markdown import MarkdownRenderer
 from tests.unit.documents.reading.conftest import compact
 
@@ -276,3 +276,21 @@ def test_what_begins_no_block_is_not_escaped(text: str) -> None:
 @pytest.mark.parametrize("text", ["-5.50", "+49 30", "#tag", "1.5 t"])
 def test_what_begins_no_block_is_not_escaped_in_later_lines(text: str) -> None:
     assert shown(paragraph(f"a\n{text}")) == f"a  \n{text}"
+
+
+def test_places_of_a_table_are_its_grid_without_cells_made_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cell(text: str, row: int, column: int, rows: int = 1, columns: int = 1) -> TableCell:
+        return TableCell(
+            text=text,
+            start_row_offset_idx=row,
+            end_row_offset_idx=row + rows,
+            start_col_offset_idx=column,
+            end_col_offset_idx=column + columns,
+        )
+
+    spanned = TableData(num_rows=2, num_cols=3, table_cells=[cell("a", 0, 0, 2, 2), cell("b", 1, 2, 9, 9)])
+    full = TableData(num_rows=1, num_cols=2, table_cells=[cell("a", 0, 0), cell("b", 0, 1)])
+
+    assert tables.places(spanned) == spanned.grid
+    monkeypatch.setattr(tables, "_empty", None)
+    assert tables.places(full) == full.grid

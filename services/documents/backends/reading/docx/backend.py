@@ -20,7 +20,7 @@ from typing_extensions import override
 from services.documents.backends.reading.docx.formulas import FORMULA, FORMULA_END
 from services.documents.backends.reading.docx.names import TBL, TEXT_BOX, WP, Element, P, W, blocks
 from services.documents.backends.reading.drawings import description
-from services.documents.backends.reading.glue import GLUE
+from services.documents.backends.reading.glue import GLUE, is_glued
 
 _FORMULA = re.compile(f"{FORMULA}(.*?){FORMULA_END}", re.DOTALL)
 _PLAIN_LABELS = ("Title", "Heading", "Code")
@@ -195,14 +195,14 @@ def pieces(content: list[Piece]) -> list[Piece]:
     found: list[_Group] = []
     between = ""
     for text, formatting, link in _without_formulas(content):
-        if not text.strip() and link is None:
+        if not text.strip() and (link is None or not text):
             between += text
             continue
         if found and found[-1].continues_with(text, formatting, link):
             found[-1].texts += [between, text]
         else:
             if found and not between:
-                found[-1].is_glued = _touch(found[-1].texts[-1], text)
+                found[-1].is_glued = is_glued(found[-1].texts[-1], text)
             found.append(_Group([text], formatting, link))
         between = ""
     return [("".join(group.texts).strip() + GLUE * group.is_glued, group.formatting, group.link) for group in found]
@@ -218,10 +218,6 @@ class _Group:
     def continues_with(self, text: str, formatting: Any, link: Any) -> bool:
         is_formula = FORMULA in self.texts[0] or FORMULA in text
         return link is None and self.link is None and self.formatting == formatting and not is_formula
-
-
-def _touch(left: str, right: str) -> bool:
-    return not left[-1:].isspace() and not right[:1].isspace()
 
 
 def _without_formulas(content: list[Piece]) -> Iterator[Piece]:

@@ -130,12 +130,12 @@ def _join(paragraphs: list[Element]) -> None:
 
 def join(paragraph: Element, following: Element) -> None:
     """Make one paragraph of two, with the properties of the second, whose end remains."""
-    properties = following.find(P_PR)
+    first = next(following.iterchildren(), None)  # `find` looks through all children for a second one
     for child in reversed([child for child in paragraph if child.tag != P_PR]):
-        if properties is None:
+        if first is None or first.tag != P_PR:
             following.insert(0, child)
         else:
-            properties.addnext(child)
+            first.addnext(child)
     remove(paragraph)
 
 

@@ -8,6 +8,7 @@ from docx.oxml import OxmlElement
 
 from services.documents.backends.reading.docx.names import DGM, A, Element, R, V, W, remove
 from services.documents.backends.reading.docx.passages import Related
+from services.documents.backends.reading.drawings import paragraph_text
 
 _WORD_ART, _SHAPE_TEXT = V + "textpath", A + "txBody"
 
@@ -19,8 +20,8 @@ def write_out_diagrams(root: Element, related: Related) -> None:
         drawing = next(diagram.iterancestors(W + "drawing"), None)
         if data is None or drawing is None:
             continue
-        lines = [line for point in data.iter(DGM + "pt") for line in point.iterfind(f"{DGM}t/{A}p")]
-        if _put_box(drawing, map(_text, lines)):
+        lines = [paragraph_text(line) for point in data.iter(DGM + "pt") for line in point.iterfind(f"{DGM}t/{A}p")]
+        if _put_box(drawing, lines):
             remove(drawing)
 
 
@@ -29,12 +30,8 @@ def write_out(root: Element) -> None:
     for art in list(root.iter(_WORD_ART)):
         _put_box(art, [art.get("string", "")])
     for shape in list(root.iter(_SHAPE_TEXT)):
-        if _put_box(shape, [_text(line) for line in shape.iter(A + "p")]):
+        if _put_box(shape, [paragraph_text(line) for line in shape.iter(A + "p")]):
             remove(shape)
-
-
-def _text(line: Element) -> str:
-    return "".join(text.text or "" for text in line.iter(A + "t"))
 
 
 def _put_box(before: Element, lines: Iterable[str]) -> bool:
@@ -42,9 +39,13 @@ def _put_box(before: Element, lines: Iterable[str]) -> bool:
     box = OxmlElement("w:txbxContent")
     for text in lines:
         if text.strip():
-            paragraph, run, content = OxmlElement("w:p"), OxmlElement("w:r"), OxmlElement("w:t")
-            content.text = text
-            run.append(content)
+            paragraph, run = OxmlElement("w:p"), OxmlElement("w:r")
+            for number, line in enumerate(text.split("\n")):
+                if number:
+                    run.append(OxmlElement("w:br"))
+                content = OxmlElement("w:t")
+                content.text = line
+                run.append(content)
             paragraph.append(run)
             box.append(paragraph)
     if len(box):

@@ -11,26 +11,21 @@ from collections import defaultdict
 
 from docx.oxml import OxmlElement
 
-from services.documents.backends.reading.docx import changes, drawings, fields, formulas
+from services.documents.backends.reading.docx import alternates, changes, drawings, fields, formulas
 from services.documents.backends.reading.docx.formulas import MATH, MATH_PARAGRAPH
 from services.documents.backends.reading.docx.names import (
     EMOJI,
     FRAME,
     HYPERLINK,
-    MC,
-    NEW_CHART,
     R_,
     RUBY,
     TC,
     TEXT_BOX,
     W14,
-    A,
     Element,
     P,
     T,
-    V,
     W,
-    local,
     remove,
     unwrap,
 )
@@ -39,11 +34,9 @@ from services.documents.backends.reading.docx.symbols import character, is_symbo
 
 _WRAPPERS = tuple(W + name for name in ("customXml", "smartTag", "fldSimple", "bdo", "dir"))
 _THEIR_PROPERTIES = tuple(W + name for name in ("customXmlPr", "smartTagPr", "fldData"))
-_CONTROL, _ALTERNATES, _SYMBOL = W + "sdt", MC + "AlternateContent", W + "sym"
+_CONTROL, _SYMBOL = W + "sdt", W + "sym"
 _BREAK, _SOFT_HYPHEN, _FONTS = W + "br", W + "softHyphen", W + "rFonts"
 _STRAY = frozenset({R_, HYPERLINK, MATH, MATH_PARAGRAPH})
-_HAS_WORDS = (T, A + "t", MATH, EMOJI, W + "delText", NEW_CHART)
-_HAS_PICTURE = (A + "blip", V + "imagedata")
 
 
 def flatten(root: Element, *, show_changes: bool, has_items: bool = True) -> list[str]:
@@ -56,7 +49,7 @@ def flatten(root: Element, *, show_changes: bool, has_items: bool = True) -> lis
 
     Returns what could not be kept, one sentence each.
     """
-    choose_alternates(root)
+    alternates.choose(root)
     drawings.write_out(root)
     _unwrap(_found(root, _CONTROL, *_WRAPPERS, *_THEIR_PROPERTIES))
     if changes.has_changes(root):
@@ -85,24 +78,6 @@ def _found(root: Element, *names: str) -> dict[str, list[Element]]:
     for element in root.iter(*names):
         found[element.tag].append(element)
     return found
-
-
-def choose_alternates(root: Element) -> None:
-    """Leave one branch of what a file says in several ways: the first with words, else the first with a picture."""
-    for element in list(root.iter(_ALTERNATES)):
-        branches = [branch for branch in element if local(branch) in {"Choice", "Fallback"}]
-        chosen = chosen_branch(branches)
-        if chosen is not None:
-            unwrap(element, chosen)
-
-
-def chosen_branch(branches: list[Element]) -> Element | None:
-    """The branch to read; None when there is nothing to read in any."""
-    for wanted in (_HAS_WORDS, _HAS_PICTURE):
-        for branch in branches:
-            if next(branch.iter(*wanted), None) is not None:
-                return branch
-    return None
 
 
 def _unwrap(found: dict[str, list[Element]]) -> None:
@@ -167,7 +142,7 @@ def _translate(fonts: list[Element]) -> None:
 
 def _join_initials(frames: list[Element]) -> None:
     """A large initial is a paragraph of its own: put it back before its word."""
-    for frame in frames:
+    for frame in reversed(frames):  # backwards, so that everything moves once
         paragraph = next(frame.iterancestors(P), None)
         if frame.get(W + "dropCap") in {"drop", "margin"} and paragraph is not None:
             following = paragraph.getnext()

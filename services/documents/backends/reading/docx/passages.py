@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from services.documents.backends.reading.docx.alternates import ALTERNATES, chosen
 from services.documents.backends.reading.docx.formulas import MATH
 from services.documents.backends.reading.docx.hidden import Hiding
 from services.documents.backends.reading.docx.names import (
     DGM,
-    EMOJI,
     FIELD_CHARACTER,
     FRAME,
-    MC,
     NEW_CHART,
     P_PR,
     R_,
@@ -27,25 +26,23 @@ from services.documents.backends.reading.docx.names import (
     A,
     C,
     Element,
-    M,
     P,
     T,
     V,
     W,
-    local,
 )
 from services.documents.backends.reading.guard import Passage
 
 _BETWEEN = {W + "tab": " ", W + "br": " ", W + "cr": " ", W + "ptab": " ", W + "noBreakHyphen": "-", MATH: " "}
 _DELETED = frozenset({W + "del", W + "moveFrom"})
-_MATH_TEXT, _DRAWING_TEXT, _DELETED_TEXT = M + "t", A + "t", W + "delText"
+_DRAWING_TEXT, _DELETED_TEXT = A + "t", W + "delText"
 _DIAGRAM, _CHARTS = DGM + "relIds", frozenset({C + "chart", NEW_CHART})
 _NEW_POINT = NEW_CHART.replace("}chart", "}pt")
 _WORD_ART = V + "textpath"
 _SPECIAL = (
     *_DELETED,
     W + "cellDel",
-    MC + "AlternateContent",
+    ALTERNATES,
     FIELD_CHARACTER,
     TEXT_BOX,
     _DRAWING_TEXT,
@@ -159,7 +156,7 @@ class Walk:
         for child in container:
             if child.tag in wanted:
                 yield child
-            elif child.tag == MC + "AlternateContent":
+            elif child.tag == ALTERNATES:
                 yield from self._children(_branch(child), wanted)
             elif child.tag not in _PROPERTIES and (self._shows_changes or child.tag not in _DELETED):
                 yield from self._children(child, wanted)
@@ -190,7 +187,7 @@ class Walk:
         if child.tag == P:
             self._collect(child, _style(child), pieces)
             pieces.append(" " * self._has_end(child))
-        elif child.tag == MC + "AlternateContent":
+        elif child.tag == ALTERNATES:
             self._collect(_branch(child), style, pieces)
         elif child.tag == RUBY:
             for name in ("rubyBase", "rt"):
@@ -269,12 +266,6 @@ def _style(paragraph: Element) -> str:
 
 
 def _branch(alternates: Element) -> Element:
-    """The first branch with words; the last if there is none."""
-    branch = alternates
-    for branch in alternates:
-        if (
-            local(branch) in {"Choice", "Fallback"}
-            and next(branch.iter(T, _DRAWING_TEXT, _MATH_TEXT, EMOJI, NEW_CHART), None) is not None
-        ):
-            break
-    return branch
+    """The branch that is read; the last where none has words, for what it refers to."""
+    branch = chosen(alternates)
+    return next(alternates.iterchildren(reversed=True), alternates) if branch is None else branch

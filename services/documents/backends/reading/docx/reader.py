@@ -15,6 +15,7 @@ from docx.oxml import parse_xml
 from lxml import etree
 
 from services.documents.backends.base import Include
+from services.documents.backends.reading import layers, opc
 from services.documents.backends.reading.docx import annex, drawings, hidden, tables
 from services.documents.backends.reading.docx.backend import WordBackend
 from services.documents.backends.reading.docx.flatten import flatten
@@ -22,12 +23,15 @@ from services.documents.backends.reading.docx.names import HYPERLINK, Element, R
 from services.documents.backends.reading.docx.objects import unread
 from services.documents.backends.reading.docx.passages import Walk
 from services.documents.backends.reading.guard import Passage
+from services.documents.backends.reading.layers import Move
+from services.documents.backends.reading.parts import mending
 from services.documents.backends.reading.reader import Report, Source, opened
 
 _NOTES = {RELATIONSHIP_TYPE.FOOTNOTES: "footnote", RELATIONSHIP_TYPE.ENDNOTES: "endnote"}
 _PAGES = {RELATIONSHIP_TYPE.HEADER: "page header", RELATIONSHIP_TYPE.FOOTER: "page footer"}
 
 
+@mending(opc.mended)
 def read(source: Source, report: Report) -> DoclingDocument:
     """Read a file; see `annex` for what `include` adds, and where."""
     with opened(source, InputFormat.DOCX, WordBackend) as backend:
@@ -190,20 +194,22 @@ def _parsed(part: Any) -> Element | None:
 
 def _put_around(document: DoclingDocument) -> None:
     """Make headers the first, and footers the last, of the body."""
-    headers: list[Any] = []
-    footers: list[Any] = []
-    others: list[Any] = []
-    for reference in document.body.children:
-        item = reference.resolve(document)
-        name = getattr(item, "name", "")
-        is_page = getattr(item, "content_layer", None) == ContentLayer.FURNITURE and name in _PAGES.values()
-        (others if not is_page else headers if name == "page header" else footers).append(reference)
-        if is_page:
-            _show(document, item)
-    document.body.children = [*headers, *others, *footers]
+    pages = [
+        item
+        for reference in document.body.children
+        if (item := reference.resolve(document)).content_layer == ContentLayer.FURNITURE
+        and getattr(item, "name", "") in _PAGES.values()
+    ]
+    for item in pages:
+        _show(document, item)
+    layers.rearrange(
+        document,
+        [Move(item, document.body, "first" if item.name == "page header" else "last") for item in pages],
+    )
 
 
 def _show(document: DoclingDocument, item: Any) -> None:
+    """Bring a header into the text, but for what is hidden in it: `layers.show` takes all."""
     if item.content_layer == ContentLayer.FURNITURE:
         item.content_layer = ContentLayer.BODY
     for child in item.children:

@@ -28,9 +28,10 @@ from services.documents.backends.reading.odf.names import (
     P,
 )
 from services.documents.backends.reading.odf.objects import unread
-from services.documents.backends.reading.odf.package import Parts
+from services.documents.backends.reading.odf.package import Parts, mended
 from services.documents.backends.reading.odf.passages import passages
 from services.documents.backends.reading.odf.repeats import Repeats
+from services.documents.backends.reading.parts import mending
 from services.documents.backends.reading.reader import Report, Source, opened
 
 _NOTES = f"{PRESENTATION}notes"
@@ -39,6 +40,7 @@ _FIELDS = {f"{PRESENTATION}{name}": f"{PRESENTATION}use-{name}-name" for name in
 _PLACEHOLDER = f"{PRESENTATION}placeholder"
 
 
+@mending(mended)
 def read(source: Source, report: Report) -> DoclingDocument:
     """Read slides."""
     with opened(source, InputFormat.ODP, OdpDocumentBackend) as backend:

@@ -38,8 +38,9 @@ from services.documents.backends.reading.odf.names import (
     P,
 )
 from services.documents.backends.reading.odf.objects import unread
-from services.documents.backends.reading.odf.package import Parts
+from services.documents.backends.reading.odf.package import Parts, mended
 from services.documents.backends.reading.odf.passages import words
+from services.documents.backends.reading.parts import mending
 from services.documents.backends.reading.reader import Report, Source, opened
 from services.documents.backends.reading.sheets import Cell, Place, Region, Shown
 
@@ -77,6 +78,7 @@ class _Sheet:
     is_hidden: bool = False
 
 
+@mending(mended)
 def read(source: Source, report: Report) -> DoclingDocument:
     """Read a workbook."""
     with opened(source, InputFormat.ODS, _Workbook) as backend:

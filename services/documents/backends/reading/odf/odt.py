@@ -15,12 +15,14 @@ from services.documents.backends.reading.layers import Move
 from services.documents.backends.reading.odf import tree
 from services.documents.backends.reading.odf.names import NOTE, TEXT, H, P
 from services.documents.backends.reading.odf.objects import unread
-from services.documents.backends.reading.odf.package import Parts
+from services.documents.backends.reading.odf.package import Parts, mended
 from services.documents.backends.reading.odf.passages import passages
 from services.documents.backends.reading.odf.repeats import Repeats
+from services.documents.backends.reading.parts import mending
 from services.documents.backends.reading.reader import Report, Source, opened
 
 
+@mending(mended)
 def read(source: Source, report: Report) -> DoclingDocument:
     """Read a text."""
     with opened(source, InputFormat.ODT, OdtDocumentBackend) as backend:

@@ -19,6 +19,7 @@ from docling_core.types.doc.utils import get_text_direction
 
 from services.documents.backends.reading.rendering.pieces import Kind, Piece, merged, piece, spaced
 from services.documents.backends.reading.rendering.renderer import TASKS, Block, Renderer, described, language
+from services.documents.backends.reading.rendering.tables import places
 
 _REFERENCE = "&amp;#x"
 
@@ -94,7 +95,7 @@ class HypertextRenderer(Renderer):
     def table(self, item: TableItem) -> list[Block]:
         """A table with its captions and notes."""
         shown = []
-        for i, row in enumerate(item.data.grid):
+        for i, row in enumerate(places(item.data)):
             shown.append("<tr>")
             for j, cell in enumerate(row):
                 if (cell.start_row_offset_idx, cell.start_col_offset_idx) == (i, j):

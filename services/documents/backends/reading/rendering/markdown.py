@@ -25,7 +25,7 @@ from services.documents.backends.reading.rendering.escaping import (
 )
 from services.documents.backends.reading.rendering.pieces import Kind, Piece, merged, piece, spaced
 from services.documents.backends.reading.rendering.renderer import TASKS, Block, Renderer, described, language
-from services.documents.backends.reading.rendering.tables import drawn, rows
+from services.documents.backends.reading.rendering.tables import drawn, places, rows
 
 _INDENT = 4
 _BULLETS = frozenset("-*+")
@@ -110,7 +110,7 @@ class MarkdownRenderer(Renderer):
     def table(self, item: TableItem) -> list[Block]:
         """A table with its captions and notes."""
         if self.is_in_cell:
-            cells = {id(cell): cell for row in item.data.grid for cell in row}.values()
+            cells = {id(cell): cell for row in places(item.data) for cell in row}.values()
             said = [*self.captions(item), *self.footnotes(item)]
             return [
                 *map(self.paragraph, said),

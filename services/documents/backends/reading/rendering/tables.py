@@ -6,13 +6,39 @@ from collections.abc import Callable
 from typing import Any
 
 from docling_core.types.doc.items.table.table import TableItem
-from docling_core.types.doc.items.table.table_data import TableCell
+from docling_core.types.doc.items.table.table_data import TableCell, TableData
 from tabulate import _column_type, tabulate
 
 _MOST_PADDING = 5
 """Characters of a padded table for each of its texts."""
 _LEVELS = " - "
 """Between the texts of stacked headers."""
+
+
+def places(data: TableData) -> list[list[TableCell]]:
+    """The cell in each place of a table: `TableData.grid`, which makes an empty cell for every place beforehand, and
+    so takes twice the memory.
+    """
+    grid: list[list[Any]] = [[None] * data.num_cols for _ in range(data.num_rows)]
+    for cell in data.table_cells:
+        for row in grid[cell.start_row_offset_idx : cell.end_row_offset_idx]:
+            for column in range(cell.start_col_offset_idx, min(cell.end_col_offset_idx, data.num_cols)):
+                row[column] = cell
+    for number, row in enumerate(grid):
+        for column, found in enumerate(row):
+            if found is None:
+                row[column] = _empty(number, column)
+    return grid
+
+
+def _empty(row: int, column: int) -> TableCell:
+    return TableCell(
+        text="",
+        start_row_offset_idx=row,
+        end_row_offset_idx=row + 1,
+        start_col_offset_idx=column,
+        end_col_offset_idx=column + 1,
+    )
 
 
 def rows(item: TableItem, shown: Callable[[Any], str]) -> list[list[str]]:
@@ -22,10 +48,12 @@ def rows(item: TableItem, shown: Callable[[Any], str]) -> list[list[str]]:
         item: the table.
         shown: a cell as text.
     """
-    grid = item.data.grid
+    grid = places(item.data)
     texts: dict[int, str] = {}
 
     def text(cell: TableCell) -> str:
+        if cell.row_span == cell.col_span == 1:
+            return shown(cell)
         key = id(cell)
         if key not in texts:
             texts[key] = shown(cell)
