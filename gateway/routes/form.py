@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.errors import HeaderParseError
-from email.header import decode_header, make_header
+from email.header import decode_header
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,7 +22,8 @@ from multipart import (
 from services.common.errors import InvalidRequest
 
 _MOST_PARTS = 1000
-_EXTENDED = re.compile(r""";\s*filename\*\s*=\s*"?(?P<charset>[\w-]+)'[^'";]*'(?P<name>[^";]+)""", re.IGNORECASE)
+_PARAMETER = re.compile(r""";\s*(?P<parameter>[^\s=;"]+)\s*=\s*(?P<value>"(?:[^"\\]|\\.)*"|[^;]*)""", re.DOTALL)
+_EXTENDED = re.compile(r"""\s*"?(?P<charset>[\w-]+)'[^'";]*'(?P<name>[^";]+)""")
 """`multipart` knows no parameter whose name ends in a star."""
 
 
@@ -59,7 +60,7 @@ async def read_form(request: Request[Any, Any, Any]) -> Form:
     data = bytearray()
     segment: MultipartSegment | None = None
     try:
-        with PushMultipartParser(boundary, max_segment_count=_MOST_PARTS) as parser:
+        with PushMultipartParser(boundary, max_segment_count=_MOST_PARTS, header_charset="latin-1") as parser:
             async for chunk in request.stream():
                 for event in parser.parse(chunk) if chunk else ():
                     if isinstance(event, MultipartSegment):
@@ -74,14 +75,23 @@ async def read_form(request: Request[Any, Any, Any]) -> Form:
 
 
 def _add(segment: MultipartSegment, data: bytes, fields: dict[str, list[str]], files: list[Upload]) -> None:
-    name = filename(segment.header("Content-Disposition") or "")
+    name = filename(_header(segment.header("Content-Disposition") or ""))
     if name is not None:
         files.append(Upload(filename=name, data=data))
         return
     try:
-        fields.setdefault(segment.name, []).append(data.decode(segment.charset or "utf-8"))
+        fields.setdefault(_header(segment.name), []).append(data.decode(segment.charset or "utf-8"))
     except (UnicodeError, LookupError) as exc:
         raise InvalidRequest("the form: a field's charset is wrong; send text fields as UTF-8") from exc
+
+
+def _header(value: str) -> str:
+    """A header as its client meant it: UTF-8, or what older shells on Windows and Linux send."""
+    sent = value.encode("latin-1")
+    try:
+        return sent.decode("utf-8")
+    except UnicodeDecodeError:
+        return sent.decode("cp1252", "replace")
 
 
 def filename(disposition: str) -> str | None:
@@ -96,7 +106,8 @@ def filename(disposition: str) -> str | None:
 
 
 def _extended(disposition: str) -> str | None:
-    if (found := _EXTENDED.search(disposition)) is None:
+    values = (found["value"] for found in _PARAMETER.finditer(disposition) if found["parameter"].lower() == "filename*")
+    if (found := _EXTENDED.match(next(values, ""))) is None:
         return None
     try:
         return unquote(found["name"].strip(), encoding=found["charset"], errors="strict")
@@ -108,6 +119,7 @@ def _plain(value: str | None) -> str | None:
     if value is None or "=?" not in value:
         return value
     try:
-        return str(make_header(decode_header(value)))
+        parts = decode_header(value)
+        return "".join(part if isinstance(part, str) else part.decode(charset or "ascii") for part, charset in parts)
     except (HeaderParseError, UnicodeError, LookupError, ValueError):
         return value

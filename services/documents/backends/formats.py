@@ -124,7 +124,7 @@ def _mimetype(archive: zipfile.ZipFile) -> bytes:
 
 def _markup(filename: str, head: bytes) -> str | None:
     """Format of a text that names itself in its first bytes; None for other texts."""
-    if head.startswith(b"WEBVTT"):
+    if head.startswith(b"WEBVTT") and (b"-->" in head or _extension(filename) == "vtt"):
         return "vtt"
     if _LATEX.match(head):
         return "latex"

@@ -30,6 +30,8 @@ def grid(answer_json: str) -> list[list[str]]:
         (',===\na,"b, c"\n,===', [["a", "b, c"]]),
         ("[format=dsv]\n|===\na:b\n|===", [["a", "b"]]),
         ("[separator=;]\n|===\n;a ;b|c\n|===", [["a", "b|c"]]),
+        ("|===\n|a|e|h\n|s|2+|m\n|===", [["a", "e", "h"], ["s", "2+", "m"]]),
+        ('[cols="2*"]\n|===\n2+|wide\n|x m|y\n|===', [["wide", "wide"], ["x", "y"]]),
     ],
 )
 def test_cells_fill_rows_by_the_number_of_columns(parse: Parse, source: str, rows: list[list[str]]) -> None:
@@ -61,6 +63,13 @@ def test_cell_styles_and_blocks_in_cells(parse: Parse) -> None:
         ("one +\ntwo\nthree", "one\ntwo three"),
         ("kbd:[Ctrl+C] menu:File[Save] ((term)) (((hidden)))x", "Ctrl+C File \u203a Save term x"),
         ("NOTE: Mind it.", "NOTE: Mind it."),
+        ("[comment]\nsecret\nsecret\n\ntext\n\n[comment]\n--\nsecret\n\nsecret\n--\nmore", "text\n\nmore"),
+        ("{counter:n} {counter:n} {counter2:n}{n} {counter:l:a}{counter:l} {set:x:y}{x}", "1 2 3 ab y"),
+        ("link:++a b.html++[File] kbd:[+Tab+] https://x.example/++a_b++[page]", "File Tab page"),
+        ("mailto:a@b.example[Ann,Subject,Body of the mail]", "Ann"),
+        ("footnoteref:[n1,below] footnoteref:[n1]", "[1] [1]\n\n[1] below"),
+        ('image::a.png["Alt, all",200,100,title="Named",link=x.html]', "Named\n\nAlt, all"),
+        ("----\na <.>\nb <.>\n----", "a (1)\nb (2)"),
         ("// secret\ntext\n\n////\nsecret\n////", "text"),
         ("ifdef::x[]\nno\nendif::[]\nifndef::x[]\nyes\nendif::[]\nifdef::y[no]", "yes"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from services.documents.backends.reading import text
 from services.documents.backends.reading.asciidoc import tables
 from services.documents.backends.reading.asciidoc.inline import Inline
 from services.documents.backends.reading.asciidoc.passages import passages
-from services.documents.backends.reading.asciidoc.source import Attributes, entry, kept_lines
+from services.documents.backends.reading.asciidoc.source import DELIMITER, Attributes, entry, kept_lines
 from services.documents.backends.reading.line import BOLD, Run, add_heading, add_item, add_line
 from services.documents.backends.reading.reader import Report, Source
 from services.documents.backends.reading.table import Cell, add_table
@@ -35,7 +36,6 @@ _ATTRIBUTES = re.compile(r"\[(?:|[\w.#%{,\"'!].*|\[[^\[\]]*\])\]$")
 _TITLE = re.compile(r"\.(\.?[^\s.].*)$")
 _SECTION = re.compile(r"(={1,6}|#{1,6})[ \t]+(\S.*?)(?:[ \t]+\1)?$")
 _UNDERLINE = re.compile(r"([=\-~^+])\1+$")
-_DELIMITER = re.compile(r"(?:-{4,}|\.{4,}|={4,}|\*{4,}|_{4,}|\+{4,}|/{4,}|--|```.*|[|,:!]={3,})$")
 _TABLE = re.compile(r"[|,:!]={3,}$")
 _BREAK = re.compile(r"(?:'{3,}|<{3,}|-{3}|\*{3}|- - -|\* \* \*)$")
 _MEDIA = re.compile(r"(image|video|audio)::([^\[]*)\[(.*)\]$")
@@ -73,7 +73,7 @@ class _About:
 def read(source: Source, report: Report) -> DoclingDocument:
     """The document of an AsciiDoc file."""
     parsed = text.empty(source, "text/asciidoc")
-    lines, numbers = kept_lines(text.decoded(source, report).removeprefix("\ufeff"), report.problems)
+    lines, numbers = kept_lines(text.decoded(source, report), report.problems)
     report.passages.extend(passages(lines, numbers))
     attributes = Attributes()
     blocks = _Blocks(parsed, Inline(attributes, _titles(lines)))
@@ -183,7 +183,7 @@ class _Blocks:
             level, heading, height = section
             add_heading(self._document, self._inline.runs(heading), parent, max(1, level))
             return number + height
-        if _DELIMITER.match(line) and self._level < _MOST_LEVELS:
+        if DELIMITER.match(line) and self._level < _MOST_LEVELS:
             return self._delimited(lines, number, parent, about)
         if _BREAK.match(line) or _OMITTED_MACRO.match(line):
             return number + 1
@@ -201,7 +201,7 @@ class _Blocks:
         number += 1
         while number < len(lines):
             line = lines[number]
-            if not line.strip() or line == "+" or _DELIMITER.match(line) or _ATTRIBUTES.match(line):
+            if not line.strip() or line == "+" or DELIMITER.match(line) or _ATTRIBUTES.match(line):
                 break
             if self._is_in_item and _kind(line):
                 break
@@ -267,6 +267,7 @@ class _Blocks:
     def _add_media(self, media: re.Match[str], parent: NodeItem | None, about: _About) -> None:
         parts = [part for part in _split_attributes(media[3]) if "=" not in part or part.startswith('"')]
         alternative = [Run(_unquoted(parts[0].strip()))] if parts and media[1] == "image" else []
+        about.title = about.title or _named(media[3], "title")
         title = self._inline.runs(about.title) if about.title else []
         self._document.add_picture(parent=parent, caption=self._caption(title or alternative))
         if about.title:
@@ -308,7 +309,7 @@ class _Blocks:
             content = "\n".join(line[indent:] for line in lines).strip("\n")
         if "attributes" in about.named.get("subs", ""):
             content = self._inline.attributes.replaced(content)
-        content = _CALLOUT.sub(lambda match: " " + _CALLOUT_NUMBER.sub(r"(\1)", match["all"].strip()), content)
+        content = _numbered(content)
         if not content.strip():
             return
         hint = (
@@ -533,7 +534,7 @@ def _interrupts(lines: Sequence[str], number: int) -> bool:
     return bool(
         line == "+"
         or _kind(line)
-        or _DELIMITER.match(line)
+        or DELIMITER.match(line)
         or _ATTRIBUTES.match(line)
         or (_TITLE.match(line) and not _ITEM.match(line))
     )
@@ -549,6 +550,24 @@ def _about_lines(lines: Sequence[str], number: int) -> int:
 def _split_attributes(content: str) -> list[str]:
     """The parts between commas that stand in no quotes."""
     return re.findall(r"(?:^|(?<=,))((?:[^,\"]*\"[^\"]*\"[^,]*|[^,]*))", content)
+
+
+def _named(content: str, name: str) -> str:
+    """What some attributes say under a name."""
+    parts = (part.partition("=") for part in _split_attributes(content))
+    return next((_unquoted(value.strip()) for key, _, value in parts if key.strip() == name), "")
+
+
+def _numbered(code: str) -> str:
+    """Code with the numbers of its callouts; `<.>` is the next one."""
+    count = itertools.count(1)
+
+    def numbers(match: re.Match[str]) -> str:
+        return " " + _CALLOUT_NUMBER.sub(
+            lambda callout: f"({next(count) if callout[1] == '.' else callout[1]})", match["all"].strip()
+        )
+
+    return _CALLOUT.sub(numbers, code)
 
 
 def _unquoted(value: str) -> str:

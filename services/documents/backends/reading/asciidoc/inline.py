@@ -25,6 +25,7 @@ from services.documents.backends.reading.line import (
 
 _MOST_LEVELS = 12
 _HELD = "\ufdd1"
+_HELD_PLACE = re.compile(rf"{_HELD}(\d+){_HELD}")
 """Opens and closes the number of a piece that is not to be read again; no text that is decoded has it."""
 
 _PASSTHROUGH = re.compile(
@@ -190,8 +191,12 @@ class _Scan:
             return [_text(text, style)]
         return _Scan(self._inline, text, self._held, self._level + 1).runs(style)
 
+    def _restored(self, text: str) -> str:
+        """A text that is no markup, with what passthroughs in it say."""
+        return _HELD_PLACE.sub(lambda match: self._held[int(match[1])].text, text)
+
     def _angle(self, match: re.Match[str], style: frozenset[str]) -> tuple[list[Run], int]:
-        return [_link(match["angle"][1:-1], "", style)], match.end()
+        return [_link(self._restored(match["angle"][1:-1]), "", style)], match.end()
 
     def _email(self, match: re.Match[str], style: frozenset[str]) -> tuple[list[Run], int]:
         return [_link(f"mailto:{match['email']}", match["email"], style)], match.end()
@@ -215,9 +220,10 @@ class _Scan:
         return self._mark(mark, style.union(*styles))
 
     def _url(self, match: re.Match[str], style: frozenset[str]) -> tuple[list[Run], int]:
+        url = self._restored(match["url"])
         if (close := self._bracket(match.end())) is not None:
-            return self._linked(match["url"], self._text[match.end() + 1 : close], style), close + 1
-        return [_link(match["url"], "", style)], match.end()
+            return self._linked(url, self._text[match.end() + 1 : close], style), close + 1
+        return [_link(url, "", style)], match.end()
 
     def _linked(self, target: str, label: str, style: frozenset[str]) -> list[Run]:
         text = _label(label)
@@ -229,13 +235,15 @@ class _Scan:
         close = self._bracket(match.end())
         if close is None:
             return None
-        name, target = match["macro"], match["target"]
+        name, target = match["macro"], self._restored(match["target"])
         content = self._text[match.end() + 1 : close]
         return self._of_macro(name, target, content, style), close + 1
 
     def _of_macro(self, name: str, target: str, content: str, style: frozenset[str]) -> list[Run]:
         if name in {"link", "mailto"}:
             link = f"mailto:{target}" if name == "mailto" else target
+            if name == "mailto" and not content.startswith('"'):
+                content = content.partition(",")[0]  # a subject and a body may follow
             return self._linked(link, content or target, style)
         if name == "xref":
             return self._referred(target, _label(content), style)
@@ -245,7 +253,7 @@ class _Scan:
             return self._note(target.strip(), content, style)
         if name == "indexterm2":
             return self._inner(content, style)
-        return [Run(_SHOWN[name](target, content), style)] if name in _SHOWN else []
+        return [Run(_SHOWN[name](target, self._restored(content)), style)] if name in _SHOWN else []
 
     def _note(self, identifier: str, content: str, style: frozenset[str]) -> list[Run]:
         notes = self._inline.notes
@@ -257,7 +265,7 @@ class _Scan:
         return [Run(f"[{number or identifier}]", style)]
 
     def _cross(self, match: re.Match[str], style: frozenset[str]) -> tuple[list[Run], int]:
-        target, _, label = match["cross"][2:-2].partition(",")
+        target, _, label = self._restored(match["cross"])[2:-2].partition(",")
         return self._referred(target.strip(), label.strip(), style), match.end()
 
     def _referred(self, target: str, label: str, style: frozenset[str]) -> list[Run]:

@@ -10,10 +10,14 @@ _CONDITION = re.compile(r"(\\)?(ifdef|ifndef|ifeval|endif)::(\S*?(?:([,+])\S+?)?
 _INCLUDE = re.compile(r"(\\)?include::([^\s\[][^\[]*)\[.*\]\s*$")
 _ENTRY = re.compile(r":(!?\w[\w-]*!?):(?:[ \t]+(.*))?$")
 _EVAL = re.compile(r"""(["']?)(.*?)\1\s*(==|!=|<=|>=|<|>)\s*(["']?)(.*?)\4$""")
-_REFERENCE = re.compile(r"(\\?)\{(\w[\w-]*)\}")
+_REFERENCE = re.compile(r"(\\?)\{(?:(counter2?|set):)?(\w[\w-]*!?)(?::([^{}\n]*))?\}")
+_MOST_DIGITS = 10
+"""Of a counter."""
 _MOST_CHARACTERS = 4_000_000
 """That attributes may add to a document: their values may name attributes, and double with every line."""
 _COMMENT_BLOCK = re.compile(r"/{4,}$")
+_COMMENT_STYLE = re.compile(r"\[comment[\]%.#,]")
+DELIMITER = re.compile(r"(?:-{4,}|\.{4,}|={4,}|\*{4,}|_{4,}|\+{4,}|/{4,}|--|```.*|[|,:!]={3,})$")
 _VERBATIM = re.compile(r"(?:-{4,}|\.{4,}|\+{4,}|`{3,}.*)$")
 
 BUILT_IN = {
@@ -87,9 +91,27 @@ class Attributes:
     def _value(self, match: re.Match[str]) -> str:
         if match[1]:
             return match[0][1:]
-        value = self.values.get(match[2].lower(), match[0])
+        value = self._told(match[2], match[3].lower(), match[4]) if match[2] else None
+        if value is None:
+            value = match[0] if match[4] else self.values.get(match[3].lower(), match[0])
         self._written += len(value)
         return value if self._written < _MOST_CHARACTERS else match[0]
+
+    def _told(self, kind: str, name: str, value: str | None) -> str:
+        """Set an attribute in the middle of a text; what a reader sees of that."""
+        if kind == "set":
+            self.define(name, value or "")
+            return ""
+        held = self.values.get(name)
+        self.values[name] = _counted(held) if held else value or "1"
+        return self.values[name] if kind == "counter" else ""
+
+
+def _counted(value: str) -> str:
+    """What a counter says next: 2 after 1, b after a."""
+    if value.isdecimal() and len(value) < _MOST_DIGITS:
+        return str(int(value) + 1)
+    return chr(ord(value) + 1) if len(value) == 1 and value.isalpha() else "1"
 
 
 def entry(line: str) -> tuple[str, str] | None:
@@ -130,15 +152,20 @@ def _kept(lines: Sequence[str], problems: list[str]) -> Iterator[tuple[str, int]
 class _Inside:
     """Which block of comments or of code the lines stand in."""
 
-    comment: str = ""
+    comment: str | None = None
+    """What closes it: its own delimiter, or the empty line behind a paragraph."""
     verbatim: str = ""
+    is_styled: bool = False
+    """True behind `[comment]`, where the next line tells what closes it."""
 
     def skips(self, line: str) -> bool:
         """True for a line of a comment."""
-        if not self.comment:
+        if self.comment is None:
             return False
-        if line == self.comment:
-            self.comment = ""
+        if self.is_styled:
+            self.comment, self.is_styled = line if DELIMITER.match(line) else "", False
+        elif line == self.comment:
+            self.comment = None
         return True
 
     def opens_comment(self, line: str) -> bool:
@@ -147,9 +174,11 @@ class _Inside:
             self.verbatim = "" if line == self.verbatim else self.verbatim
         elif _COMMENT_BLOCK.match(line):
             self.comment = line
+        elif _COMMENT_STYLE.match(line):
+            self.comment, self.is_styled = "", True
         elif _VERBATIM.match(line):
             self.verbatim = "```" if line.startswith("`") else line
-        return bool(self.comment)
+        return self.comment is not None
 
 
 def _joined(lines: Sequence[str]) -> Iterator[str]:

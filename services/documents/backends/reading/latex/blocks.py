@@ -294,7 +294,7 @@ _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 def read(source: Source, report: Report) -> DoclingDocument:
     """The document of a LaTeX file."""
     parsed = text.empty(source, None)
-    expander = Expander(text.decoded(source, report).removeprefix("\ufeff"))
+    expander = Expander(text.decoded(source, report))
     tokens = list(expander.tokens())
     if expander.is_exhausted:
         report.problems.append("its definitions expand to too much; those behind that point are not expanded")
