@@ -45,7 +45,7 @@ _TOKEN = re.compile(
     rf"|\\?(?P<angle><{_URL}>)"
     rf"|\\?(?P<url>{_URL})"
     r"|\\?(?P<macro>(?<!\w)(?:link|xref|mailto|image|icon|kbd|btn|menu|anchor|indexterm2?)|footnote(?:ref)?)"
-    r":(?!:)(?P<target>[^\s\[\]]*)(?=\[)"
+    r":(?!:)(?P<target>[^\s\[\]]{0,20000}+)(?=\[)"
     r"|\\?(?P<cross><<[^<>\n]+?>>)"
     r"|\\?(?P<index>\(\(\(?[^()\n]+\)\)\)?)"
     r"|\\?(?P<email>(?<![\w/])[\w.%+-]{1,64}@[A-Za-z0-9][\w.-]*\.[A-Za-z]{2,}\b)"

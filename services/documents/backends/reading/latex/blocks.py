@@ -12,11 +12,12 @@ from docling_core.types.doc.items.text import TextItem
 from docling_core.types.doc.labels import DocItemLabel
 
 from services.documents.backends.reading import text
+from services.documents.backends.reading.latex import acronyms, algorithms, units
 from services.documents.backends.reading.latex.cursor import Cursor, is_space, written
 from services.documents.backends.reading.latex.expand import Expander, Raw, Token
 from services.documents.backends.reading.latex.passages import passages
-from services.documents.backends.reading.latex.signs import ACCENTS, SIGNS, accented, ligated
-from services.documents.backends.reading.latex.table import rows
+from services.documents.backends.reading.latex.signs import ACCENTS, SIGNS, accented, german, has_german_quotes, ligated
+from services.documents.backends.reading.latex.table import as_printed, rows, tabbed
 from services.documents.backends.reading.line import (
     BOLD,
     ITALIC,
@@ -35,6 +36,8 @@ from services.documents.backends.reading.reader import Report, Source
 from services.documents.backends.reading.table import Cell, add_table
 
 _MOST_LEVELS = 60
+_MOST_OPTIONS = 200
+"""Tokens that the options of an unknown command may have."""
 _Style = frozenset[str]
 
 _SECTIONS = {
@@ -59,6 +62,8 @@ _STYLES: Mapping[str, _Style] = {
     "st": STRIKE,
     "textsuperscript": SUPER,
     "textsubscript": SUB,
+    "inst": SUPER,
+    "tnote": SUPER,
 }
 _SWITCHES: Mapping[str, _Style] = {
     "bf": BOLD,
@@ -69,7 +74,7 @@ _SWITCHES: Mapping[str, _Style] = {
     "sl": ITALIC,
 }
 _ARGUMENTS = {
-    # o: optional, m: not shown, t: shown
+    # o: optional, m: not shown, t: shown, s: a space
     **dict.fromkeys(
         [
             "label",
@@ -159,18 +164,19 @@ _ARGUMENTS = {
     "titleformat": "momomm",
     "multirow": "omomot",
     "multicolumn": "mmt",
-    "ifthenelse": "mtm",
+    "ifthenelse": "mtst",
+    "lettrine": "ott",
+    "hbox": "t",
+    "column": "m",
+    "againframe": "m",
+    "bibinfo": "mt",
+    "bibfield": "mt",
+    "href@noop": "mt",
+    "foreignquote": "mt",
     "marginpar": "ot",
     "marginnote": "ot",
     "sidenote": "ot",
     "todo": "ot",
-    "SI": "tt",
-    "qty": "tt",
-    "num": "ot",
-    "si": "t",
-    "unit": "t",
-    "acrshort": "t",
-    "gls": "ot",
     "twocolumn": "t",
 }
 _ENVIRONMENT_ARGUMENTS = {
@@ -200,6 +206,8 @@ _ENVIRONMENT_ARGUMENTS = {
     "algorithm": "o",
     "algorithmic": "o",
     "landscape": "",
+    "CJK": "omm",
+    "letter": "ot",
 }
 _TABULARS = {
     "tabular": "om",
@@ -215,6 +223,7 @@ _TABULARS = {
     "longtblr": "om",
     "NiceTabular": "omo",
     "array": "om",
+    "tabbing": "",
 }
 _LISTS = {
     "itemize",
@@ -271,6 +280,10 @@ _THEOREMS = {
         "note",
     ]
 }
+_LINES = {"opening", "closing", "ps", "encl", "cc", "signature", "makeletterhead"}
+"""Commands whose text stands in a line of its own, as those of a curriculum vitae do."""
+_CARD = {"name": 0, **dict.fromkeys(("email", "homepage", "phone", "mobile", "social", "extrainfo", "position"), 3)}
+"""What letters and curricula vitae say of their author before the document."""
 _TITLES = {
     "title": 0,
     "subtitle": 1,
@@ -284,9 +297,34 @@ _TITLES = {
 }
 _CITES = re.compile(r"(?:full|foot|text|paren|auto|super|no)?[cC]ite(?:p|t|alp|alt|author|year|yearpar|s|num|al)?\*?$")
 _REFERENCES = {"ref", "eqref", "autoref", "cref", "Cref", "pageref", "nameref", "vref", "subref", "fref", "Autoref"}
-_FILES = {"input", "include", "subfile", "bibliography", "import", "lstinputlisting", "verbatiminput", "addbibresource"}
+_FILES = {
+    "input",
+    "include",
+    "subfile",
+    "bibliography",
+    "lstinputlisting",
+    "verbatiminput",
+    "addbibresource",
+    "VerbatimInput",
+    "includepdf",
+    "InputIfFileExists",
+    "import",
+    "subimport",
+    "includefrom",
+    "inputminted",
+}
+_FILE_ARGUMENTS = {
+    "import": "mf",
+    "subimport": "mf",
+    "includefrom": "mf",
+    "inputminted": "omf",
+    "InputIfFileExists": "fmm",
+}
+"""`f`: the file's name. Others have options before it."""
 _UNSHOWN_IN_MATH = re.compile(r"\\(?:label|nonumber|notag)\b\*?\s*(?:(?<=l)\{[^{}]*\})?")
 _LABEL = re.compile(r"\\label\s*\{[^{}]*\}")
+_BOX_TITLE = re.compile(r"(?:^|,)\s*(?:frame)?title\s*=\s*(\{(?:[^{}]|\{[^{}]*\})*\}|[^,]*)")
+_LIKE_TITLE = re.compile(r"[A-Z][^\W\d]{2,}[^=\\]*|[^\W\d]+ [^=\\]+")
 _DIMENSION = re.compile(r"\s*=?\s*-?[\d.]+\s*(?:pt|em|ex|cm|mm|in|bp|pc|sp|mu)?\s*")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
@@ -295,14 +333,14 @@ def read(source: Source, report: Report) -> DoclingDocument:
     """The document of a LaTeX file."""
     parsed = text.empty(source, None)
     expander = Expander(text.decoded(source, report))
-    tokens = list(expander.tokens())
+    tokens = as_printed(list(expander.tokens()))
     if expander.is_exhausted:
         report.problems.append("its definitions expand to too much; those behind that point are not expanded")
     reader = _Reader(parsed, report, {**_THEOREMS, **expander.theorems})
     preamble, body = _parts(tokens)
-    report.passages.extend(
-        passages(body, {**_ARGUMENTS, **dict.fromkeys(_FILES, "om")}, _TABULARS | _ENVIRONMENT_ARGUMENTS)
-    )
+    reader.acronyms.define(tokens)
+    reader.has_german_quotes = has_german_quotes(written(preamble))
+    report.passages.extend(passages(body, _UNSHOWN_ARGUMENTS, _TABULARS | _ENVIRONMENT_ARGUMENTS))
     reader.title(preamble, body)
     reader.add(body, None)
     return parsed
@@ -326,6 +364,8 @@ class _Reader:
         self.report = report
         self.theorems = theorems
         self.level = 0
+        self.acronyms = acronyms.Acronyms()
+        self.has_german_quotes = False
         self.notes: list[list[Run]] = []
         self.note_count = 0
 
@@ -335,9 +375,13 @@ class _Reader:
         for tokens in (preamble, body):
             cursor = Cursor(tokens)
             while (token := cursor.next()) is not None:
-                if isinstance(token, str) and token[:1] == "\\" and token[1:] in _TITLES:
+                known = {**_TITLES, **_CARD} if tokens is preamble else _TITLES
+                if isinstance(token, str) and token[:1] == "\\" and token[1:] in known:
                     cursor.optional()
-                    found.append((_TITLES[token[1:]], cursor.argument()))
+                    content = cursor.argument()
+                    while tokens is preamble and cursor.following() == "{":
+                        content = [*content, " ", *cursor.argument()]
+                    found.append((known[token[1:]], content))
                 elif token in {r"\input", r"\include", r"\usepackage"} and tokens is preamble:
                     name = (cursor.optional() and None) or cursor.argument()
                     if token != r"\usepackage":
@@ -382,6 +426,7 @@ class _Text:
     ) -> None:
         self.runs: list[Run] = []
         self.caption = caption
+        self.quotes = 0
         self._reader = reader
         self._parent = parent
         self._is_inline = is_inline
@@ -425,7 +470,7 @@ class _Text:
             elif token in {"~", "&"}:
                 self._say(" ", style)
             else:
-                self._say(ligated(token), style)
+                self._say(ligated(german(token) if self._reader.has_german_quotes else token), style)
 
     def _say(self, said: str, style: _Style, link: str = "") -> None:
         self.runs.append(Run(said, style, link))
@@ -499,11 +544,13 @@ class _Text:
         """Read a command that refers to something, names a file, or says how things look."""
         if _CITES.match(name):
             self._cite(cursor, style)
+            while bare.endswith("cites") and cursor.following() in {"[", "{"}:
+                self._say(" ", style)
+                self._cite(cursor, style)
         elif bare in _REFERENCES:
             self._say(f"[{written(cursor.argument()).strip()}]", style)
         elif bare in _FILES:
-            cursor.optional()
-            self._reader.miss(written(cursor.argument()))
+            self._file(bare, cursor)
         elif bare in _TITLES:
             cursor.optional()
             cursor.argument()
@@ -511,6 +558,102 @@ class _Text:
             self._arguments(_ARGUMENTS[bare], cursor, style)
         elif bare.endswith(("skip", "width", "height", "indent", "sep", "depth")):
             self._skip_dimension(cursor)
+        elif not self._packaged(bare, cursor, style):
+            self._unknown(cursor, style)
+
+    def _packaged(self, bare: str, cursor: Cursor, style: _Style) -> bool:
+        """Read a command whose text a package makes; false for others."""
+        if use := acronyms.USE.match(bare[:1].lower() + bare[1:]):
+            self._acronym(use, cursor, style)
+        elif bare in acronyms.DEFINITIONS:
+            self._arguments(acronyms.DEFINITIONS[bare].replace("t", "m"), cursor, style)
+        elif bare in _QUANTITIES:
+            self._quantity(bare, cursor, style)
+        elif bare in _LINES or bare.startswith("cv"):
+            self.flush()
+            self._unknown(cursor, style)
+            self.flush()
+        else:
+            return False
+        return True
+
+    def _unknown(self, cursor: Cursor, style: _Style) -> None:
+        """Show the arguments in braces of a command that nobody knows, and not its options."""
+        place = cursor.place
+        if cursor.following() == "[" and "]" in cursor.tokens[place : place + _MOST_OPTIONS]:
+            cursor.optional()
+            if cursor.following() != "{":
+                cursor.place = place
+        while cursor.following() == "{":
+            self.add(cursor.argument(), style)
+            if cursor.following() == "{":
+                self._say(" ", style)
+
+    def _file(self, name: str, cursor: Cursor) -> None:
+        for kind in _FILE_ARGUMENTS.get(name, "of"):
+            if kind == "o":
+                cursor.optional()
+            elif kind == "m":
+                cursor.argument()
+            elif cursor.skip_spaces() == "{":
+                self._reader.miss(written(cursor.argument()))
+            else:
+                self._reader.miss(written([cursor.next() or ""]))
+
+    def _acronym(self, use: re.Match[str], cursor: Cursor, style: _Style) -> None:
+        cursor.optional()
+        shown = self._reader.acronyms.shown(use, written(cursor.argument()))
+        self.add(list(Expander(shown).tokens()), style)
+
+    def _acronyms(self, cursor: Cursor, style: _Style) -> None:  # noqa: ARG002 - as all commands
+        cursor.optional()
+        self.flush()
+        for line in self._reader.acronyms.listed():
+            self.add(list(Expander(line).tokens()), PLAIN)
+            self.flush()
+
+    def _listed_acronym(self, cursor: Cursor, style: _Style) -> None:
+        """A line of the list that the package `acronym` prints."""
+        key = cursor.argument()
+        self.add(cursor.optional() or key, style)
+        self._say(": ", style)
+        self.add(cursor.argument(), style)
+        self._say("\n", style)
+
+    def _quantity(self, name: str, cursor: Cursor, style: _Style) -> None:
+        cursor.optional()
+        said = [written(cursor.argument()) for _ in range(_QUANTITIES[name][0])]
+        self._say(_QUANTITIES[name][1](*said), style)
+
+    def _quoted(self, cursor: Cursor, style: _Style) -> None:
+        self.quotes += 1
+        opening, closing = ("\u201c", "\u201d") if self.quotes % 2 else ("\u2018", "\u2019")
+        self._say(opening, style)
+        self.add(cursor.argument(), style)
+        self._say(closing, style)
+        self.quotes -= 1
+
+    def _part_of_figure(self, cursor: Cursor, style: _Style) -> None:
+        """A picture with its own caption, as commands of older packages have it."""
+        captions = [caption for caption in (cursor.optional(), cursor.optional()) if caption]
+        content = cursor.argument()
+        if self._is_inline:
+            self.add([*content, " ", *(captions[-1] if captions else [])], style)
+            return
+        self.flush()
+        outer, self.caption = self.caption, None
+        self._float_of(content, captions[-1:])
+        self.caption = outer
+
+    def _float_of(self, content: list[Token], captions: Sequence[list[Token]]) -> None:
+        caption = self._added_caption(captions[0]) if captions else None
+        left = self._reader.add(content, self._parent, caption)
+        if left is not None:
+            self._reader.document.add_picture(parent=self._parent, caption=left)
+
+    def _added_caption(self, content: list[Token]) -> TextItem | None:
+        added = add_line(self._reader.document, self._reader.inline(content), label=DocItemLabel.CAPTION)
+        return added if isinstance(added, TextItem) else None
 
     def _has_letter(self, cursor: Cursor) -> bool:
         """True before the letter of an accent; commands of one letter may be the author's own."""
@@ -546,6 +689,8 @@ class _Text:
         for kind in kinds:
             if kind == "o":
                 cursor.optional()
+            elif kind == "s":
+                self._say(" ", style)
             elif kind == "d":
                 self._skip_dimension(cursor)
             elif kind == "t":
@@ -673,16 +818,33 @@ class _Text:
         elif name in self._reader.theorems:
             self._theorem(name, inner)
         else:
+            self._box_title(name, inner)
             self._arguments(_ENVIRONMENT_ARGUMENTS.get(name, "o"), inner, style, ends=True)
             if name == "frame" and inner.skip_spaces() == "{":
                 self._section("frametitle", inner)
         rest = list(inner.tokens[inner.place :])
-        if name in _FLOATS:
+        if algorithms.is_algorithm(name):
+            rest, captions = _without_captions(rest)
+            for caption in captions:
+                add_line(self._reader.document, self._reader.inline(caption), self._parent, DocItemLabel.CAPTION)
+            self.add(algorithms.spelled(rest), style)
+        elif name in _FLOATS:
             self._float(rest)
         else:
             before = self._parent
             self.add(rest, style)
             self._parent = before
+
+    def _box_title(self, name: str, inner: Cursor) -> None:
+        """Show the title among the options of a box, or the one that the author's own environment seems to have."""
+        options = written(Cursor(inner.tokens).optional() or [])
+        told = _BOX_TITLE.search(options)
+        title = told[1].strip("{} ") if told else ""
+        if not told and name not in _ENVIRONMENT_ARGUMENTS and _LIKE_TITLE.fullmatch(options):
+            title = options
+        if title:
+            self.add(list(Expander(title).tokens()), BOLD)
+            self.flush()
 
     def _theorem(self, name: str, inner: Cursor) -> None:
         named = inner.optional()
@@ -695,13 +857,7 @@ class _Text:
         """A figure or table: its caption, wherever it stands, goes with the first picture or table."""
         rest, captions = _without_captions(content)
         first, *others = captions or [[]]
-        caption = None
-        if first:
-            added = add_line(self._reader.document, self._reader.inline(first), label=DocItemLabel.CAPTION)
-            caption = added if isinstance(added, TextItem) else None
-        left = self._reader.add(rest, self._parent, caption)
-        if left is not None:
-            self._reader.document.add_picture(parent=self._parent, caption=left)
+        self._float_of(rest, [first] if first else [])
         for other in others:
             add_line(self._reader.document, self._reader.inline(other), self._parent)
         self._reader.add_notes(self._parent)
@@ -765,7 +921,7 @@ class _Text:
         for kind in _TABULARS[name]:
             cursor.optional() if kind == "o" else cursor.argument()
         rest, captions = _without_captions(list(cursor.tokens[cursor.place :]))
-        found = rows(rest)
+        found = rows(tabbed(rest) if name == "tabbing" else rest)
         if self._is_inline:
             for row in found:
                 for cell in row:
@@ -787,8 +943,7 @@ class _Text:
             for number, row in enumerate(found)
         ]
         if captions and self.caption is None:
-            added = add_line(self._reader.document, self._reader.inline(captions[0]), label=DocItemLabel.CAPTION)
-            self.caption = added if isinstance(added, TextItem) else None
+            self.caption = self._added_caption(captions[0])
         caption, self.caption = self.caption, None
         if cells:
             add_table(self._reader.document, cells, self._parent, caption)
@@ -810,6 +965,14 @@ _COMMANDS: Mapping[str, _Command] = {
     "nolinkurl": _Text._url,
     "path": _Text._url,
     "email": _Text._email,
+    "enquote": _Text._quoted,
+    "textquote": _Text._quoted,
+    "acro": _Text._listed_acronym,
+    "printglossaries": _Text._acronyms,
+    "printglossary": _Text._acronyms,
+    "printacronyms": _Text._acronyms,
+    "subfloat": _Text._part_of_figure,
+    "subfigure": _Text._part_of_figure,
     "includegraphics": _Text._picture,
     "caption": _Text._caption,
     "subcaption": _Text._caption,
@@ -827,6 +990,30 @@ _COMMANDS: Mapping[str, _Command] = {
     "item": _Text._item,
     "end": _Text._end,
 }
+
+
+_QUANTITIES: Mapping[str, tuple[int, Callable[..., str]]] = {
+    **dict.fromkeys(("SI", "qty"), (2, units.quantity)),
+    **dict.fromkeys(("si", "unit"), (1, units.unit)),
+    **dict.fromkeys(("SIrange", "qtyrange"), (3, lambda low, high, unit: f"{low}\u2013{units.quantity(high, unit)}")),
+    **dict.fromkeys(("SIlist", "qtylist"), (2, lambda all_, unit: units.quantity(units.listed(all_), unit))),
+    "num": (1, units.number),
+    "numrange": (2, lambda low, high: f"{low}\u2013{high}"),
+    "numlist": (1, units.listed),
+    "ang": (1, lambda angle: f"{angle}\u00b0"),
+}
+"""Commands of `siunitx`: how many arguments they have, and what they show."""
+
+
+_UNSHOWN_ARGUMENTS: Mapping[str, str] = {
+    **_ARGUMENTS,
+    **dict.fromkeys(_FILES, "om"),
+    **{name: kinds.replace("f", "m") for name, kinds in _FILE_ARGUMENTS.items()},
+    **{name: kinds.replace("t", "m") for name, kinds in acronyms.DEFINITIONS.items()},
+    **{name: "o" + "m" * count for name, (count, _) in _QUANTITIES.items()},
+    **dict.fromkeys(("href", "ac", "acs", "acl", "acf", "gls", "Gls", "glspl", "Glspl"), "om"),
+}
+"""For the words that the guard looks for."""
 
 
 def _split(tokens: Sequence[Token], *separators: str) -> list[list[Token]]:

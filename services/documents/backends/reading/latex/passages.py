@@ -67,6 +67,8 @@ def _pass(name: str, cursor: Cursor, commands: Mapping[str, str]) -> None:
         cursor.optional()
         if cursor.skip_spaces() == "{":
             cursor.argument()
+        elif name == "input":
+            cursor.next()
         if name.endswith(("color", "box")) and cursor.skip_spaces() == "[":
             cursor.optional()
         return
