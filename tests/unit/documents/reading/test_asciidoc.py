@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from services.documents.backends.reading.asciidoc.source import kept_lines
 from tests.unit.documents.reading.conftest import Parse
 
 
@@ -160,6 +161,32 @@ def test_markup_that_never_closes_costs_linear_time(parse: Parse, piece: str) ->
     parse("a.adoc", (":a: {a}{a}\n" * 50 + "\n" + piece * 3000).encode())
 
     assert time.perf_counter() - started < 20
+
+
+def test_open_conditions_cost_linear_time() -> None:
+    started = time.perf_counter()
+    kept_lines("ifndef::x[]\nword\n" * 100_000, [])
+
+    assert time.perf_counter() - started < 10
+
+
+def test_targets_without_brackets_cost_linear_time(parse: Parse) -> None:
+    started = time.perf_counter()
+    parse("a.adoc", b"a " + b"link:" * 48_000 + b"[")
+
+    assert time.perf_counter() - started < 8
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("link:a footnote:b", "link:a footnote:b"),
+        ("\\link:a \\link:b[c] link:xref:d[e]", "\\link:a link:b[c] e"),
+        ("link:https://x.example mailto:a@b.example", "link:https://x.example mailto:a@b.example"),
+    ],
+)
+def test_macros_have_brackets(parse: Parse, source: str, said: str) -> None:
+    assert parse("a.adoc", source.encode()).text == said
 
 
 @pytest.mark.parametrize(

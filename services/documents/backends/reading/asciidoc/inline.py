@@ -45,13 +45,14 @@ _TOKEN = re.compile(
     rf"|\\?(?P<angle><{_URL}>)"
     rf"|\\?(?P<url>{_URL})"
     r"|\\?(?P<macro>(?<!\w)(?:link|xref|mailto|image|icon|kbd|btn|menu|anchor|indexterm2?)|footnote(?:ref)?)"
-    r":(?!:)(?P<target>[^\s\[\]]{0,20000}+)(?=\[)"
+    r":(?!:)"
     r"|\\?(?P<cross><<[^<>\n]+?>>)"
     r"|\\?(?P<index>\(\(\(?[^()\n]+\)\)\)?)"
     r"|\\?(?P<email>(?<![\w/])[\w.%+-]{1,64}@[A-Za-z0-9][\w.-]*\.[A-Za-z]{2,}\b)"
     r"|\\?(?P<quote>\"`|'`)(?=\S)"
     r"|\\?(?P<mark>\*\*?|__?|``?|##?|\^|~)"
 )
+_TARGET_END = re.compile(r"[\s\[\]]")
 _STYLES: Mapping[str, frozenset[str]] = {"*": BOLD, "_": ITALIC, "^": SUPER, "~": SUB, "`": PLAIN, "#": PLAIN}
 _ROLES = (("line-through", STRIKE), ("underline", UNDERLINE), ("strike", STRIKE))
 _QUOTES = {'"`': ("\u201c", "\u201d", '`"'), "'`": ("\u2018", "\u2019", "`'")}
@@ -166,6 +167,8 @@ class _Scan:
         self._level = level
         self._closers: dict[str, list[int]] = {}
         self._brackets: dict[int, int] | None = None
+        self._ends: list[int] | None = None
+        """The places where a target ends: all are found once."""
 
     def runs(self, style: frozenset[str]) -> list[Run]:
         found: list[Run] = []
@@ -174,7 +177,7 @@ class _Scan:
             escaped = match[0].startswith("\\")
             read = None if escaped else _READERS[match.lastgroup or ""](self, match, style)
             if read is None:
-                if escaped:
+                if escaped and (match.lastgroup != "macro" or self._target_end(match.end()) is not None):
                     found.append(_text(self._text[position : match.start()], style))
                     position = match.start() + 1
                 searched = match.end()
@@ -232,11 +235,12 @@ class _Scan:
         return [run._replace(link=run.link or target) for run in self._inner(text, style)]
 
     def _macro(self, match: re.Match[str], style: frozenset[str]) -> tuple[list[Run], int] | None:
-        close = self._bracket(match.end())
-        if close is None:
+        start = self._target_end(match.end())
+        close = self._bracket(start) if start is not None else None
+        if start is None or close is None:
             return None
-        name, target = match["macro"], self._restored(match["target"])
-        content = self._text[match.end() + 1 : close]
+        name, target = match["macro"], self._restored(self._text[match.end() : start])
+        content = self._text[start + 1 : close]
         return self._of_macro(name, target, content, style), close + 1
 
     def _of_macro(self, name: str, target: str, content: str, style: frozenset[str]) -> list[Run]:
@@ -321,6 +325,14 @@ class _Scan:
         index = bisect_left(places, start)
         return places[index] if index < len(places) else None
 
+    def _target_end(self, start: int) -> int | None:
+        """Where the bracket stands behind a macro's target that begins at `start`."""
+        if self._ends is None:
+            self._ends = [found.start() for found in _TARGET_END.finditer(self._text)]
+        index = bisect_left(self._ends, start)
+        end = self._ends[index] if index < len(self._ends) else None
+        return end if end is not None and self._text[end] == "[" else None
+
     def _bracket(self, start: int) -> int | None:
         """Where the bracket that opens at `start` closes."""
         if self._brackets is None:
@@ -334,7 +346,7 @@ _READERS: Mapping[str, Callable[[_Scan, re.Match[str], frozenset[str]], tuple[li
     "role": _Scan._role,
     "angle": _Scan._angle,
     "url": _Scan._url,
-    "target": _Scan._macro,
+    "macro": _Scan._macro,
     "cross": _Scan._cross,
     "index": _Scan._index,
     "email": _Scan._email,

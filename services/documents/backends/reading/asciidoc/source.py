@@ -128,16 +128,16 @@ def kept_lines(text: str, problems: list[str]) -> tuple[list[str], list[int]]:
 
 def _kept(lines: Sequence[str], problems: list[str]) -> Iterator[tuple[str, int]]:
     attributes = Attributes()
-    conditions: list[bool] = []
+    conditions = _Conditions(attributes)
     inside = _Inside()
     for number, raw in enumerate(_joined(lines), 1):
         line = raw.rstrip()
         if inside.skips(line):
             continue
         if (match := _CONDITION.match(line)) and not match[1]:
-            if (inline := _condition(match, conditions, attributes)) and all(conditions):
+            if (inline := conditions.read(match)) and conditions.are_met:
                 yield inline, number
-        elif all(conditions):
+        elif conditions.are_met:
             if (include := _INCLUDE.match(line)) and not include[1]:
                 problems.append(f"line {number}: {include[2]} is not included; only the file itself is parsed")
                 continue
@@ -197,24 +197,39 @@ def _joined(lines: Sequence[str]) -> Iterator[str]:
         yield " ".join(parts)
 
 
-def _condition(match: re.Match[str], conditions: list[bool], attributes: Attributes) -> str:
-    """Open or close a condition; the text of one that has it in the same line and holds."""
-    kind, names, separator, text = match[2], match[3], match[4], match[5]
-    if kind == "endif":
-        if conditions:
-            conditions.pop()
+@dataclass(slots=True)
+class _Conditions:
+    """The conditions that are open."""
+
+    attributes: Attributes
+    _open: list[bool] = field(default_factory=list)
+    """Of each: whether it holds."""
+    _unmet: int = 0
+    """How many do not; all of them are not looked through for each line."""
+
+    @property
+    def are_met(self) -> bool:
+        """True where what stands inside of them is kept."""
+        return self._unmet == 0
+
+    def read(self, match: re.Match[str]) -> str:
+        """Open or close a condition; the text of one that has it in the same line and holds."""
+        kind, text = match[2], match[5]
+        if kind == "endif":
+            if self._open:
+                self._unmet -= not self._open.pop()
+            return ""
+        is_met = _holds(self.attributes.replaced(text)) if kind == "ifeval" else self._is_defined(match)
+        if text and kind != "ifeval":
+            return text if is_met else ""
+        self._open.append(is_met)
+        self._unmet += not is_met
         return ""
-    if kind == "ifeval":
-        conditions.append(_holds(attributes.replaced(text)))
-        return ""
-    defined = [name.lower() in attributes.values for name in re.split(r"[,+]", names)]
-    is_met = all(defined) if separator == "+" else any(defined)
-    if kind == "ifndef":
-        is_met = not is_met
-    if text:
-        return text if is_met else ""
-    conditions.append(is_met)
-    return ""
+
+    def _is_defined(self, match: re.Match[str]) -> bool:
+        defined = [name.lower() in self.attributes.values for name in re.split(r"[,+]", match[3])]
+        is_met = all(defined) if match[4] == "+" else any(defined)
+        return is_met if match[2] == "ifdef" else not is_met
 
 
 def _holds(expression: str) -> bool:
