@@ -163,6 +163,28 @@ def test_markup_that_never_closes_costs_linear_time(parse: Parse, piece: str) ->
     assert time.perf_counter() - started < 20
 
 
+def test_file_that_is_included_twice_is_named_once(parse: Parse) -> None:
+    answer = parse("a.adoc", b"include::c.adoc[]\n\ninclude::c.adoc[]")
+
+    assert answer.errors == ["lines 1, 3: c.adoc is not included; only the file itself is parsed"]
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ("".join(f"{'=' * (4 + level)}\n" for level in range(45)) + "deep", "'" + "=" * 40),
+        ("".join(f"{'> ' * 45}x\n"), "'> > >"),
+        ("link:u[" * 14 + "deep" + "]" * 14, "'link:u"),
+    ],
+)
+def test_blocks_that_nest_too_deeply_are_named(parse: Parse, source: str, place: str) -> None:
+    answer = parse("a.adoc", source.encode())
+
+    assert len(answer.errors) == 1
+    assert answer.errors[0].startswith(place)
+    assert answer.errors[0].endswith(": nested too deeply; what is inside is returned as it is written")
+
+
 def test_open_conditions_cost_linear_time() -> None:
     started = time.perf_counter()
     kept_lines("ifndef::x[]\nword\n" * 100_000, [])

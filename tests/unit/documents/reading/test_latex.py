@@ -187,7 +187,7 @@ def test_every_way_to_take_in_a_file_is_named(parse: Parse) -> None:
     answer = parse("a.tex", source(body))
 
     assert answer.text.split() == ["a", "b"]
-    assert [error.split()[0] for error in answer.errors] == ["one", "two", "three.py", "four", "five"]
+    assert [error.split()[4] for error in answer.errors] == ["one", "two", "three.py", "four", "five"]
 
 
 def test_tables(parse: Parse) -> None:
@@ -223,8 +223,28 @@ def test_what_is_elsewhere_is_named(parse: Parse) -> None:
     answer = parse("a.tex", source("a \\input{chap} \\begin{tikzpicture}\\node{n};\\end{tikzpicture} b"))
 
     assert answer.text.split() == ["a", "b"]
-    assert answer.errors[0].startswith("chap is not included")
+    assert answer.errors[0] == "line 4: the file chap is not included; only the file itself is parsed"
     assert "tikzpicture" in answer.errors[1]
+
+
+def test_what_is_elsewhere_has_its_lines_and_is_named_once(parse: Parse) -> None:
+    draw = "\\begin{tikzpicture}n\\end{tikzpicture}\n"
+    body = "a\n\\input{chap}\n\\more\n% \n\\begin{center}" + draw * 5 + "\\end{center}\\input{chap}"
+    answer = parse("a.tex", source(body, "\\newcommand{\\more}{\n\n\\input{two}}"))
+
+    assert answer.errors == [
+        "lines 7, 15: the file chap is not included; only the file itself is parsed",
+        "line 8: the file two is not included; only the file itself is parsed",
+        "lines 10, 11, 12 and 2 more: a drawing (tikzpicture) is not kept, nor is the text in it",
+    ]
+
+
+def test_groups_that_nest_too_deeply_are_named(parse: Parse) -> None:
+    deep = parse("a.tex", source("\\textbf{" * 65 + "deep" + "}" * 65))
+    fine = parse("a.tex", source("\\textbf{" * 60 + "deep" + "}" * 60))
+
+    assert deep.errors == ["line 4: nested too deeply; what is inside is returned as it is written"]
+    assert (fine.text, fine.errors) == ("deep", [])
 
 
 @pytest.mark.parametrize(

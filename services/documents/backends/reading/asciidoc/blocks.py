@@ -30,6 +30,8 @@ _ENDS = -1
 """An item says it when its list ends behind it; less by the blank lines before a `+`, each of which leaves a list."""
 
 _LONGEST_TITLE = 1000
+_SHOWN_LETTERS = 40
+"""Of what is nested too deeply."""
 
 _COMMENT = re.compile(r"//(?!/)")
 _ATTRIBUTES = re.compile(r"\[(?:|[\w.#%{,\"'!].*|\[[^\[\]]*\])\]$")
@@ -79,6 +81,7 @@ def read(source: Source, report: Report) -> DoclingDocument:
     blocks = _Blocks(parsed, Inline(attributes, _titles(lines)))
     start = blocks.header(lines)
     blocks.add(lines[start:], None)
+    report.problems.extend(blocks.problems())
     return parsed
 
 
@@ -120,6 +123,20 @@ class _Blocks:
             add_line(self._document, self._inline.runs(line))
         _define_details(details, attributes)
         return number
+
+    def problems(self) -> Iterator[str]:
+        """What was nested too deeply to be read."""
+        if found := self._inline.too_deep:
+            first = " ".join(found[0].split())[:_SHOWN_LETTERS]
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            yield f"'{first}'{more}: nested too deeply; what is inside is returned as it is written"
+
+    def _is_too_deep(self, line: str) -> bool:
+        """True where blocks can be nested no deeper; the line is noted."""
+        if self._level < _MOST_LEVELS:
+            return False
+        self._inline.too_deep.append(line)
+        return True
 
     def add(self, lines: Sequence[str], parent: NodeItem | None) -> None:
         """Add the blocks of some lines."""
@@ -183,14 +200,14 @@ class _Blocks:
             level, heading, height = section
             add_heading(self._document, self._inline.runs(heading), parent, max(1, level))
             return number + height
-        if DELIMITER.match(line) and self._level < _MOST_LEVELS:
+        if DELIMITER.match(line) and not self._is_too_deep(line):
             return self._delimited(lines, number, parent, about)
         if _BREAK.match(line) or _OMITTED_MACRO.match(line):
             return number + 1
         if media := _MEDIA.match(line):
             self._add_media(media, parent, about)
             return number + 1
-        if (_ITEM.match(line) or _TERM.match(line)) and self._level < _MOST_LEVELS:
+        if (_ITEM.match(line) or _TERM.match(line)) and not self._is_too_deep(line):
             self._add_title(about, parent)
             return self._list(lines, number, parent, [], about)[0]
         end = self._paragraph_end(lines, number)
@@ -226,7 +243,7 @@ class _Blocks:
         credit = ", ".join(about.positional[1:3]) if about.style in {"quote", "verse"} else ""
         if lines[-1].startswith("-- ") and len(lines) > 1 and lines[0].startswith('"'):
             lines, credit = lines[:-1], lines[-1][3:]
-        if self._level < _MOST_LEVELS and all(line.startswith(">") for line in lines):
+        if all(line.startswith(">") for line in lines) and not self._is_too_deep(lines[0]):
             self.add([line.removeprefix(">").removeprefix(" ") for line in lines], parent)
             return
         prefix = f"{about.style}: " if _ADMONITION.match(about.style) else ""
@@ -369,9 +386,10 @@ class _Blocks:
         style = "" if is_header else piece.style or (layout.styles[column] if column < len(layout.styles) else "")
         cell = Cell(columns=piece.columns, rows=piece.rows, is_column_header=is_header, is_row_header=style == "h")
         content = piece.text.strip("\n") if style in "al" else piece.text.strip()
-        if style == "a" and self._level < _MOST_LEVELS:
+        if style == "a":
             lines = content.strip().split("\n")
-            if len(lines) > 1 or any(sign(lines[0]) for sign in (_ITEM.match, _TERM.match, _MEDIA.match)):
+            is_blocks = len(lines) > 1 or any(sign(lines[0]) for sign in (_ITEM.match, _TERM.match, _MEDIA.match))
+            if is_blocks and not self._is_too_deep(lines[0]):
                 cell.build = self._builder(lines)
                 return cell
         if style == "l":
@@ -433,7 +451,7 @@ class _Blocks:
                 return number, 0 if kind == kinds[-1] and target == number else _ENDS
 
     def _opens_list(self, kind: str, kinds: Sequence[str]) -> bool:
-        return bool(kind) and kind not in kinds and self._level < _MOST_LEVELS
+        return bool(kind) and kind not in kinds and self._level < _MOST_LEVELS  # else it is noted as a block
 
     def _nested(
         self, lines: Sequence[str], number: int, target: int, item: ListItem, kinds: list[str]

@@ -123,6 +123,8 @@ class Inline:
     titles: Mapping[str, str]
     """What each anchor's section or block is called."""
     notes: Notes = field(default_factory=Notes)
+    too_deep: list[str] = field(default_factory=list)
+    """What is returned as it is written, as it is nested too deeply."""
 
     def runs(self, text: str, style: frozenset[str] = PLAIN) -> list[Run]:
         """The pieces of a text. Its line feeds are spaces but for those behind a ` +`."""
@@ -191,6 +193,8 @@ class _Scan:
 
     def _inner(self, text: str, style: frozenset[str]) -> list[Run]:
         if self._level >= _MOST_LEVELS:
+            if _TOKEN.search(text):
+                self._inline.too_deep.append(text)
             return [_text(text, style)]
         return _Scan(self._inline, text, self._held, self._level + 1).runs(style)
 

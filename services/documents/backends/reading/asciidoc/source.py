@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from services.documents.backends.reading.places import Places
+
 _CONDITION = re.compile(r"(\\)?(ifdef|ifndef|ifeval|endif)::(\S*?(?:([,+])\S+?)?)\[(.*)\]\s*$")
 _INCLUDE = re.compile(r"(\\)?include::([^\s\[][^\[]*)\[.*\]\s*$")
 _ENTRY = re.compile(r":(!?\w[\w-]*!?):(?:[ \t]+(.*))?$")
@@ -122,11 +124,13 @@ def entry(line: str) -> tuple[str, str] | None:
 
 def kept_lines(text: str, problems: list[str]) -> tuple[list[str], list[int]]:
     """The lines, and the number of each in the file. An included file is named in `problems`."""
-    kept = list(_kept(text.split("\n"), problems))
+    missing = Places()
+    kept = list(_kept(text.split("\n"), missing))
+    problems.extend(missing.sentences())
     return [line for line, _ in kept], [number for _, number in kept]
 
 
-def _kept(lines: Sequence[str], problems: list[str]) -> Iterator[tuple[str, int]]:
+def _kept(lines: Sequence[str], missing: Places) -> Iterator[tuple[str, int]]:
     attributes = Attributes()
     conditions = _Conditions(attributes)
     inside = _Inside()
@@ -139,7 +143,7 @@ def _kept(lines: Sequence[str], problems: list[str]) -> Iterator[tuple[str, int]
                 yield inline, number
         elif conditions.are_met:
             if (include := _INCLUDE.match(line)) and not include[1]:
-                problems.append(f"line {number}: {include[2]} is not included; only the file itself is parsed")
+                missing.note(number, f"{include[2]} is not included; only the file itself is parsed")
                 continue
             if inside.opens_comment(line):
                 continue

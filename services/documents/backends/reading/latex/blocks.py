@@ -14,7 +14,7 @@ from docling_core.types.doc.labels import DocItemLabel
 from services.documents.backends.reading import text
 from services.documents.backends.reading.latex import acronyms, algorithms, units
 from services.documents.backends.reading.latex.cursor import Cursor, is_space, written
-from services.documents.backends.reading.latex.expand import Expander, Raw, Token
+from services.documents.backends.reading.latex.expand import Command, Expander, Raw, Token
 from services.documents.backends.reading.latex.passages import passages
 from services.documents.backends.reading.latex.signs import ACCENTS, SIGNS, accented, german, has_german_quotes, ligated
 from services.documents.backends.reading.latex.table import as_printed, rows, tabbed
@@ -32,6 +32,7 @@ from services.documents.backends.reading.line import (
     add_line,
     plain,
 )
+from services.documents.backends.reading.places import Places
 from services.documents.backends.reading.reader import Report, Source
 from services.documents.backends.reading.table import Cell, add_table
 
@@ -343,6 +344,7 @@ def read(source: Source, report: Report) -> DoclingDocument:
     report.passages.extend(passages(body, _UNSHOWN_ARGUMENTS, _TABULARS | _ENVIRONMENT_ARGUMENTS))
     reader.title(preamble, body)
     reader.add(body, None)
+    report.problems.extend(reader.places.sentences())
     return parsed
 
 
@@ -362,6 +364,9 @@ class _Reader:
     def __init__(self, document: DoclingDocument, report: Report, theorems: Mapping[str, str]) -> None:
         self.document = document
         self.report = report
+        self.places = Places()
+        self.line = 1
+        """Of the command that is read."""
         self.theorems = theorems
         self.level = 0
         self.acronyms = acronyms.Acronyms()
@@ -375,6 +380,8 @@ class _Reader:
         for tokens in (preamble, body):
             cursor = Cursor(tokens)
             while (token := cursor.next()) is not None:
+                if isinstance(token, Command):
+                    self.line = token.line
                 known = {**_TITLES, **_CARD} if tokens is preamble else _TITLES
                 if isinstance(token, str) and token[:1] == "\\" and token[1:] in known:
                     cursor.optional()
@@ -396,7 +403,15 @@ class _Reader:
 
     def miss(self, file: str) -> None:
         """Tell that a file which the document is made of is not there."""
-        self.report.problems.append(f"{file.strip()} is not included; only the file itself is parsed")
+        self.places.note(self.line, f"the file {file.strip()} is not included; only the file itself is parsed")
+
+    def is_too_deep(self, tokens: Sequence[Token]) -> bool:
+        """True where groups can be nested no deeper; markup among the tokens is told of."""
+        if self.level <= _MOST_LEVELS:
+            return False
+        if any(isinstance(token, Command) or token in {"{", "$"} for token in tokens):
+            self.places.note(self.line, "nested too deeply; what is inside is returned as it is written")
+        return True
 
     def inline(self, tokens: Sequence[Token], style: _Style = PLAIN) -> list[Run]:
         """Tokens as one line."""
@@ -443,7 +458,7 @@ class _Text:
     def add(self, tokens: Sequence[Token], style: _Style) -> None:
         """Read tokens to their end."""
         self._reader.level += 1
-        if self._reader.level > _MOST_LEVELS:
+        if self._reader.is_too_deep(tokens):
             self._say(written(tokens), style)
         else:
             self._read(Cursor(tokens), style)
@@ -459,6 +474,8 @@ class _Text:
             elif token == "}":
                 style = outer.pop() if outer else style
             elif token[0] == "\\":
+                if isinstance(token, Command):
+                    self._reader.line = token.line
                 style = self._command(token[1:], cursor, style)
             elif token == "$":
                 self._math(cursor)
@@ -603,13 +620,13 @@ class _Text:
     def _acronym(self, use: re.Match[str], cursor: Cursor, style: _Style) -> None:
         cursor.optional()
         shown = self._reader.acronyms.shown(use, written(cursor.argument()))
-        self.add(list(Expander(shown).tokens()), style)
+        self.add(list(Expander(shown, self._reader.line).tokens()), style)
 
     def _acronyms(self, cursor: Cursor, style: _Style) -> None:  # noqa: ARG002 - as all commands
         cursor.optional()
         self.flush()
         for line in self._reader.acronyms.listed():
-            self.add(list(Expander(line).tokens()), PLAIN)
+            self.add(list(Expander(line, self._reader.line).tokens()), PLAIN)
             self.flush()
 
     def _listed_acronym(self, cursor: Cursor, style: _Style) -> None:
@@ -798,7 +815,7 @@ class _Text:
         elif bare in _LISTS:
             self._list(bare, content, style)
         elif bare in _DRAWINGS:
-            self._reader.report.problems.append(f"a drawing ({name}) is not kept, nor is the text in it")
+            self._reader.places.note(self._reader.line, f"a drawing ({name}) is not kept, nor is the text in it")
         elif bare == "thebibliography":
             self._bibliography(content)
         elif self._is_inline:
@@ -843,7 +860,7 @@ class _Text:
         if not told and name not in _ENVIRONMENT_ARGUMENTS and _LIKE_TITLE.fullmatch(options):
             title = options
         if title:
-            self.add(list(Expander(title).tokens()), BOLD)
+            self.add(list(Expander(title, self._reader.line).tokens()), BOLD)
             self.flush()
 
     def _theorem(self, name: str, inner: Cursor) -> None:

@@ -69,6 +69,13 @@ class Raw(NamedTuple):
     text: str
 
 
+class Command(str):
+    """A command or sign with the line of the source that it comes from."""
+
+    __slots__ = ("line",)
+    line: int
+
+
 Token = str | Raw
 
 
@@ -97,9 +104,12 @@ class _Macro(NamedTuple):
 class Expander:
     """Reads a source once, from left to right."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, line: int = 1) -> None:
         if "{beamer}" in source:
             source = _OVERLAY.sub(r"\1", source)  # on which steps of a slide
+        self._source = source
+        self._line, self._counted = line, 0
+        """The line at a position of the source: what is before it is counted once."""
         self._stack: list[tuple[str, int]] = [(source, 0)]
         self._excluded: set[str] = set(_DROPPED_ENVIRONMENTS)
         self._budget = _MOST_EXPANDED + 4 * len(source)
@@ -172,7 +182,7 @@ class Expander:
             has_star = bool(macro.arguments) and macro.arguments[0].kind == "s"
             self._push(self._expansion(macro, has_star=has_star) + "*" * (not has_star))
         else:
-            yield token
+            yield self._placed(token)
 
     def _next(self) -> str | None:
         while self._stack:
@@ -186,6 +196,16 @@ class Expander:
                 continue
             return match[0]
         return None
+
+    def _placed(self, token: str) -> Command:
+        """A token with its line; what a definition says stands in the line where it is used."""
+        text, position = self._stack[0] if self._stack else ("", 0)
+        if text is self._source:
+            self._line += self._source.count("\n", self._counted, position)
+            self._counted = position
+        placed = Command(token)
+        placed.line = self._line
+        return placed
 
     def _push(self, text: str) -> None:
         if self._stack and self._stack[-1][1] >= len(self._stack[-1][0]):
