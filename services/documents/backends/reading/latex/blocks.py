@@ -380,8 +380,7 @@ class _Reader:
         for tokens in (preamble, body):
             cursor = Cursor(tokens)
             while (token := cursor.next()) is not None:
-                if isinstance(token, Command):
-                    self.line = token.line
+                self.reach(token)
                 known = {**_TITLES, **_CARD} if tokens is preamble else _TITLES
                 if isinstance(token, str) and token[:1] == "\\" and token[1:] in known:
                     cursor.optional()
@@ -400,6 +399,11 @@ class _Reader:
                 for part in _split(content, r"\and", r"\And", r"\AND"):
                     add_line(self.document, self.inline(part))
             self.add_notes(None)
+
+    def reach(self, token: Token) -> None:
+        """Note where in the source a token stands."""
+        if isinstance(token, Command):
+            self.line = token.line
 
     def miss(self, file: str) -> None:
         """Tell that a file which the document is made of is not there."""
@@ -474,8 +478,7 @@ class _Text:
             elif token == "}":
                 style = outer.pop() if outer else style
             elif token[0] == "\\":
-                if isinstance(token, Command):
-                    self._reader.line = token.line
+                self._reader.reach(token)
                 style = self._command(token[1:], cursor, style)
             elif token == "$":
                 self._math(cursor)

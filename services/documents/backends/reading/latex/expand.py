@@ -383,7 +383,7 @@ class Expander:
             opening, closing = self._environments[name]
             self._push(self._expansion(opening) if kind == "begin" else closing)
         else:
-            yield token
+            yield self._placed(token)
 
     def _skip_raw(self) -> None:
         text, position = self._stack[-1]
