@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import ast
 import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from services.documents.backends.reading import latex
 from tests.unit.documents.reading.conftest import Parse
 
 
@@ -237,6 +242,26 @@ def test_what_is_elsewhere_has_its_lines_and_is_named_once(parse: Parse) -> None
         "line 8: the file two is not included; only the file itself is parsed",
         "lines 10, 11, 12 and 2 more: a drawing (tikzpicture) is not kept, nor is the text in it",
     ]
+
+
+def test_works_that_only_the_bibliography_names_are_no_text(parse: Parse) -> None:
+    answer = parse("a.tex", source("a\\nocite{*} b"))
+
+    assert (answer.text, answer.errors) == ("a b", [])
+
+
+def _keys(table: ast.Dict) -> Iterator[str]:
+    for key, value in zip(table.keys, table.values, strict=True):
+        names = [key] if key else value.args[:1] if isinstance(value, ast.Call) else []
+        for name in names:
+            yield from (part.value for part in ast.walk(name) if isinstance(part, ast.Constant))
+
+
+@pytest.mark.parametrize("module", sorted(Path(latex.__file__).parent.glob("*.py")), ids=lambda path: path.name)
+def test_no_command_stands_twice_in_a_table(module: Path) -> None:
+    tables = [table for table in ast.walk(ast.parse(module.read_text())) if isinstance(table, ast.Dict)]
+
+    assert [name for table in tables for name, count in Counter(_keys(table)).items() if count > 1] == []
 
 
 def test_groups_that_nest_too_deeply_are_named(parse: Parse) -> None:

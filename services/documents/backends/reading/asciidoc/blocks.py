@@ -16,9 +16,21 @@ from docling_core.types.doc.labels import DocItemLabel
 
 from services.documents.backends.reading import text
 from services.documents.backends.reading.asciidoc import tables
+from services.documents.backends.reading.asciidoc.header import add_header
 from services.documents.backends.reading.asciidoc.inline import Inline
 from services.documents.backends.reading.asciidoc.passages import passages
-from services.documents.backends.reading.asciidoc.source import DELIMITER, Attributes, entry, kept_lines
+from services.documents.backends.reading.asciidoc.source import (
+    ATTRIBUTES,
+    COMMENT,
+    DELIMITER,
+    ITEM,
+    TITLE,
+    Attributes,
+    entry,
+    kept_lines,
+    section_title,
+    titles,
+)
 from services.documents.backends.reading.line import BOLD, Run, add_heading, add_item, add_line
 from services.documents.backends.reading.reader import Report, Source
 from services.documents.backends.reading.table import Cell, add_table
@@ -29,23 +41,14 @@ _MOST_LEVELS = 40
 _ENDS = -1
 """An item says it when its list ends behind it; less by the blank lines before a `+`, each of which leaves a list."""
 
-_LONGEST_TITLE = 1000
 _SHOWN_LETTERS = 40
 """Of what is nested too deeply."""
 
-_COMMENT = re.compile(r"//(?!/)")
-_ATTRIBUTES = re.compile(r"\[(?:|[\w.#%{,\"'!].*|\[[^\[\]]*\])\]$")
-_TITLE = re.compile(r"\.(\.?[^\s.].*)$")
-_SECTION = re.compile(r"(={1,6}|#{1,6})[ \t]+(\S.*?)(?:[ \t]+\1)?$")
-_UNDERLINE = re.compile(r"([=\-~^+])\1+$")
 _TABLE = re.compile(r"[|,:!]={3,}$")
 _BREAK = re.compile(r"(?:'{3,}|<{3,}|-{3}|\*{3}|- - -|\* \* \*)$")
 _MEDIA = re.compile(r"(image|video|audio)::([^\[]*)\[(.*)\]$")
 _OMITTED_MACRO = re.compile(r"toc::\[.*\]$")
 _MATH = {"stem", "latexmath", "asciimath"}
-_ITEM = re.compile(
-    r"[ \t]*(?P<marker>-|\*{1,}|\u2022|\.{1,}|\d+\.|[A-Za-z]\.|[ivxIVX]+\)|<(?:\d+|\.)>)[ \t]+(?P<text>\S.*)$"
-)
 _START = re.compile(r"([0-9]{1,9})(?:\.|$)")
 _TERM = re.compile(r"[ \t]*(?P<term>(?!//|::)\S.*?)(?P<marker>:{2,4}|;;)(?:[ \t]+(?P<text>\S.*))?$")
 _ADMONITION = re.compile(r"(NOTE|TIP|IMPORTANT|WARNING|CAUTION)$")
@@ -53,8 +56,6 @@ _ADMONITION_PARAGRAPH = re.compile(r"(?:NOTE|TIP|IMPORTANT|WARNING|CAUTION):[ \t
 _PIPED = re.compile(r"\|.*\S")
 _CALLOUT = re.compile(r"(?:[ \t]*(?://|#|--|;;))?(?P<all>(?:[ \t]*<!?(?:--)?(?:\d+|\.)(?:--)?>)+)$", re.MULTILINE)
 _CALLOUT_NUMBER = re.compile(r"<!?(?:--)?(\d+|\.)(?:--)?>")
-_AUTHOR = re.compile(r"(?:[\w'.-]+)(?: +[\w'.-]+){0,2}(?: +<[^>]+>)?(?:; *[\w'.-]+(?: +[\w'.-]+){0,2}(?: +<[^>]+>)?)*$")
-_REVISION = re.compile(r"v?(?P<revnumber>\d[\w.]*)?(?:,? *(?P<revdate>[^:]*))?(?:: *(?P<revremark>.*))?$")
 _TAG = re.compile(r"<[^<>]*>")
 
 
@@ -78,8 +79,9 @@ def read(source: Source, report: Report) -> DoclingDocument:
     lines, numbers = kept_lines(text.decoded(source, report), report.problems)
     report.passages.extend(passages(lines, numbers))
     attributes = Attributes()
-    blocks = _Blocks(parsed, Inline(attributes, _titles(lines)))
-    start = blocks.header(lines)
+    inline = Inline(attributes, titles(lines))
+    blocks = _Blocks(parsed, inline)
+    start = add_header(parsed, inline, lines)
     blocks.add(lines[start:], None)
     report.problems.extend(blocks.problems())
     return parsed
@@ -91,38 +93,6 @@ class _Blocks:
         self._inline = inline
         self._level = 0
         self._is_in_item = False
-
-    def header(self, lines: Sequence[str]) -> int:
-        """Add the title of the document with its authors and revision; the line where the body begins."""
-        number, attributes = 0, self._inline.attributes
-        while number < len(lines) and (
-            not lines[number].strip() or _COMMENT.match(lines[number]) or entry(lines[number])
-        ):
-            if defined := entry(lines[number]):
-                attributes.define(*defined)
-            number += 1
-        title = _section(lines, number)
-        if title is None or title[0] != 0:
-            return number
-        details: list[str] = []
-        before = number + title[2]
-        number = before
-        while number < len(lines) and lines[number].strip():
-            line = lines[number]
-            if defined := entry(line):
-                attributes.define(*defined)
-            elif not _COMMENT.match(line):
-                if len(details) >= 2 or not (_AUTHOR.match(line) if not details else _is_revision(line)):
-                    break
-                details.append(line)
-            number += 1
-        heading = attributes.replaced(title[1])
-        attributes.values["doctitle"] = heading
-        add_heading(self._document, self._inline.runs(heading))
-        for line in details or _stated(attributes):
-            add_line(self._document, self._inline.runs(line))
-        _define_details(details, attributes)
-        return number
 
     def problems(self) -> Iterator[str]:
         """What was nested too deeply to be read."""
@@ -154,17 +124,17 @@ class _Blocks:
         about = _About()
         while number < len(lines):
             line = lines[number]
-            if not line.strip() or _COMMENT.match(line):
+            if not line.strip() or COMMENT.match(line):
                 if is_attached and not line.strip():
                     break
                 number += 1
             elif defined := entry(line):
                 self._inline.attributes.define(*defined)
                 number += 1
-            elif _ATTRIBUTES.match(line):
+            elif ATTRIBUTES.match(line):
                 self._note_attributes(line, about)
                 number += 1
-            elif (match := _TITLE.match(line)) and not _ITEM.match(line):
+            elif (match := TITLE.match(line)) and not ITEM.match(line):
                 about.title = match[1]
                 number += 1
             else:
@@ -194,7 +164,7 @@ class _Blocks:
 
     def _content(self, lines: Sequence[str], number: int, parent: NodeItem | None, about: _About) -> int:
         line = lines[number]
-        section = _section(lines, number)
+        section = section_title(lines, number)
         if section is not None:
             self._add_title(about, parent)
             level, heading, height = section
@@ -207,7 +177,7 @@ class _Blocks:
         if media := _MEDIA.match(line):
             self._add_media(media, parent, about)
             return number + 1
-        if (_ITEM.match(line) or _TERM.match(line)) and not self._is_too_deep(line):
+        if (ITEM.match(line) or _TERM.match(line)) and not self._is_too_deep(line):
             self._add_title(about, parent)
             return self._list(lines, number, parent, [], about)[0]
         end = self._paragraph_end(lines, number)
@@ -218,7 +188,7 @@ class _Blocks:
         number += 1
         while number < len(lines):
             line = lines[number]
-            if not line.strip() or line == "+" or DELIMITER.match(line) or _ATTRIBUTES.match(line):
+            if not line.strip() or line == "+" or DELIMITER.match(line) or ATTRIBUTES.match(line):
                 break
             if self._is_in_item and _kind(line):
                 break
@@ -226,7 +196,7 @@ class _Blocks:
         return number
 
     def _paragraph(self, lines: Sequence[str], parent: NodeItem | None, about: _About) -> None:
-        lines = [line for line in lines if not _COMMENT.match(line)]
+        lines = [line for line in lines if not COMMENT.match(line)]
         style = about.style
         if style in {"source", "listing", "literal"} or (not style and lines[0][:1].isspace()):
             self._add_title(about, parent)
@@ -357,7 +327,7 @@ class _Blocks:
     def _add_table(self, lines: Sequence[str], sign: str, parent: NodeItem | None, about: _About) -> None:
         while lines and not lines[-1].strip():
             lines = lines[:-1]
-        lines = [line for line in lines if not _COMMENT.match(line)]
+        lines = [line for line in lines if not COMMENT.match(line)]
         format_ = about.named.get("format") or {",": "csv", ":": "dsv"}.get(sign, "psv")
         default = {"csv": ",", "dsv": ":", "tsv": "\t"}.get(format_, sign if sign in "|!" else "|")
         layout = tables.Layout(
@@ -388,7 +358,7 @@ class _Blocks:
         content = piece.text.strip("\n") if style in "al" else piece.text.strip()
         if style == "a":
             lines = content.strip().split("\n")
-            is_blocks = len(lines) > 1 or any(sign(lines[0]) for sign in (_ITEM.match, _TERM.match, _MEDIA.match))
+            is_blocks = len(lines) > 1 or any(sign(lines[0]) for sign in (ITEM.match, _TERM.match, _MEDIA.match))
             if is_blocks and not self._is_too_deep(lines[0]):
                 cell.build = self._builder(lines)
                 return cell
@@ -472,10 +442,10 @@ class _Blocks:
 
     def _item_text(self, lines: Sequence[str], number: int) -> tuple[int, list[Run]]:
         """The text of an item, over its lines; of a term, bold, with what it means."""
-        match = _ITEM.match(lines[number])
+        match = ITEM.match(lines[number])
         terms: list[str] = []
         if match is None:
-            while number < len(lines) and (term := _TERM.match(lines[number])) and not _ITEM.match(lines[number]):
+            while number < len(lines) and (term := _TERM.match(lines[number])) and not ITEM.match(lines[number]):
                 terms.append(term["term"])
                 number += 1
                 if term["text"] or not (number < len(lines) and _TERM.match(lines[number])):
@@ -491,7 +461,7 @@ class _Blocks:
             number += 1
         content = [first]
         while first and number < len(lines) and lines[number].strip() and not _interrupts(lines, number):
-            if not _COMMENT.match(lines[number]):
+            if not COMMENT.match(lines[number]):
                 content.append(lines[number].strip())
             number += 1
         runs = self._inline.runs("\n".join(content))
@@ -501,30 +471,10 @@ class _Blocks:
         return number, [*named, Run(": ") if first else Run(""), *runs]
 
 
-def _section(lines: Sequence[str], number: int) -> tuple[int, str, int] | None:
-    """Level, title and height in lines of a section title, in either way of writing one."""
-    if number >= len(lines):
-        return None
-    line = lines[number]
-    if match := _SECTION.match(line):
-        return len(match[1]) - 1, match[2], 1
-    below = lines[number + 1] if number + 1 < len(lines) else ""
-    if (
-        (match := _UNDERLINE.match(below))
-        and abs(len(below) - len(line)) <= 1
-        and re.search(r"\w", line)
-        and not line[:1].isspace()
-        and not _ITEM.match(line)
-        and len(below) > 1
-    ):
-        return "=-~^+".index(match[1]), line.strip(), 2
-    return None
-
-
 def _skip_blanks(lines: Sequence[str], number: int) -> tuple[int, int]:
     """The next line that says something, and how many empty ones stand before it."""
     blanks = 0
-    while number < len(lines) and (not lines[number].strip() or _COMMENT.match(lines[number])):
+    while number < len(lines) and (not lines[number].strip() or COMMENT.match(lines[number])):
         blanks += not lines[number].strip()
         number += 1
     return number, blanks
@@ -534,7 +484,7 @@ def _kind(line: str) -> str:
     """What tells the lists of a nest apart: their marker, any number as one; "" for other lines."""
     if _BREAK.match(line):
         return ""
-    if match := _ITEM.match(line):
+    if match := ITEM.match(line):
         marker = match["marker"]
         if marker[0] == "<":
             return "<1>"
@@ -553,14 +503,14 @@ def _interrupts(lines: Sequence[str], number: int) -> bool:
         line == "+"
         or _kind(line)
         or DELIMITER.match(line)
-        or _ATTRIBUTES.match(line)
-        or (_TITLE.match(line) and not _ITEM.match(line))
+        or ATTRIBUTES.match(line)
+        or (TITLE.match(line) and not ITEM.match(line))
     )
 
 
 def _about_lines(lines: Sequence[str], number: int) -> int:
     count = 0
-    while number + count < len(lines) and _ATTRIBUTES.match(lines[number + count]):
+    while number + count < len(lines) and ATTRIBUTES.match(lines[number + count]):
         count += 1
     return count
 
@@ -590,62 +540,3 @@ def _numbered(code: str) -> str:
 
 def _unquoted(value: str) -> str:
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" else value
-
-
-def _is_revision(line: str) -> bool:
-    return bool(re.match(r"v?\d[\w.]*(?:,|$|:)|[^,]*\d{4}", line))
-
-
-def _define_details(details: Sequence[str], attributes: Attributes) -> None:
-    """What the lines below the title define."""
-    if details:
-        name, _, address = details[0].split(";")[0].partition(" <")
-        attributes.values["author"] = name.strip()
-        attributes.values["email"] = address.rstrip(">")
-    if len(details) > 1 and (match := _REVISION.match(details[1])):
-        for attribute in ("revnumber", "revdate", "revremark"):
-            if match[attribute]:
-                attributes.values[attribute] = match[attribute].strip()
-
-
-def _stated(attributes: Attributes) -> Iterator[str]:
-    """Authors and revision that attributes state, as Asciidoctor shows them below the title."""
-    values = attributes.values
-    author = values.get("author") or values.get("authors")
-    if author:
-        yield author + (f" <{values['email']}>" if values.get("email") else "")
-    revision = ", ".join(filter(None, (values.get("revnumber", ""), values.get("revdate", ""))))
-    if revision:
-        yield revision + (f": {values['revremark']}" if values.get("revremark") else "")
-
-
-def _titles(lines: Sequence[str]) -> dict[str, str]:
-    """What is called by each anchor: the section, or the block with a title, that it stands above."""
-    titles: dict[str, str] = {}
-    anchors: list[str] = []
-    for number, line in enumerate(lines):
-        if len(line) > _LONGEST_TITLE:
-            anchors = []
-        elif match := re.match(r"\[\[([^\],\[]+)(?:,\s*([^\]]+))?\]\]$", line):
-            anchors.append(match[1])
-            if match[2]:
-                titles[match[1]] = match[2]
-        elif match := re.match(r"\[[^\]]*?#([\w:-]+)[^\]]*\]$", line) or re.match(
-            r"\[.*?\bid=[\"']?([\w:-]+).*\]$", line
-        ):
-            anchors.append(match[1])
-        elif (section := _section(lines, number)) or (title := _TITLE.match(line)):
-            name = section[1] if section else title[1]  # type: ignore[index]  # one of the two matched
-            anchors.extend(re.findall(r"\[\[([^\],]+)[^\]]*\]\]", name))
-            name = re.sub(r"\[\[[^\]]*\]\]", "", name).strip()
-            for anchor in anchors:
-                titles.setdefault(anchor, name)
-            if section:
-                titles.setdefault(
-                    "_" + re.sub(r"[\s.-]+", "_", re.sub(r"[^\w\s.-]", "", name.lower())).strip("_"), name
-                )
-                titles.setdefault(name, name)
-            anchors = []
-        elif line.strip() and not _ATTRIBUTES.match(line):
-            anchors = []
-    return titles

@@ -21,6 +21,15 @@ _COMMENT_BLOCK = re.compile(r"/{4,}$")
 _COMMENT_STYLE = re.compile(r"\[comment[\]%.#,]")
 DELIMITER = re.compile(r"(?:-{4,}|\.{4,}|={4,}|\*{4,}|_{4,}|\+{4,}|/{4,}|--|```.*|[|,:!]={3,})$")
 _VERBATIM = re.compile(r"(?:-{4,}|\.{4,}|\+{4,}|`{3,}.*)$")
+COMMENT = re.compile(r"//(?!/)")
+_SECTION = re.compile(r"(={1,6}|#{1,6})[ \t]+(\S.*?)(?:[ \t]+\1)?$")
+_UNDERLINE = re.compile(r"([=\-~^+])\1+$")
+TITLE = re.compile(r"\.(\.?[^\s.].*)$")
+ATTRIBUTES = re.compile(r"\[(?:|[\w.#%{,\"'!].*|\[[^\[\]]*\])\]$")
+ITEM = re.compile(
+    r"[ \t]*(?P<marker>-|\*{1,}|\u2022|\.{1,}|\d+\.|[A-Za-z]\.|[ivxIVX]+\)|<(?:\d+|\.)>)[ \t]+(?P<text>\S.*)$"
+)
+_LONGEST_TITLE = 1000
 
 BUILT_IN = {
     "nbsp": "\u00a0",
@@ -263,3 +272,53 @@ def _compare(left: str | float, operator: str, right: str | float) -> bool:
         ">": not less and not equal,
         ">=": not less,
     }[operator]
+
+
+def section_title(lines: Sequence[str], number: int) -> tuple[int, str, int] | None:
+    """Level, title and height in lines of a section title, in either way of writing one."""
+    if number >= len(lines):
+        return None
+    line = lines[number]
+    if match := _SECTION.match(line):
+        return len(match[1]) - 1, match[2], 1
+    below = lines[number + 1] if number + 1 < len(lines) else ""
+    if (
+        (match := _UNDERLINE.match(below))
+        and abs(len(below) - len(line)) <= 1
+        and re.search(r"\w", line)
+        and not line[:1].isspace()
+        and not ITEM.match(line)
+        and len(below) > 1
+    ):
+        return "=-~^+".index(match[1]), line.strip(), 2
+    return None
+
+
+def titles(lines: Sequence[str]) -> dict[str, str]:
+    """What is called by each anchor: the section, or the block with a title, that it stands above."""
+    found: dict[str, str] = {}
+    anchors: list[str] = []
+    for number, line in enumerate(lines):
+        if len(line) > _LONGEST_TITLE:
+            anchors = []
+        elif match := re.match(r"\[\[([^\],\[]+)(?:,\s*([^\]]+))?\]\]$", line):
+            anchors.append(match[1])
+            if match[2]:
+                found[match[1]] = match[2]
+        elif match := re.match(r"\[[^\]]*?#([\w:-]+)[^\]]*\]$", line) or re.match(
+            r"\[.*?\bid=[\"']?([\w:-]+).*\]$", line
+        ):
+            anchors.append(match[1])
+        elif (section := section_title(lines, number)) or (title := TITLE.match(line)):
+            name = section[1] if section else title[1]  # type: ignore[index]  # one of the two matched
+            anchors.extend(re.findall(r"\[\[([^\],]+)[^\]]*\]\]", name))
+            name = re.sub(r"\[\[[^\]]*\]\]", "", name).strip()
+            for anchor in anchors:
+                found.setdefault(anchor, name)
+            if section:
+                found.setdefault("_" + re.sub(r"[\s.-]+", "_", re.sub(r"[^\w\s.-]", "", name.lower())).strip("_"), name)
+                found.setdefault(name, name)
+            anchors = []
+        elif line.strip() and not ATTRIBUTES.match(line):
+            anchors = []
+    return found

@@ -12,7 +12,7 @@ _RULES = {
     **dict.fromkeys(
         ("hline", "toprule", "midrule", "bottomrule", "endhead", "endfirsthead", "endfoot", "endlastfoot"), ""
     ),
-    **dict.fromkeys(("Xhline", "cline", "noalign", "hhline", "morecmidrules", "specialrule"), "m"),
+    **dict.fromkeys(("Xhline", "cline", "noalign", "hhline"), "m"),
     "specialrule": "mmm",
     "morecmidrules": "",
     "addlinespace": "o",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 _PREFIXES: Mapping[str, str] = {
     "femto": "f",
@@ -117,3 +117,16 @@ def quantity(numbers: str, units: str) -> str:
 def listed(numbers: str) -> str:
     """Numbers between semicolons."""
     return ", ".join(map(number, numbers.split(";")))
+
+
+QUANTITIES: Mapping[str, tuple[int, Callable[..., str]]] = {
+    **dict.fromkeys(("SI", "qty"), (2, quantity)),
+    **dict.fromkeys(("si", "unit"), (1, unit)),
+    **dict.fromkeys(("SIrange", "qtyrange"), (3, lambda low, high, unit: f"{low}\u2013{quantity(high, unit)}")),
+    **dict.fromkeys(("SIlist", "qtylist"), (2, lambda all_, unit: quantity(listed(all_), unit))),
+    "num": (1, number),
+    "numrange": (2, lambda low, high: f"{low}\u2013{high}"),
+    "numlist": (1, listed),
+    "ang": (1, lambda angle: f"{angle}\u00b0"),
+}
+"""Commands of `siunitx`: how many arguments they have, and what they show."""
