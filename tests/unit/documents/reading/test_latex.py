@@ -264,6 +264,40 @@ def test_no_command_stands_twice_in_a_table(module: Path) -> None:
     assert [name for table in tables for name, count in Counter(_keys(table)).items() if count > 1] == []
 
 
+def test_lines_break_beside_formulas_and_formats(parse: Parse) -> None:
+    answer = parse("a.tex", source("a $x$\\\\b $y$ \\\\ $z$\\\\ \\textbf{c}\\\\d \\\\"))
+
+    assert answer.md == "a $x$  \nb $y$  \n$z$  \n**c**  \nd"
+    assert answer.text == "a $x$\nb $y$\n$z$\nc\nd"
+    assert answer.html.count("<br>") == 4
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("on \\today.", "on [today]."),
+        ("a \\hbox to 3cm{in} b \\vbox to 2\\baselineskip{on} c", "a in b on c"),
+        ("\\begin{multicols}{2}[Head text] body\\end{multicols}", "Head text\n\nbody"),
+        ("\\begin{tasks}(2)\\task one \\task[b)] two\\end{tasks}", "- one\n- b) two"),
+        ("\\begin{tasks}[style=x]\\task one\\end{tasks}", "- one"),
+    ],
+)
+def test_options_and_dimensions_are_no_text(parse: Parse, body: str, said: str) -> None:
+    answer = parse("a.tex", source(body))
+
+    assert answer.text == said
+    assert answer.errors == []
+
+
+def test_picture_says_what_it_shows(parse: Parse) -> None:
+    alone = parse("a.tex", source("a \\includegraphics[alt={A dog, two},width=1cm]{x.png}"))
+    figure = parse("a.tex", source("\\begin{figure}\\includegraphics[alt=Dog]{x}\\caption{Cap}\\end{figure}"))
+
+    assert alone.text == "a\n\nA dog, two"
+    assert figure.text == "Cap\n\nDog"
+    assert "width" not in alone.md
+
+
 def test_groups_that_nest_too_deeply_are_named(parse: Parse) -> None:
     deep = parse("a.tex", source("\\textbf{" * 65 + "deep" + "}" * 65))
     fine = parse("a.tex", source("\\textbf{" * 60 + "deep" + "}" * 60))

@@ -17,6 +17,7 @@ from services.documents.backends.reading.latex.parts import (
     preamble_and_body,
     split,
     without_captions,
+    without_columns,
 )
 from services.documents.backends.reading.latex.passages import passages
 from services.documents.backends.reading.latex.reader import LABEL, UNSHOWN_IN_MATH, Reader, Text
@@ -157,6 +158,8 @@ class Blocks(Text):
         self.flush()
         cursor = Cursor(content)
         cursor.optional()
+        if name == "tasks":
+            cursor = Cursor(without_columns(cursor.tokens[cursor.place :]))
         group = self._reader.document.add_list_group(parent=self._parent)
         for label, item in items(cursor):
             head = self._reader.inline(label, BOLD) if label else []

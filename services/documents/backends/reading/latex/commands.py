@@ -78,7 +78,9 @@ ARGUMENTS: Mapping[str, str] = {
     "nopagebreak": "o",
     "printbibliography": "o",
     "newpage": "o",
-    "hbox": "t",
+    "hbox": "bt",
+    "vbox": "bt",
+    "vtop": "bt",
     "twocolumn": "t",
     "setcounter": "mm",
     "addtocounter": "mm",
@@ -139,12 +141,13 @@ ARGUMENTS: Mapping[str, str] = {
     "multirow": "omomot",
     "newtheoremstyle": "mmmmmmmmm",
 }
-"""By letters: `o` an optional one, `m` one that is not shown, `t` one that is, `s` a space, `d` a dimension."""
+"""By letters: `o` an optional one, `m` one that is not shown, `t` one that is, `s` a space, `d` a dimension,
+`b` how large a box is, `h` an optional one that is shown."""
 ENVIRONMENT_ARGUMENTS = {
     "minipage": "ooom",
     "wrapfigure": "omom",
     "wraptable": "omom",
-    "multicols": "m",
+    "multicols": "mh",
     "adjustbox": "m",
     "subfigure": "om",
     "subtable": "om",
@@ -196,6 +199,7 @@ LISTS = {
     "asparaenum",
     "enumerate*",
     "itemize*",
+    "tasks",
 }
 FLOATS = {
     "figure",

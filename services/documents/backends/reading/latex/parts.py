@@ -10,6 +10,7 @@ from services.documents.backends.reading.latex.cursor import Cursor, is_space, w
 from services.documents.backends.reading.latex.expand import Raw, Token
 
 BLANK_LINE = re.compile(r"\n[ \t]*\n")
+_COLUMNS = re.compile(r"\(\d+\)")
 
 
 def preamble_and_body(tokens: list[Token]) -> tuple[list[Token], list[Token]]:
@@ -69,6 +70,15 @@ def items(cursor: Cursor) -> list[tuple[list[Token] | None, list[Token]]]:
         elif items:
             items[-1][1].append(token)
     return items
+
+
+def without_columns(tokens: Sequence[Token]) -> list[Token]:
+    """The tokens of a `tasks` as those of a list: without the number of its columns."""
+    start = next((place for place, token in enumerate(tokens) if not is_space(token)), len(tokens))
+    rest = list(tokens[start:])
+    if rest and isinstance(rest[0], str):
+        rest[0] = _COLUMNS.sub("", rest[0]) or " "
+    return [r"\item" if token in {r"\task", r"\task*"} else token for token in rest]
 
 
 def first_paragraph(tokens: list[Token]) -> tuple[list[Token], list[Token]]:

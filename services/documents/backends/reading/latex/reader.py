@@ -31,9 +31,12 @@ from services.documents.backends.reading.reader import Report
 _MOST_LEVELS = 60
 _MOST_OPTIONS = 200
 """Tokens that the options of an unknown command may have."""
+_MOST_IN_SIZE = 10
+"""Tokens in the size of a box."""
 
 UNSHOWN_IN_MATH = re.compile(r"\\(?:label|nonumber|notag)\b\*?\s*(?:(?<=l)\{[^{}]*\})?")
 LABEL = re.compile(r"\\label\s*\{[^{}]*\}")
+_ALTERNATIVE = re.compile(r"(?:^|,)\s*alt\s*=\s*(\{(?:[^{}]|\{[^{}]*\})*\}|[^,]*)")
 _DIMENSION = re.compile(r"\s*=?\s*-?[\d.]+\s*(?:pt|em|ex|cm|mm|in|bp|pc|sp|mu)?\s*")
 
 
@@ -74,10 +77,15 @@ class Reader:
                     name = (cursor.optional() and None) or cursor.argument()
                     if token != r"\usepackage":
                         self.miss(written(name))
-        for kind, content in sorted(found, key=lambda item: item[0]):
+        self._add_titles(sorted(found, key=lambda item: item[0]))
+
+    def _add_titles(self, found: Sequence[tuple[int, list[Token]]]) -> None:
+        for kind, content in found:
             if kind == 0:
                 add_heading(self.document, self.inline(content))
             else:
+                if written(content).strip() == r"\today":
+                    continue  # no date of the file's own
                 for part in split(content, r"\and", r"\And", r"\AND"):
                     add_line(self.document, self.inline(part))
             self.add_notes(None)
@@ -395,8 +403,10 @@ class Text:
                 self._say(" ", style)
             elif kind == "d":
                 self._skip_dimension(cursor)
-            elif kind == "t":
-                self.add(cursor.argument(), style)
+            elif kind == "b":
+                _skip_size(cursor)
+            elif kind in "th":
+                self.add(cursor.argument() if kind == "t" else cursor.optional() or [], style)
                 if ends:
                     self.flush()
             else:
@@ -442,14 +452,20 @@ class Text:
         self.add(cursor.argument(), style)
 
     def _picture(self, cursor: Cursor, style: commands.Style) -> None:  # noqa: ARG002 - as all commands
-        cursor.optional()
-        cursor.optional()
+        options = [written(cursor.optional() or []) for _ in range(2)]
         cursor.argument()
+        told = _ALTERNATIVE.search(options[0])
+        content = told[1].removeprefix("{").removesuffix("}") if told else ""
+        alternative = list(Expander(content, self._reader.line).tokens())
         if self._is_inline:
+            self.add(alternative, PLAIN)
             return
         self.flush()
         caption, self.caption = self.caption, None
-        self._reader.document.add_picture(parent=self._parent, caption=caption)
+        shown = caption or (self._added_caption(alternative) if alternative else None)
+        self._reader.document.add_picture(parent=self._parent, caption=shown)
+        if caption and alternative:
+            add_line(self._reader.document, self._reader.inline(alternative), self._parent)
 
     def _caption(self, cursor: Cursor, style: commands.Style) -> None:
         cursor.optional()
@@ -482,6 +498,10 @@ class Text:
         cursor.optional()
         self.add(cursor.argument(), style)
 
+    def _today(self, cursor: Cursor, style: commands.Style) -> None:  # noqa: ARG002 - as all commands
+        """Show that a date stands there: the day of printing is not in the file."""
+        self._say("[today]", style)
+
     def _item(self, cursor: Cursor, style: commands.Style) -> None:
         if label := cursor.optional():
             self.add(label, style)
@@ -492,6 +512,17 @@ class Text:
 
     def _environment(self, name: str, cursor: Cursor, style: commands.Style) -> None:
         raise NotImplementedError
+
+
+def _skip_size(cursor: Cursor) -> None:
+    """Pass how large a box is: `to 3cm` before its brace."""
+    place, token = cursor.place, cursor.skip_spaces()
+    if not (isinstance(token, str) and token.startswith(("to", "spread"))):
+        return
+    while cursor.following() not in {None, "{"} and cursor.place - place < _MOST_IN_SIZE:
+        cursor.next()
+    if cursor.following() != "{":
+        cursor.place = place
 
 
 _Command = Callable[[Text, Cursor, commands.Style], None]
@@ -531,6 +562,7 @@ _COMMANDS: Mapping[str, _Command] = {
     "makecell": Text._cells,
     "thead": Text._cells,
     "shortstack": Text._cells,
+    "today": Text._today,
     "item": Text._item,
     "end": Text._end,
 }
