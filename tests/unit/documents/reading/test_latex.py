@@ -276,6 +276,7 @@ def test_lines_break_beside_formulas_and_formats(parse: Parse) -> None:
     ("body", "said"),
     [
         ("on \\today.", "on [today]."),
+        ("a \\ifthenelse{x>1}{yes}{no} b", "a yes no b"),
         ("a \\hbox to 3cm{in} b \\vbox to 2\\baselineskip{on} c", "a in b on c"),
         ("\\begin{multicols}{2}[Head text] body\\end{multicols}", "Head text\n\nbody"),
         ("\\begin{tasks}(2)\\task one \\task[b)] two\\end{tasks}", "- one\n- b) two"),
