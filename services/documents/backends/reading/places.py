@@ -17,7 +17,9 @@ class Places:
 
     def note(self, line: int, what: str) -> None:
         """Note what a line has."""
-        self._lines.setdefault(what, []).append(line)
+        lines = self._lines.setdefault(what, [])
+        if line not in lines[-1:]:
+            lines.append(line)
 
     def sentences(self) -> Iterator[str]:
         """One for each thing: `line 3: ...`, or `lines 3, 7, 9 and 4 more: ...`."""

@@ -234,7 +234,7 @@ def test_what_is_elsewhere_is_named(parse: Parse) -> None:
 
 def test_what_is_elsewhere_has_its_lines_and_is_named_once(parse: Parse) -> None:
     draw = "\\begin{tikzpicture}n\\end{tikzpicture}\n"
-    body = "a\n\\input{chap}\n\\more\n% \n\\begin{center}" + draw * 5 + "\\end{center}\\input{chap}"
+    body = "a\n\\input{chap}\n\\more\n% \n\\begin{center}" + draw * 5 + "\\end{center}\\input{chap}\\input{chap}"
     answer = parse("a.tex", source(body, "\\newcommand{\\more}{\n\n\\input{two}}"))
 
     assert answer.errors == [
