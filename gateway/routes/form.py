@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.errors import MessageError
-from email.header import decode_header, make_header
+from email.header import decode_header
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,7 +22,8 @@ from multipart import (
 from services.common.errors import InvalidRequest
 
 _MOST_PARTS = 1000
-_EXTENDED = re.compile(r""";\s*filename\*\s*=\s*"?(?P<charset>[\w-]+)'[^'";]*'(?P<name>[^";]+)""", re.IGNORECASE)
+_PARAMETER = re.compile(r""";\s*(?P<parameter>[^\s=;"]+)\s*=\s*(?P<value>"(?:[^"\\]|\\.)*"|[^;]*)""", re.DOTALL)
+_EXTENDED = re.compile(r"""\s*"?(?P<charset>[\w-]+)'[^'";]*'(?P<name>[^";]+)""")
 """`multipart` knows no parameter whose name ends in a star."""
 
 
@@ -109,7 +110,8 @@ def filename(disposition: str) -> str | None:
 
 
 def _extended(disposition: str) -> str | None:
-    if (found := _EXTENDED.search(disposition)) is None:
+    values = (found["value"] for found in _PARAMETER.finditer(disposition) if found["parameter"].lower() == "filename*")
+    if (found := _EXTENDED.match(next(values, ""))) is None:
         return None
     try:
         return unquote(found["name"].strip(), encoding=found["charset"], errors="strict")
@@ -121,6 +123,9 @@ def _plain(value: str | None) -> str | None:
     if value is None or "=?" not in value:
         return value
     try:
-        return str(make_header(decode_header(value)))
+        parts = decode_header(value)
+        text = "".join(part if isinstance(part, str) else part.decode(charset or "ascii") for part, charset in parts)
+        text.encode()  # UTF-7 may hold half a character
     except (MessageError, LookupError, ValueError):
         return value
+    return text

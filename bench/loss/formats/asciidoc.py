@@ -39,6 +39,7 @@ _CONSTRUCTS = (
     Construct(name="cell of blocks", source="|===\n|@w a|\n* @w\n* @w\n|==="),
     Construct(name="repeated cell", source='[cols="3*"]\n|===\n3*|@w\n|@w |@w |@w\n|===', ordered=False),
     Construct(name="escaped bar in a cell", source="|===\n|@w \\| @w |@w\n|==="),
+    Construct(name="cells without spaces", source="|===\n|@w|@w\n|a|@w\n|===", ordered=False),
     Construct(name="cell over lines", source="|===\n|@w\n@w |@w\n|==="),
     Construct(name="markup in a cell", source="|===\n|*@w* `@w` |https://example.org[@w]\n|==="),
     Construct(name="CSV in a table", source=',===\n@w,@w\n@w,"@w, @w"\n,==='),
@@ -50,9 +51,16 @@ _CONSTRUCTS = (
     Construct(name="verse", source="[verse]\n____\n@w\n@w\n____"),
     Construct(name="example, sidebar, open block", source=".@w\n====\n@w\n====\n\n****\n@w\n****\n\n--\n@w\n--"),
     Construct(name="picture", source=".@w\nimage::a.png[@w]", forms=SHOWN, ordered=False),
+    Construct(
+        name="picture with attributes", source='image::a.png["@w, @w",200,title="@w"]', forms=SHOWN, ordered=False
+    ),
     Construct(name="picture in a line", source="@w image:a.png[alt] @w"),
     Construct(name="math", source="[stem]\n++++\n@w\n++++\n\n@w stem:[@w] @w"),
     Construct(name="comment", source="// @x\n@w\n\n////\n@x\n////\n\n@w"),
+    Construct(
+        name="paragraph and block in style of a comment", source="[comment]\n@x\n\n@w\n\n[comment]\n--\n@x\n--\n\n@w"
+    ),
+    Construct(name="counter and attribute set in a line", source="@w {counter:n} {set:other:@w}{other} @w"),
     Construct(name="conditional", source="ifdef::unset[]\n@x\nendif::[]\nifndef::unset[]\n@w\nendif::[]"),
     Construct(name="include", source="@w\ninclude::other.adoc[]\n@w"),
     Construct(name="thematic and page break", source="@w\n\n'''\n\n@w\n\n<<<\n\n@w"),

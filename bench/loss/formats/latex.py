@@ -47,6 +47,25 @@ _CONSTRUCTS = (
         source="\\greet{@w} \\greet[@w]{@w}",
         parts={"head": "\\newcommand{\\greet}[2][hello]{#1 #2}\n"},
     ),
+    Construct(
+        name="command with delimiters",
+        source="\\both(@w,@w) @w",
+        parts={"head": "\\def\\both(#1,#2){#1 and #2}\n"},
+    ),
+    Construct(
+        name="command of xparse",
+        source="\\shown{@w} \\shown*[@w]{@w}",
+        parts={"head": "\\NewDocumentCommand{\\shown}{s o m}{\\IfNoValueTF{#2}{}{#2 }#3}\n"},
+    ),
+    Construct(name="arguments of an unknown command", source="\\entry{@w}{@w}{@w} \\aside[opt]{@w} @w"),
+    Construct(name="quantities", source="@w \\SI{10}{\\kilo\\metre} @w \\num{3} @w \\ang{45} @w"),
+    Construct(name="quotes of csquotes", source="@w \\enquote{@w \\enquote{@w}} @w"),
+    Construct(
+        name="acronym",
+        source="\\gls{ab} @w",
+        parts={"head": "\\newacronym{ab}{@w}{@w @w}\n"},
+        ordered=False,
+    ),
     Construct(name="reference and citation", source="@w Sec.~\\ref{a} @w \\cite{doe} @w \\eqref{a} \\pageref{a} @w"),
     Construct(name="text of a link", source="@w \\href{https://example.org}{@w \\textbf{@w}} @w"),
     Construct(
@@ -92,6 +111,27 @@ _CONSTRUCTS = (
         source="\\begin{tabularx}{\\textwidth}{lX}@w & @w \\\\\\end{tabularx}\n\n\\begin{longtable}{ll}@w & @w \\\\\\end{longtable}",
     ),
     Construct(
+        name="long table",
+        source="\\begin{longtable}{ll}@w & @w \\\\ \\endfirsthead @x & @x \\\\ \\endhead @x & @x \\\\ \\endfoot"
+        " \\endlastfoot @w & @w \\\\ \\end{longtable}",
+    ),
+    Construct(name="tabbing", source="\\begin{tabbing}@w \\= @w \\\\ @w \\> @w\\end{tabbing}"),
+    Construct(
+        name="algorithm",
+        source="\\begin{algorithm}\\caption{@w}\\begin{algorithmic}\\Require @w\\If{@w}\\State @w \\Comment{@w}\\EndIf"
+        "\\end{algorithmic}\\end{algorithm}",
+    ),
+    Construct(
+        name="algorithm in braces",
+        source="\\begin{algorithm2e}\\While{@w}{@w\\; \\eIf{@w}{@w\\;}{@w\\;}}\\end{algorithm2e}",
+    ),
+    Construct(
+        name="pictures with captions in a figure",
+        source="\\begin{figure}\\subfloat[@w]{\\includegraphics{a}}\\subfloat[@w]{\\includegraphics{b}}\\caption{@w}\\end{figure}",
+        ordered=False,
+    ),
+    Construct(name="box with a title", source="\\begin{tcolorbox}[title={@w \\emph{@w}}]@w\\end{tcolorbox}"),
+    Construct(
         name="figure",
         source="\\begin{figure}[ht]\\centering\\includegraphics[width=1cm]{a.png}\\caption{@w \\textbf{@w}}\\label{f}\\end{figure}",
     ),
@@ -116,6 +156,12 @@ _CONSTRUCTS = (
     Construct(name="comment", source="@w % @x\n@w\n% @x\n@w"),
     Construct(name="comment environment", source="\\begin{comment}\n@x\n\\end{comment}\n@w"),
     Construct(name="switched off by \\iffalse", source="\\iffalse\n@x\n\\fi\n@w \\iffalse @x \\else @w \\fi"),
+    Construct(name="comparison", source="\\if0 @x \\fi @w \\ifnum1<2 @w\\else @x\\fi"),
+    Construct(
+        name="excluded comment",
+        source="\\begin{answers}@x\\end{answers} @w",
+        parts={"head": "\\excludecomment{answers}\n"},
+    ),
     Construct(
         name="settings",
         source="\\setlength{\\parskip}{1pt}\\vspace{2cm}\\hspace{1cm}\\pagestyle{empty}\\bibliographystyle{plain} @w",

@@ -41,6 +41,7 @@ def _cue(name: str, text: str) -> Construct:
 _CONSTRUCTS = (
     *(_cue(name, text) for name, text in _CUES),
     Construct(name="name of a voice", source="00:00:01.000 --> 00:00:02.000\n<v @w>@w</v>", forms=SHOWN, ordered=False),
+    Construct(name="line of spaces in a cue", source="00:01.000 --> 00:02.000\n \n@w\n \n@w"),
     Construct(name="identifier", source="intro 1\n00:00:01.000 --> 00:00:02.000\n@w"),
     Construct(name="settings", source="00:00:01.000 --> 00:00:02.000 align:start position:0%\n@w"),
     Construct(name="hours and none", source="01:00:01.000 --> 01:00:02.000\n@w\n\n00:01.000 --> 00:02.000\n@w"),

@@ -74,8 +74,8 @@ class Decoded(NamedTuple):
     problems: tuple[str, ...]
 
 
-def decode(data: bytes) -> Decoded:
-    """The text of a file.
+def decode(data: bytes, page_break: str = "\n") -> Decoded:
+    """The text of a file, with `page_break` for form feeds and vertical tabs.
 
     A byte-order mark counts first, then what is UTF-8 (but for bad bytes), then what the file declares, then what
     its bytes look like. Time is linear in the file, and a detector reads only its first 16 KiB.
@@ -86,7 +86,7 @@ def decode(data: bytes) -> Decoded:
         text, problems = _replaced(data, encoding)
     else:
         text, problems = _narrow(data)
-    text, dropped = _allowed(text)
+    text, dropped = _allowed(_PAGE_BREAKS.sub(page_break, text.lstrip("\ufeff")))
     return Decoded(text, (*problems, *dropped))
 
 
@@ -184,7 +184,7 @@ def _declared(data: bytes) -> tuple[str | None, str]:
 
 def _escaped(data: bytes) -> tuple[str, list[str]] | None:
     """Mail-era Japanese and Korean: seven bits, with escapes between character sets."""
-    for encoding in ("iso2022_jp_2", "iso2022_kr"):
+    for encoding in ("iso2022_kr",) if b"\x1b$)C" in data[:_HEAD_BYTES] else ("iso2022_jp_2",):
         try:
             return data.decode(encoding), []
         except UnicodeDecodeError:
@@ -220,7 +220,6 @@ def _bad_bytes(text: str, bad: int, encoding: str) -> str:
 
 def _allowed(text: str) -> tuple[str, list[str]]:
     """The text without the characters that no XML may hold."""
-    text = _PAGE_BREAKS.sub("\n", text)
     first = _FORBIDDEN.search(text)
     if first is None:
         return text, []

@@ -109,6 +109,8 @@ _JATS = re.compile(
 )
 _CONTROLS = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 _TEXT_BYTES_PER_CONTROL = 20
+_VTT_ALONE = re.compile(rb"WEBVTT[ \t]*(?:[\r\n]|$)")
+"""Behind the word there may be a title, and a text may begin with it."""
 _LATEX = re.compile(rb"(?:\s|%[^\n]*\n)*+\\documentclass\b")
 
 
@@ -194,7 +196,7 @@ def _has_password(archive: zipfile.ZipFile) -> bool:
 
 def _markup(filename: str, head: bytes) -> str | None:
     """Format of a text that names itself in its first bytes; None for other texts."""
-    if head.startswith(b"WEBVTT"):
+    if head.startswith(b"WEBVTT") and (b"-->" in head or _VTT_ALONE.match(head) or _extension(filename) == "vtt"):
         return "vtt"
     if _LATEX.match(head):
         return "latex"

@@ -48,6 +48,9 @@ def _is_valid(sample: bytes, encoding: str) -> bool:
 _Score = Callable[[bytes], float]
 _WORD = re.compile(r"[^\W\d_]+")
 _ALL_HIGH = re.compile(r"[^\0-\x7f]+")
+_IN_LATIN_WORD = re.compile(r"(?<=[A-Za-z])[^\0-\x7f](?=[a-z])")
+_FRAME = re.compile(r"[\u2500\u2550]{3}")
+_SIGN_IN_WORD = re.compile(r"[£³²¹¼½¾](?=[^\W\d_])")
 
 
 def _high(text: str) -> int:
@@ -59,21 +62,33 @@ def _is_cased(word: str) -> bool:
     return word.islower() or word.isupper() or word.istitle() or word.lower() == word.upper()
 
 
+def _loose(text: str) -> float:
+    """The share of letters beyond ASCII that do not stand alone in a Latin word, as in "Pr始om" for "Prénom"."""
+    return 1 - min(1, len(_IN_LATIN_WORD.findall(text)) * 2 / _high(text))
+
+
+def _framed(text: str) -> int:
+    """How many characters draw frames, in a text that does."""
+    return sum(char in _FRAMES for char in text) if _FRAME.search(text) else 0
+
+
 def _latin(encoding: str, languages: Sequence[str], prior: float = 1) -> _Score:
     """Scores accented letters among plain ones: the share that one language has."""
     sets = [frozenset(letters + letters.upper()) for letters in languages]
 
     def score(sample: bytes) -> float:
         text = sample.decode(encoding, "replace")
-        accented = [
-            char
-            for word in _WORD.findall(text)
-            if _is_cased(word) and (len(word) == 1 or not _ALL_HIGH.fullmatch(word))
-            for char in word
-            if not char.isascii()
-        ]
-        letters = max(sum(char in own for char in accented) for own in sets)
-        return (letters + sum(char in _TYPOGRAPHY for char in text) * 0.8) / _high(text) * prior
+        words = list(filter(_is_cased, _WORD.findall(text)))
+        whole = [word for word in words if len(word) > 1 and _ALL_HIGH.fullmatch(word)]
+        mixed = (word for word in words if len(word) == 1 or not _ALL_HIGH.fullmatch(word))
+        accented = [char for word in mixed for char in word if not char.isascii()]
+        letters = max(
+            sum(char in own for char in accented)
+            + sum(len(word) for word in whole if len(word) > 2 and own.issuperset(word))
+            for own in sets
+        )
+        signs = sum(char in _TYPOGRAPHY for char in text) - len(_SIGN_IN_WORD.findall(text))
+        return (letters + (signs + _framed(text)) * 0.8) / _high(text) * prior
 
     return score
 
@@ -90,7 +105,7 @@ def _alphabet(encoding: str, letters: str, common: str, expected: float, last: s
         words = list(filter(is_word, _WORD.findall(text)))
         good = sum(map(len, words))
         share = sum(char in usual for word in words for char in word.lower()) / max(1, good)
-        return good / _high(text) * (0.6 * min(1, share / expected) + 0.4 * share)
+        return good / max(1, _high(text) - _framed(text)) * (0.6 * min(1, share / expected) + 0.4 * share)
 
     return score
 
@@ -102,7 +117,7 @@ def _thai(sample: bytes) -> float:
     usual = sum(char in _USUAL_THAI for char in thai)
     marks = sum(char in _THAI_MARKS for char in thai)
     is_told = usual >= len(thai) * 0.55 and marks >= len(thai) * 0.1 and len(thai) > 2
-    return 0.85 * len(thai) / _high(text) if is_told else 0
+    return 0.85 * len(thai) / _high(text) * _loose(text) if is_told else 0
 
 
 def _pairs(encoding: str, common: re.Pattern[bytes], pair: re.Pattern[bytes], usual: frozenset[str]) -> _Score:
@@ -114,7 +129,7 @@ def _pairs(encoding: str, common: re.Pattern[bytes], pair: re.Pattern[bytes], us
         text = sample.decode(encoding, "ignore")
         share = sum(char in usual for char in text) / _high(text)
         sure = 1 if len(found) > 1 else 0.9
-        return frequent * sure * (0.85 + 0.15 * min(1, share / 0.3))
+        return frequent * sure * (0.85 + 0.15 * min(1, share / 0.3)) * _loose(text)
 
     return score
 
@@ -124,7 +139,8 @@ def _korean(sample: bytes) -> float:
     text = sample.decode("cp949", "ignore")
     hangul = [char for char in text if "\uac00" <= char <= "\ud7a3"]
     usual = sum(char in _HANGUL for char in hangul) / max(1, len(hangul))
-    return (len(hangul) + sum(char in _CJK_MARKS for char in text)) / _high(text) * min(1, usual / 0.4)
+    known = len(hangul) + sum(char in _CJK_MARKS for char in text)
+    return known / _high(text) * min(1, usual / 0.4) * _loose(text)
 
 
 _CJK_MARKS = frozenset("　、。，！？：；（）「」『』《》【】·“”‘’…—ー")
@@ -145,6 +161,7 @@ _KANJI = frozenset(
 )
 _THAI_MARKS = frozenset("\u0e31\u0e34\u0e35\u0e36\u0e37\u0e38\u0e39\u0e47\u0e48\u0e49\u0e4c")
 _USUAL_THAI = frozenset("านรอกเงยมลวดทสตคะไปแบหชจขใ") | _THAI_MARKS
+_FRAMES = frozenset(map(chr, range(0x2500, 0x25A0)))
 _TYPOGRAPHY = frozenset("\u00a0«»°§©®·½¼¾±µ£€–—‘’“”„‚…•™×²³¡¿ªº†")
 
 _WESTERN = (
@@ -166,6 +183,9 @@ _SJIS_PAIR = re.compile(rb"[\xa1-\xdf]|[\x81-\x9f\xe0-\xfc][\x40-\xfc]")
 _GREEK = ("αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ", "αοιετσνηυρόήίέά", 0.5, "ς")
 _HEBREW = ("אבגדהוזחטיכךלמםנןסעפףצץקרשת", "יוהלאמתרבשםןע", 0.5, "ךםןףץ")
 _ARABIC = ("ءآأؤإئابةتثجحخدذرزسشصضطظعغفقكلمنهوىي", "اليمنوترهبع", 0.5)
+
+_LATIN_9 = _latin("iso8859_15", _WESTERN, 0.95)
+"""Windows-1252 but for a euro sign and few letters."""
 
 _SCORES: Mapping[str, _Score] = MappingProxyType(
     {
@@ -198,6 +218,8 @@ _SCORES: Mapping[str, _Score] = MappingProxyType(
         "cp874": _thai,
         "mac_roman": _latin("mac_roman", _WESTERN, 0.75),
         "cp850": _latin("cp850", _WESTERN, 0.75),
+        "cp437": _latin("cp437", _WESTERN, 0.74),
+        "iso8859_15": lambda sample: _LATIN_9(sample) if b"\xa4" in sample else 0,
     }
 )
 """How well an encoding explains a text, 0 to about 1. The first wins a tie."""

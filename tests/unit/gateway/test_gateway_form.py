@@ -56,6 +56,10 @@ def part(disposition: str, data: bytes = b"x", *headers: str) -> bytes:
         ("form-data; name=files; filename*=utf-8''%FF.md; filename=a.md", "a.md"),
         ("form-data; name=files; filename*=zip''a.md; filename=a.md", "a.md"),
         ('form-data; name="files"; filename=""', ""),
+        ("form-data; name=files; filename=\"a; filename*=UTF-8''other.md\"", "a; filename*=UTF-8''other.md"),
+        ("form-data; name=\"x; filename*=UTF-8''other.md\"; filename=a.md", "a.md"),
+        ('form-data; name=files; filename="=?utf-8?Q?=C3=9Cber?=.md"', "Über.md"),
+        ('form-data; name=files; filename="to =?utf-8?Q?=C3=9Cber?= =?utf-8?B?LTEubWQ=?="', "to Über-1.md"),
         ('form-data; name="to_formats"', None),
         ("", None),
     ],
@@ -79,6 +83,13 @@ async def test_texts_and_files_come_in_order_however_the_body_is_cut() -> None:
         ("a.md", bytes(range(256)) * 9),
         ("Ü.md", b"\x00\xff"),
     ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+async def test_name_of_a_file_is_read_as_it_was_sent(encoding: str) -> None:
+    form = await read('Content-Disposition: form-data; name="files"; filename="Größe.md"\r\n\r\nx'.encode(encoding))
+
+    assert [file.filename for file in form.files] == ["Größe.md"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 A reader reads its file twice: once into a document, once simply, as passages of text with their places (`Passage`). A
 passage with a word that no longer is in the answer becomes a sentence in `errors`. So a construct that nobody has
-thought of costs a word in `errors`, not the words themselves.
+thought of costs a word in `errors`, not the words themselves. LaTeX is the exception: its passages are taken from the
+tokens that its blocks are made of, so what is lost while its commands are expanded is not named.
 """
 
 from __future__ import annotations

@@ -119,11 +119,26 @@ def _pieces(runs: Iterable[Run]) -> Iterator[Run]:
         text = "".join(run.text for run in group)
         run = Run("", *key)
         kept.append((_SPACES.sub(" ", text) if run.label is DocItemLabel.TEXT else text, run))
+    while kept and not kept[-1][0].strip():
+        kept.pop()
+    is_first = True
     for place, (text, run) in enumerate(kept):
         if not (stripped := _tidy(text) if run.label is DocItemLabel.TEXT else text.strip()):
+            if "\n" in text and not is_first:
+                yield run._replace(text="\n")
             continue
         after = kept[place + 1][0] if place + 1 < len(kept) else ""
+        if run.label is DocItemLabel.TEXT:
+            stripped = _with_breaks(text, stripped, is_first=is_first, is_last=not after)
+        is_first = False
         yield run._replace(text=stripped + GLUE if is_glued(text, after) else stripped)
+
+
+def _with_breaks(text: str, stripped: str, *, is_first: bool, is_last: bool) -> str:
+    """A piece with the line breaks at its ends that are within the line."""
+    before = "\n" if not is_first and "\n" in text[: text.index(stripped[0])] else ""
+    behind = "\n" if not is_last and "\n" in text[text.rindex(stripped[-1]) + 1 :] else ""
+    return before + stripped + behind
 
 
 def _format_of(run: Run) -> tuple[frozenset[str], str, DocItemLabel]:

@@ -38,8 +38,8 @@ def read(source: Source, report: Report) -> DoclingDocument:
     return parsed
 
 
-def decoded(source: Source, report: Report) -> str:
+def decoded(source: Source, report: Report, page_break: str = "\n") -> str:
     """The text of a file with lines that end in a line feed; what had to be assumed or dropped is reported."""
-    text, problems = encodings.decode(source.data)
+    text, problems = encodings.decode(source.data, page_break)
     report.problems.extend(problems)
     return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -19,6 +19,7 @@ from services.documents.backends.reading.guard import Passage
 from services.documents.backends.reading.line import BOLD, ITALIC, PLAIN, UNDERLINE, Run, add_heading, add_line
 from services.documents.backends.reading.reader import Report, Source
 
+_HEADER = "WEBVTT"
 _ARROW = "-->"
 _TIMES = re.compile(r"\s*((?:\d+:)?\d+:\d+[.,]\d+)\s*-->\s*((?:\d+:)?\d+:\d+[.,]\d+)")
 _TAG = re.compile(
@@ -42,9 +43,9 @@ class _Cue(NamedTuple):
 def read(source: Source, report: Report) -> DoclingDocument:
     """A paragraph for each cue, its lines as line breaks; a change of speaker opens with the name."""
     parsed = text.empty(source, "text/vtt")
-    lines = text.decoded(source, report).removeprefix("\ufeff").split("\n")
-    title = lines[0].removeprefix("WEBVTT").lstrip(" \t-")
-    add_heading(parsed, [Run(title)])
+    lines = text.decoded(source, report).split("\n")
+    if lines[0].startswith(_HEADER):
+        add_heading(parsed, [Run(lines[0].removeprefix(_HEADER).lstrip(" \t-"))])
     for cue in _cues(lines, report):
         report.passages.append(Passage(f"the cue of line {cue.line}", _said(cue.payload)))
         runs, voice = _runs(cue.payload)
@@ -57,19 +58,32 @@ def read(source: Source, report: Report) -> DoclingDocument:
 
 
 def _cues(lines: Sequence[str], report: Report) -> Iterator[_Cue]:
-    number = 1
-    while number < len(lines):  # what stands above the first blank line is about the file
-        if _ARROW in lines[number] or not lines[number].strip():
-            break
-        number += 1
+    number = _header_end(lines)
     while number < len(lines):
+        if not lines[number].strip():
+            number += 1
+            continue
         block = number
-        while number < len(lines) and lines[number].strip():
+        while number < len(lines) and not _is_end(lines, number):
             if _ARROW in lines[number] and number > block + 1 and _ARROW in "".join(lines[block : block + 2]):
                 break  # a cue without a blank line before it
             number += 1
         yield from _cue(lines[block:number], block + 1, report)
-        number += number == block or (number < len(lines) and not lines[number].strip())
+
+
+def _header_end(lines: Sequence[str]) -> int:
+    """Where the cues begin: what stands above the first blank line is about the file."""
+    if not lines[0].startswith(_HEADER):  # SubRip under another name
+        return 0
+    ends = (number for number in range(1, len(lines)) if _ARROW in lines[number] or not lines[number].strip())
+    return next(ends, len(lines))
+
+
+def _is_end(lines: Sequence[str], number: int) -> bool:
+    """True for an empty line; one of spaces belongs to its cue, unless a cue is next."""
+    if not lines[number] or lines[number].strip():
+        return not lines[number]
+    return any(_ARROW in line for line in lines[number + 1 : number + 3])
 
 
 def _cue(block: Sequence[str], line: int, report: Report) -> Iterator[_Cue]:

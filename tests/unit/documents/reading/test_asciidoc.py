@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from services.documents.backends.reading.asciidoc.source import kept_lines
 from tests.unit.documents.reading.conftest import Parse
 
 
@@ -30,6 +31,8 @@ def grid(answer_json: str) -> list[list[str]]:
         (',===\na,"b, c"\n,===', [["a", "b, c"]]),
         ("[format=dsv]\n|===\na:b\n|===", [["a", "b"]]),
         ("[separator=;]\n|===\n;a ;b|c\n|===", [["a", "b|c"]]),
+        ("|===\n|a|e|h\n|s|2+|m\n|===", [["a", "e", "h"], ["s", "2+", "m"]]),
+        ('[cols="2*"]\n|===\n2+|wide\n|x m|y\n|===', [["wide", "wide"], ["x", "y"]]),
     ],
 )
 def test_cells_fill_rows_by_the_number_of_columns(parse: Parse, source: str, rows: list[list[str]]) -> None:
@@ -61,6 +64,13 @@ def test_cell_styles_and_blocks_in_cells(parse: Parse) -> None:
         ("one +\ntwo\nthree", "one\ntwo three"),
         ("kbd:[Ctrl+C] menu:File[Save] ((term)) (((hidden)))x", "Ctrl+C File \u203a Save term x"),
         ("NOTE: Mind it.", "NOTE: Mind it."),
+        ("[comment]\nsecret\nsecret\n\ntext\n\n[comment]\n--\nsecret\n\nsecret\n--\nmore", "text\n\nmore"),
+        ("{counter:n} {counter:n} {counter2:n}{n} {counter:l:a}{counter:l} {set:x:y}{x}", "1 2 3 ab y"),
+        ("link:++a b.html++[File] kbd:[+Tab+] https://x.example/++a_b++[page]", "File Tab page"),
+        ("mailto:a@b.example[Ann,Subject,Body of the mail]", "Ann"),
+        ("footnoteref:[n1,below] footnoteref:[n1]", "[1] [1]\n\n[1] below"),
+        ('image::a.png["Alt, all",200,100,title="Named",link=x.html]', "Named\n\nAlt, all"),
+        ("----\na <.>\nb <.>\n----", "a (1)\nb (2)"),
         ("// secret\ntext\n\n////\nsecret\n////", "text"),
         ("ifdef::x[]\nno\nendif::[]\nifndef::x[]\nyes\nendif::[]\nifdef::y[no]", "yes"),
     ],
@@ -151,6 +161,54 @@ def test_markup_that_never_closes_costs_linear_time(parse: Parse, piece: str) ->
     parse("a.adoc", (":a: {a}{a}\n" * 50 + "\n" + piece * 3000).encode())
 
     assert time.perf_counter() - started < 20
+
+
+def test_file_that_is_included_twice_is_named_once(parse: Parse) -> None:
+    answer = parse("a.adoc", b"include::c.adoc[]\n\ninclude::c.adoc[]")
+
+    assert answer.errors == ["lines 1, 3: c.adoc is not included; only the file itself is parsed"]
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ("".join(f"{'=' * (4 + level)}\n" for level in range(45)) + "deep", "'" + "=" * 40),
+        ("".join(f"{'> ' * 45}x\n"), "'> > >"),
+        ("link:u[" * 14 + "deep" + "]" * 14, "'link:u"),
+    ],
+)
+def test_blocks_that_nest_too_deeply_are_named(parse: Parse, source: str, place: str) -> None:
+    answer = parse("a.adoc", source.encode())
+
+    assert len(answer.errors) == 1
+    assert answer.errors[0].startswith(place)
+    assert answer.errors[0].endswith(": nested too deeply; what is inside is returned as it is written")
+
+
+def test_open_conditions_cost_linear_time() -> None:
+    started = time.perf_counter()
+    kept_lines("ifndef::x[]\nword\n" * 100_000, [])
+
+    assert time.perf_counter() - started < 10
+
+
+def test_targets_without_brackets_cost_linear_time(parse: Parse) -> None:
+    started = time.perf_counter()
+    parse("a.adoc", b"a " + b"link:" * 48_000 + b"[")
+
+    assert time.perf_counter() - started < 8
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("link:a footnote:b", "link:a footnote:b"),
+        ("\\link:a \\link:b[c] link:xref:d[e]", "\\link:a link:b[c] e"),
+        ("link:https://x.example mailto:a@b.example", "link:https://x.example mailto:a@b.example"),
+    ],
+)
+def test_macros_have_brackets(parse: Parse, source: str, said: str) -> None:
+    assert parse("a.adoc", source.encode()).text == said
 
 
 @pytest.mark.parametrize(

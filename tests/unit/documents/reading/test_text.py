@@ -37,6 +37,33 @@ def test_short_text_that_says_no_encoding_is_told_by_its_letters(parse: Parse, e
 
 
 @pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("mac_roman", "Prénom;Ville\nÉlodie;Besançon\nFrançois;Orléans"),
+        ("mac_roman", "It’s “quoted” – ok"),
+        ("cp437", "Ein langer Text mit einem Umlaut: München und sonst nichts."),
+        ("cp437", "┌──────┬─────┐\n│Größe │Stück│\n└──────┴─────┘"),
+        ("cp866", "┌──────┬─────┐\n│Цена  │Книга│\n└──────┴─────┘"),
+        ("iso8859_15", "Preis 5 €"),
+        ("iso8859_15", "Prix : 5 € où ça"),
+        ("cp1250", "Imię;Miasto\nŁukasz Żółć;Kraków"),
+        ("cp932", "AとBのとき、aのbである"),
+        ("cp1252", "¼ l Milch, 10 m² à 5 £"),
+    ],
+)
+def test_few_letters_of_another_alphabet_in_latin_words_tell_nothing(encoding: str, text: str) -> None:
+    assert decode(text.encode(encoding)).text == text
+
+
+def test_korean_mail_is_read_in_silence() -> None:
+    assert decode("한국어 이름".encode("iso2022_kr")) == ("한국어 이름", ())
+
+
+def test_marks_of_joined_files_at_the_start_are_no_text() -> None:
+    assert decode(b"\xef\xbb\xbf\xef\xbb\xbfa") == ("a", ())
+
+
+@pytest.mark.parametrize(
     "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
 )
 def test_wide_text_is_a_text_with_mark_or_without(parse: Parse, encoding: str) -> None:

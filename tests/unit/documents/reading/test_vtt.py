@@ -51,6 +51,25 @@ def test_what_is_no_cue_is_no_text(parse: Parse) -> None:
     assert json.loads(answer.json)["texts"][0]["source"][0]["identifier"] == "id 7"
 
 
+def test_line_of_spaces_ends_no_cue(parse: Parse) -> None:
+    data = b"WEBVTT\n \n00:01.000 --> 00:02.000\n \nhello<00:01.500><c> world</c>\n\n00:02.000 --> 00:03.000\nhello\n \n00:03.000 --> 00:04.000\nend\n"
+    answer = parse("a.vtt", data)
+
+    assert answer.text == "hello world\n\nhello\n\nend"
+    assert answer.errors == []
+
+
+def test_subrip_under_another_name_has_no_header(parse: Parse) -> None:
+    answer = parse("a.vtt", b"1\n00:00:01,000 --> 00:00:02,000\nHello\n\nlost\n")
+
+    assert answer.text == "Hello"
+    assert "line 5: 'lost' belongs to no cue" in answer.errors[0]
+
+
+def test_text_about_the_format_is_no_file_of_it(parse: Parse) -> None:
+    assert parse("a.txt", b"WEBVTT is a format.\n\nIt is nice.").text == "WEBVTT is a format.\n\nIt is nice."
+
+
 def test_speaker_is_in_every_form(parse: Parse) -> None:
     answer = parse("a.vtt", cue("<v Ann>Hello"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +16,21 @@ from docling_core.types.doc.labels import DocItemLabel
 
 from services.documents.backends.reading import text
 from services.documents.backends.reading.asciidoc import tables
+from services.documents.backends.reading.asciidoc.header import add_header
 from services.documents.backends.reading.asciidoc.inline import Inline
 from services.documents.backends.reading.asciidoc.passages import passages
-from services.documents.backends.reading.asciidoc.source import Attributes, entry, kept_lines
+from services.documents.backends.reading.asciidoc.source import (
+    ATTRIBUTES,
+    COMMENT,
+    DELIMITER,
+    ITEM,
+    TITLE,
+    Attributes,
+    entry,
+    kept_lines,
+    section_title,
+    titles,
+)
 from services.documents.backends.reading.line import BOLD, Run, add_heading, add_item, add_line
 from services.documents.backends.reading.reader import Report, Source
 from services.documents.backends.reading.table import Cell, add_table
@@ -28,22 +41,14 @@ _MOST_LEVELS = 40
 _ENDS = -1
 """An item says it when its list ends behind it; less by the blank lines before a `+`, each of which leaves a list."""
 
-_LONGEST_TITLE = 1000
+_SHOWN_LETTERS = 40
+"""Of what is nested too deeply."""
 
-_COMMENT = re.compile(r"//(?!/)")
-_ATTRIBUTES = re.compile(r"\[(?:|[\w.#%{,\"'!].*|\[[^\[\]]*\])\]$")
-_TITLE = re.compile(r"\.(\.?[^\s.].*)$")
-_SECTION = re.compile(r"(={1,6}|#{1,6})[ \t]+(\S.*?)(?:(?<![ \t])[ \t]+\1)?$")
-_UNDERLINE = re.compile(r"([=\-~^+])\1+$")
-_DELIMITER = re.compile(r"(?:-{4,}|\.{4,}|={4,}|\*{4,}|_{4,}|\+{4,}|/{4,}|--|```.*|[|,:!]={3,})$")
 _TABLE = re.compile(r"[|,:!]={3,}$")
 _BREAK = re.compile(r"(?:'{3,}|<{3,}|-{3}|\*{3}|- - -|\* \* \*)$")
 _MEDIA = re.compile(r"(image|video|audio)::([^\[]*)\[(.*)\]$")
 _OMITTED_MACRO = re.compile(r"toc::\[.*\]$")
 _MATH = {"stem", "latexmath", "asciimath"}
-_ITEM = re.compile(
-    r"[ \t]*(?P<marker>-|\*{1,}|\u2022|\.{1,}|\d+\.|[A-Za-z]\.|[ivxIVX]+\)|<(?:\d+|\.)>)[ \t]+(?P<text>\S.*)$"
-)
 _START = re.compile(r"([0-9]{1,9})(?:\.|$)")
 _TERM = re.compile(r"[ \t]*(?P<term>(?!//|::)\S.*?)(?P<marker>:{2,4}|;;)(?:[ \t]+(?P<text>\S.*))?$")
 _ADMONITION = re.compile(r"(NOTE|TIP|IMPORTANT|WARNING|CAUTION)$")
@@ -53,8 +58,6 @@ _CALLOUT = re.compile(
     r"(?<![ \t])(?:[ \t]*(?://|#|--|;;))?(?P<all>(?:[ \t]*<!?(?:--)?(?:\d+|\.)(?:--)?>)+)$", re.MULTILINE
 )
 _CALLOUT_NUMBER = re.compile(r"<!?(?:--)?(\d+|\.)(?:--)?>")
-_AUTHOR = re.compile(r"(?:[\w'.-]+)(?: +[\w'.-]+){0,2}(?: +<[^>]+>)?(?:; *[\w'.-]+(?: +[\w'.-]+){0,2}(?: +<[^>]+>)?)*$")
-_REVISION = re.compile(r"v?(?P<revnumber>\d[\w.]*)?(?:,? *(?P<revdate>[^:]*))?(?:: *(?P<revremark>.*))?$")
 _TAG = re.compile(r"<[^<>]*>")
 
 
@@ -75,12 +78,14 @@ class _About:
 def read(source: Source, report: Report) -> DoclingDocument:
     """The document of an AsciiDoc file."""
     parsed = text.empty(source, "text/asciidoc")
-    lines, numbers = kept_lines(text.decoded(source, report).removeprefix("\ufeff"), report.problems)
+    lines, numbers = kept_lines(text.decoded(source, report), report.problems)
     report.passages.extend(passages(lines, numbers))
     attributes = Attributes()
-    blocks = _Blocks(parsed, Inline(attributes, _titles(lines)))
-    start = blocks.header(lines)
+    inline = Inline(attributes, titles(lines))
+    blocks = _Blocks(parsed, inline)
+    start = add_header(parsed, inline, lines)
     blocks.add(lines[start:], None)
+    report.problems.extend(blocks.problems())
     return parsed
 
 
@@ -91,37 +96,19 @@ class _Blocks:
         self._level = 0
         self._is_in_item = False
 
-    def header(self, lines: Sequence[str]) -> int:
-        """Add the title of the document with its authors and revision; the line where the body begins."""
-        number, attributes = 0, self._inline.attributes
-        while number < len(lines) and (
-            not lines[number].strip() or _COMMENT.match(lines[number]) or entry(lines[number])
-        ):
-            if defined := entry(lines[number]):
-                attributes.define(*defined)
-            number += 1
-        title = _section(lines, number)
-        if title is None or title[0] != 0:
-            return number
-        details: list[str] = []
-        before = number + title[2]
-        number = before
-        while number < len(lines) and lines[number].strip():
-            line = lines[number]
-            if defined := entry(line):
-                attributes.define(*defined)
-            elif not _COMMENT.match(line):
-                if len(details) >= 2 or not (_AUTHOR.match(line) if not details else _is_revision(line)):
-                    break
-                details.append(line)
-            number += 1
-        heading = attributes.replaced(title[1])
-        attributes.values["doctitle"] = heading
-        add_heading(self._document, self._inline.runs(heading))
-        for line in details or _stated(attributes):
-            add_line(self._document, self._inline.runs(line))
-        _define_details(details, attributes)
-        return number
+    def problems(self) -> Iterator[str]:
+        """What was nested too deeply to be read."""
+        if found := self._inline.too_deep:
+            first = " ".join(found[0].split())[:_SHOWN_LETTERS]
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            yield f"'{first}'{more}: nested too deeply; what is inside is returned as it is written"
+
+    def _is_too_deep(self, line: str) -> bool:
+        """True where blocks can be nested no deeper; the line is noted."""
+        if self._level < _MOST_LEVELS:
+            return False
+        self._inline.too_deep.append(line)
+        return True
 
     def add(self, lines: Sequence[str], parent: NodeItem | None) -> None:
         """Add the blocks of some lines."""
@@ -139,17 +126,17 @@ class _Blocks:
         about = _About()
         while number < len(lines):
             line = lines[number]
-            if not line.strip() or _COMMENT.match(line):
+            if not line.strip() or COMMENT.match(line):
                 if is_attached and not line.strip():
                     break
                 number += 1
             elif defined := entry(line):
                 self._inline.attributes.define(*defined)
                 number += 1
-            elif _ATTRIBUTES.match(line):
+            elif ATTRIBUTES.match(line):
                 self._note_attributes(line, about)
                 number += 1
-            elif (match := _TITLE.match(line)) and not _ITEM.match(line):
+            elif (match := TITLE.match(line)) and not ITEM.match(line):
                 about.title = match[1]
                 number += 1
             else:
@@ -179,20 +166,20 @@ class _Blocks:
 
     def _content(self, lines: Sequence[str], number: int, parent: NodeItem | None, about: _About) -> int:
         line = lines[number]
-        section = _section(lines, number)
+        section = section_title(lines, number)
         if section is not None:
             self._add_title(about, parent)
             level, heading, height = section
             add_heading(self._document, self._inline.runs(heading), parent, max(1, level))
             return number + height
-        if _DELIMITER.match(line) and self._level < _MOST_LEVELS:
+        if DELIMITER.match(line) and not self._is_too_deep(line):
             return self._delimited(lines, number, parent, about)
         if _BREAK.match(line) or _OMITTED_MACRO.match(line):
             return number + 1
         if media := _MEDIA.match(line):
             self._add_media(media, parent, about)
             return number + 1
-        if (_ITEM.match(line) or _TERM.match(line)) and self._level < _MOST_LEVELS:
+        if (ITEM.match(line) or _TERM.match(line)) and not self._is_too_deep(line):
             self._add_title(about, parent)
             return self._list(lines, number, parent, [], about)[0]
         end = self._paragraph_end(lines, number)
@@ -203,7 +190,7 @@ class _Blocks:
         number += 1
         while number < len(lines):
             line = lines[number]
-            if not line.strip() or line == "+" or _DELIMITER.match(line) or _ATTRIBUTES.match(line):
+            if not line.strip() or line == "+" or DELIMITER.match(line) or ATTRIBUTES.match(line):
                 break
             if self._is_in_item and _kind(line):
                 break
@@ -211,7 +198,7 @@ class _Blocks:
         return number
 
     def _paragraph(self, lines: Sequence[str], parent: NodeItem | None, about: _About) -> None:
-        lines = [line for line in lines if not _COMMENT.match(line)]
+        lines = [line for line in lines if not COMMENT.match(line)]
         style = about.style
         if style in {"source", "listing", "literal"} or (not style and lines[0][:1].isspace()):
             self._add_title(about, parent)
@@ -228,7 +215,7 @@ class _Blocks:
         credit = ", ".join(about.positional[1:3]) if about.style in {"quote", "verse"} else ""
         if lines[-1].startswith("-- ") and len(lines) > 1 and lines[0].startswith('"'):
             lines, credit = lines[:-1], lines[-1][3:]
-        if self._level < _MOST_LEVELS and all(line.startswith(">") for line in lines):
+        if all(line.startswith(">") for line in lines) and not self._is_too_deep(lines[0]):
             self.add([line.removeprefix(">").removeprefix(" ") for line in lines], parent)
             return
         prefix = f"{about.style}: " if _ADMONITION.match(about.style) else ""
@@ -269,6 +256,7 @@ class _Blocks:
     def _add_media(self, media: re.Match[str], parent: NodeItem | None, about: _About) -> None:
         parts = [part for part in _split_attributes(media[3]) if "=" not in part or part.startswith('"')]
         alternative = [Run(_unquoted(parts[0].strip()))] if parts and media[1] == "image" else []
+        about.title = about.title or _named(media[3], "title")
         title = self._inline.runs(about.title) if about.title else []
         self._document.add_picture(parent=parent, caption=self._caption(title or alternative))
         if about.title:
@@ -310,7 +298,7 @@ class _Blocks:
             content = "\n".join(line[indent:] for line in lines).strip("\n")
         if "attributes" in about.named.get("subs", ""):
             content = self._inline.attributes.replaced(content)
-        content = _CALLOUT.sub(lambda match: " " + _CALLOUT_NUMBER.sub(r"(\1)", match["all"].strip()), content)
+        content = _numbered(content)
         if not content.strip():
             return
         hint = (
@@ -341,7 +329,7 @@ class _Blocks:
     def _add_table(self, lines: Sequence[str], sign: str, parent: NodeItem | None, about: _About) -> None:
         while lines and not lines[-1].strip():
             lines = lines[:-1]
-        lines = [line for line in lines if not _COMMENT.match(line)]
+        lines = [line for line in lines if not COMMENT.match(line)]
         format_ = about.named.get("format") or {",": "csv", ":": "dsv"}.get(sign, "psv")
         default = {"csv": ",", "dsv": ":", "tsv": "\t"}.get(format_, sign if sign in "|!" else "|")
         layout = tables.Layout(
@@ -370,9 +358,10 @@ class _Blocks:
         style = "" if is_header else piece.style or (layout.styles[column] if column < len(layout.styles) else "")
         cell = Cell(columns=piece.columns, rows=piece.rows, is_column_header=is_header, is_row_header=style == "h")
         content = piece.text.strip("\n") if style in "al" else piece.text.strip()
-        if style == "a" and self._level < _MOST_LEVELS:
+        if style == "a":
             lines = content.strip().split("\n")
-            if len(lines) > 1 or any(sign(lines[0]) for sign in (_ITEM.match, _TERM.match, _MEDIA.match)):
+            is_blocks = len(lines) > 1 or any(sign(lines[0]) for sign in (ITEM.match, _TERM.match, _MEDIA.match))
+            if is_blocks and not self._is_too_deep(lines[0]):
                 cell.build = self._builder(lines)
                 return cell
         if style == "l":
@@ -434,7 +423,7 @@ class _Blocks:
                 return number, 0 if kind == kinds[-1] and target == number else _ENDS
 
     def _opens_list(self, kind: str, kinds: Sequence[str]) -> bool:
-        return bool(kind) and kind not in kinds and self._level < _MOST_LEVELS
+        return bool(kind) and kind not in kinds and self._level < _MOST_LEVELS  # else it is noted as a block
 
     def _nested(
         self, lines: Sequence[str], number: int, target: int, item: ListItem, kinds: list[str]
@@ -455,10 +444,10 @@ class _Blocks:
 
     def _item_text(self, lines: Sequence[str], number: int) -> tuple[int, list[Run]]:
         """The text of an item, over its lines; of a term, bold, with what it means."""
-        match = _ITEM.match(lines[number])
+        match = ITEM.match(lines[number])
         terms: list[str] = []
         if match is None:
-            while number < len(lines) and (term := _TERM.match(lines[number])) and not _ITEM.match(lines[number]):
+            while number < len(lines) and (term := _TERM.match(lines[number])) and not ITEM.match(lines[number]):
                 terms.append(term["term"])
                 number += 1
                 if term["text"] or not (number < len(lines) and _TERM.match(lines[number])):
@@ -474,7 +463,7 @@ class _Blocks:
             number += 1
         content = [first]
         while first and number < len(lines) and lines[number].strip() and not _interrupts(lines, number):
-            if not _COMMENT.match(lines[number]):
+            if not COMMENT.match(lines[number]):
                 content.append(lines[number].strip())
             number += 1
         runs = self._inline.runs("\n".join(content))
@@ -484,30 +473,10 @@ class _Blocks:
         return number, [*named, Run(": ") if first else Run(""), *runs]
 
 
-def _section(lines: Sequence[str], number: int) -> tuple[int, str, int] | None:
-    """Level, title and height in lines of a section title, in either way of writing one."""
-    if number >= len(lines):
-        return None
-    line = lines[number]
-    if match := _SECTION.match(line):
-        return len(match[1]) - 1, match[2], 1
-    below = lines[number + 1] if number + 1 < len(lines) else ""
-    if (
-        (match := _UNDERLINE.match(below))
-        and abs(len(below) - len(line)) <= 1
-        and re.search(r"\w", line)
-        and not line[:1].isspace()
-        and not _ITEM.match(line)
-        and len(below) > 1
-    ):
-        return "=-~^+".index(match[1]), line.strip(), 2
-    return None
-
-
 def _skip_blanks(lines: Sequence[str], number: int) -> tuple[int, int]:
     """The next line that says something, and how many empty ones stand before it."""
     blanks = 0
-    while number < len(lines) and (not lines[number].strip() or _COMMENT.match(lines[number])):
+    while number < len(lines) and (not lines[number].strip() or COMMENT.match(lines[number])):
         blanks += not lines[number].strip()
         number += 1
     return number, blanks
@@ -517,7 +486,7 @@ def _kind(line: str) -> str:
     """What tells the lists of a nest apart: their marker, any number as one; "" for other lines."""
     if _BREAK.match(line):
         return ""
-    if match := _ITEM.match(line):
+    if match := ITEM.match(line):
         marker = match["marker"]
         if marker[0] == "<":
             return "<1>"
@@ -535,15 +504,15 @@ def _interrupts(lines: Sequence[str], number: int) -> bool:
     return bool(
         line == "+"
         or _kind(line)
-        or _DELIMITER.match(line)
-        or _ATTRIBUTES.match(line)
-        or (_TITLE.match(line) and not _ITEM.match(line))
+        or DELIMITER.match(line)
+        or ATTRIBUTES.match(line)
+        or (TITLE.match(line) and not ITEM.match(line))
     )
 
 
 def _about_lines(lines: Sequence[str], number: int) -> int:
     count = 0
-    while number + count < len(lines) and _ATTRIBUTES.match(lines[number + count]):
+    while number + count < len(lines) and ATTRIBUTES.match(lines[number + count]):
         count += 1
     return count
 
@@ -553,64 +522,23 @@ def _split_attributes(content: str) -> list[str]:
     return re.findall(r"(?:^|(?<=,))((?:[^,\"]*\"[^\"]*\"[^,]*|[^,]*))", content)
 
 
+def _named(content: str, name: str) -> str:
+    """What some attributes say under a name."""
+    parts = (part.partition("=") for part in _split_attributes(content))
+    return next((_unquoted(value.strip()) for key, _, value in parts if key.strip() == name), "")
+
+
+def _numbered(code: str) -> str:
+    """Code with the numbers of its callouts; `<.>` is the next one."""
+    count = itertools.count(1)
+
+    def numbers(match: re.Match[str]) -> str:
+        return " " + _CALLOUT_NUMBER.sub(
+            lambda callout: f"({next(count) if callout[1] == '.' else callout[1]})", match["all"].strip()
+        )
+
+    return _CALLOUT.sub(numbers, code)
+
+
 def _unquoted(value: str) -> str:
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" else value
-
-
-def _is_revision(line: str) -> bool:
-    return bool(re.match(r"v?\d[\w.]*(?:,|$|:)|[^,]*\d{4}", line))
-
-
-def _define_details(details: Sequence[str], attributes: Attributes) -> None:
-    """What the lines below the title define."""
-    if details:
-        name, _, address = details[0].split(";")[0].partition(" <")
-        attributes.values["author"] = name.strip()
-        attributes.values["email"] = address.rstrip(">")
-    if len(details) > 1 and (match := _REVISION.match(details[1])):
-        for attribute in ("revnumber", "revdate", "revremark"):
-            if match[attribute]:
-                attributes.values[attribute] = match[attribute].strip()
-
-
-def _stated(attributes: Attributes) -> Iterator[str]:
-    """Authors and revision that attributes state, as Asciidoctor shows them below the title."""
-    values = attributes.values
-    author = values.get("author") or values.get("authors")
-    if author:
-        yield author + (f" <{values['email']}>" if values.get("email") else "")
-    revision = ", ".join(filter(None, (values.get("revnumber", ""), values.get("revdate", ""))))
-    if revision:
-        yield revision + (f": {values['revremark']}" if values.get("revremark") else "")
-
-
-def _titles(lines: Sequence[str]) -> dict[str, str]:
-    """What is called by each anchor: the section, or the block with a title, that it stands above."""
-    titles: dict[str, str] = {}
-    anchors: list[str] = []
-    for number, line in enumerate(lines):
-        if len(line) > _LONGEST_TITLE:
-            anchors = []
-        elif match := re.match(r"\[\[([^\],\[]+)(?:,\s*([^\]]+))?\]\]$", line):
-            anchors.append(match[1])
-            if match[2]:
-                titles[match[1]] = match[2]
-        elif match := re.match(r"\[[^\]]*?#([\w:-]+)[^\]]*\]$", line) or re.match(
-            r"\[.*?\bid=[\"']?([\w:-]+).*\]$", line
-        ):
-            anchors.append(match[1])
-        elif (section := _section(lines, number)) or (title := _TITLE.match(line)):
-            name = section[1] if section else title[1]  # type: ignore[index]  # one of the two matched
-            anchors.extend(re.findall(r"\[\[([^\],]+)[^\]]*\]\]", name))
-            name = re.sub(r"\[\[[^\]]*\]\]", "", name).strip()
-            for anchor in anchors:
-                titles.setdefault(anchor, name)
-            if section:
-                titles.setdefault(
-                    "_" + re.sub(r"[\s.-]+", "_", re.sub(r"[^\w\s.-]", "", name.lower())).strip("_"), name
-                )
-                titles.setdefault(name, name)
-            anchors = []
-        elif line.strip() and not _ATTRIBUTES.match(line):
-            anchors = []
-    return titles

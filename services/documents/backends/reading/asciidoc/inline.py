@@ -25,6 +25,7 @@ from services.documents.backends.reading.line import (
 
 _MOST_LEVELS = 12
 _HELD = "\ufdd1"
+_HELD_PLACE = re.compile(rf"{_HELD}(\d+){_HELD}")
 """Opens and closes the number of a piece that is not to be read again; no text that is decoded has it."""
 
 _PASSTHROUGH = re.compile(
@@ -44,13 +45,14 @@ _TOKEN = re.compile(
     rf"|\\?(?P<angle><{_URL}>)"
     rf"|\\?(?P<url>{_URL})"
     r"|\\?(?P<macro>(?<!\w)(?:link|xref|mailto|image|icon|kbd|btn|menu|anchor|indexterm2?)|footnote(?:ref)?)"
-    r":(?!:)(?P<target>[^\s\[\]]*)(?=\[)"
+    r":(?!:)"
     r"|\\?(?P<cross><<[^<>\n]+?>>)"
     r"|\\?(?P<index>\(\(\(?[^()\n]+\)\)\)?)"
     r"|\\?(?P<email>(?<![\w/])[\w.%+-]{1,64}@[A-Za-z0-9][\w.-]*\.[A-Za-z]{2,}\b)"
     r"|\\?(?P<quote>\"`|'`)(?=\S)"
     r"|\\?(?P<mark>\*\*?|__?|``?|##?|\^|~)"
 )
+_TARGET_END = re.compile(r"[\s\[\]]")
 _STYLES: Mapping[str, frozenset[str]] = {"*": BOLD, "_": ITALIC, "^": SUPER, "~": SUB, "`": PLAIN, "#": PLAIN}
 _ROLES = (("line-through", STRIKE), ("underline", UNDERLINE), ("strike", STRIKE))
 _QUOTES = {'"`': ("\u201c", "\u201d", '`"'), "'`": ("\u2018", "\u2019", "`'")}
@@ -121,6 +123,8 @@ class Inline:
     titles: Mapping[str, str]
     """What each anchor's section or block is called."""
     notes: Notes = field(default_factory=Notes)
+    too_deep: list[str] = field(default_factory=list)
+    """What is returned as it is written, as it is nested too deeply."""
 
     def runs(self, text: str, style: frozenset[str] = PLAIN) -> list[Run]:
         """The pieces of a text. Its line feeds are spaces but for those behind a ` +`."""
@@ -165,6 +169,8 @@ class _Scan:
         self._level = level
         self._closers: dict[str, list[int]] = {}
         self._brackets: dict[int, int] | None = None
+        self._ends: list[int] | None = None
+        """The places where a target ends: all are found once."""
 
     def runs(self, style: frozenset[str]) -> list[Run]:
         found: list[Run] = []
@@ -173,7 +179,7 @@ class _Scan:
             escaped = match[0].startswith("\\")
             read = None if escaped else _READERS[match.lastgroup or ""](self, match, style)
             if read is None:
-                if escaped:
+                if escaped and (match.lastgroup != "macro" or self._target_end(match.end()) is not None):
                     found.append(_text(self._text[position : match.start()], style))
                     position = match.start() + 1
                 searched = match.end()
@@ -187,11 +193,17 @@ class _Scan:
 
     def _inner(self, text: str, style: frozenset[str]) -> list[Run]:
         if self._level >= _MOST_LEVELS:
+            if _TOKEN.search(text):
+                self._inline.too_deep.append(text)
             return [_text(text, style)]
         return _Scan(self._inline, text, self._held, self._level + 1).runs(style)
 
+    def _restored(self, text: str) -> str:
+        """A text that is no markup, with what passthroughs in it say."""
+        return _HELD_PLACE.sub(lambda match: self._held[int(match[1])].text, text)
+
     def _angle(self, match: re.Match[str], style: frozenset[str]) -> tuple[list[Run], int]:
-        return [_link(match["angle"][1:-1], "", style)], match.end()
+        return [_link(self._restored(match["angle"][1:-1]), "", style)], match.end()
 
     def _email(self, match: re.Match[str], style: frozenset[str]) -> tuple[list[Run], int]:
         return [_link(f"mailto:{match['email']}", match["email"], style)], match.end()
@@ -215,9 +227,10 @@ class _Scan:
         return self._mark(mark, style.union(*styles))
 
     def _url(self, match: re.Match[str], style: frozenset[str]) -> tuple[list[Run], int]:
+        url = self._restored(match["url"])
         if (close := self._bracket(match.end())) is not None:
-            return self._linked(match["url"], self._text[match.end() + 1 : close], style), close + 1
-        return [_link(match["url"], "", style)], match.end()
+            return self._linked(url, self._text[match.end() + 1 : close], style), close + 1
+        return [_link(url, "", style)], match.end()
 
     def _linked(self, target: str, label: str, style: frozenset[str]) -> list[Run]:
         text = _label(label)
@@ -226,16 +239,19 @@ class _Scan:
         return [run._replace(link=run.link or target) for run in self._inner(text, style)]
 
     def _macro(self, match: re.Match[str], style: frozenset[str]) -> tuple[list[Run], int] | None:
-        close = self._bracket(match.end())
-        if close is None:
+        start = self._target_end(match.end())
+        close = self._bracket(start) if start is not None else None
+        if start is None or close is None:
             return None
-        name, target = match["macro"], match["target"]
-        content = self._text[match.end() + 1 : close]
+        name, target = match["macro"], self._restored(self._text[match.end() : start])
+        content = self._text[start + 1 : close]
         return self._of_macro(name, target, content, style), close + 1
 
     def _of_macro(self, name: str, target: str, content: str, style: frozenset[str]) -> list[Run]:
         if name in {"link", "mailto"}:
             link = f"mailto:{target}" if name == "mailto" else target
+            if name == "mailto" and not content.startswith('"'):
+                content = content.partition(",")[0]  # a subject and a body may follow
             return self._linked(link, content or target, style)
         if name == "xref":
             return self._referred(target, _label(content), style)
@@ -245,7 +261,7 @@ class _Scan:
             return self._note(target.strip(), content, style)
         if name == "indexterm2":
             return self._inner(content, style)
-        return [Run(_SHOWN[name](target, content), style)] if name in _SHOWN else []
+        return [Run(_SHOWN[name](target, self._restored(content)), style)] if name in _SHOWN else []
 
     def _note(self, identifier: str, content: str, style: frozenset[str]) -> list[Run]:
         notes = self._inline.notes
@@ -257,7 +273,7 @@ class _Scan:
         return [Run(f"[{number or identifier}]", style)]
 
     def _cross(self, match: re.Match[str], style: frozenset[str]) -> tuple[list[Run], int]:
-        target, _, label = match["cross"][2:-2].partition(",")
+        target, _, label = self._restored(match["cross"])[2:-2].partition(",")
         return self._referred(target.strip(), label.strip(), style), match.end()
 
     def _referred(self, target: str, label: str, style: frozenset[str]) -> list[Run]:
@@ -313,6 +329,14 @@ class _Scan:
         index = bisect_left(places, start)
         return places[index] if index < len(places) else None
 
+    def _target_end(self, start: int) -> int | None:
+        """Where the bracket stands behind a macro's target that begins at `start`."""
+        if self._ends is None:
+            self._ends = [found.start() for found in _TARGET_END.finditer(self._text)]
+        index = bisect_left(self._ends, start)
+        end = self._ends[index] if index < len(self._ends) else None
+        return end if end is not None and self._text[end] == "[" else None
+
     def _bracket(self, start: int) -> int | None:
         """Where the bracket that opens at `start` closes."""
         if self._brackets is None:
@@ -326,7 +350,7 @@ _READERS: Mapping[str, Callable[[_Scan, re.Match[str], frozenset[str]], tuple[li
     "role": _Scan._role,
     "angle": _Scan._angle,
     "url": _Scan._url,
-    "target": _Scan._macro,
+    "macro": _Scan._macro,
     "cross": _Scan._cross,
     "index": _Scan._index,
     "email": _Scan._email,

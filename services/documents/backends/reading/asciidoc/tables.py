@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 _SPEC = r"(?:(?P<columns>\d+)?(?:\.(?P<rows>\d+))?(?P<kind>[+*]))?[<^>]?(?:\.[<^>])?(?P<style>[adehlmsv])?"
-_SPEC_AT_END = re.compile(rf"(?:^|(?<=\s)){_SPEC}$")
+_SPEC_AT_START = re.compile(_SPEC)
+_SPEC_AT_END = re.compile(rf"(?<=\s){_SPEC}$")
+"""Behind a space: `|a|b` has two cells of text, `|x a|b` has one of text and one of blocks."""
 _COLUMN = re.compile(r"\s*(?:(?P<times>\d+)\*)?[<^>]?(?:\.[<^>])?\s*(?:\d+|~)?%?\s*(?P<style>[adehlmsv])?\s*")
 _MOST_COPIES = 1000
 
@@ -74,7 +76,10 @@ def _separated(text: str, separator: str) -> tuple[list[Piece], int]:
     pieces: list[Piece] = []
     first = 0
     parts = re.split(rf"(?<!\\){re.escape(separator)}", text)
-    spec, before = _spec(parts[0])
+    spec = _SPEC_AT_START.fullmatch(parts[0].strip())
+    before = "" if spec else parts[0]
+    if spec is None:
+        spec, before = _spec(parts[0])
     position, first_end = len(parts[0]), _first_line_end(text)
     if before.strip():  # text in front of the first separator is a cell as well
         pieces.append(Piece(before.strip()))

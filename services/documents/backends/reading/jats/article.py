@@ -31,7 +31,7 @@ _NOT_IN_ANOTHER = "not(ancestor::sub-article or ancestor::response)"
 def read(source: Source, report: Report) -> DoclingDocument:
     """The document of an article, with the articles in it."""
     parsed = text.empty(source, "application/xml")
-    content = _DECLARATION.sub("", text.decoded(source, report).removeprefix("\ufeff"), count=1)
+    content = _DECLARATION.sub("", text.decoded(source, report), count=1)
     parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True, dtd_validation=False)
     root = etree.fromstring(content.encode(), parser=parser)
     report.passages.extend(_passages(root))

@@ -21,6 +21,10 @@ class Cursor:
         self.place += 1
         return self.tokens[self.place - 1]
 
+    def following(self) -> Token | None:
+        """The next token, which stays."""
+        return self.tokens[self.place] if self.place < len(self.tokens) else None
+
     def skip_spaces(self) -> Token | None:
         """The next token that is no space, which stays."""
         while self.place < len(self.tokens) and is_space(self.tokens[self.place]):

@@ -67,6 +67,8 @@ def _pass(name: str, cursor: Cursor, commands: Mapping[str, str]) -> None:
         cursor.optional()
         if cursor.skip_spaces() == "{":
             cursor.argument()
+        elif name == "input":
+            cursor.next()
         if name.endswith(("color", "box")) and cursor.skip_spaces() == "[":
             cursor.optional()
         return
@@ -74,13 +76,13 @@ def _pass(name: str, cursor: Cursor, commands: Mapping[str, str]) -> None:
 
 
 def _pass_arguments(kinds: str, cursor: Cursor) -> None:
-    """Leave arguments out, by a letter each, up to the first that is text (`t`); `o` is an optional one."""
+    """Leave arguments out, by a letter each, up to the first that is text (`t`, `h`); `o` is an optional one."""
     for kind in kinds:
-        if kind == "t":
+        if kind in "th":
             break
         if kind == "o":
             cursor.optional()
-        else:
+        elif kind != "b":
             cursor.argument()
 
 

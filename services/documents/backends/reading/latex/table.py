@@ -12,7 +12,7 @@ _RULES = {
     **dict.fromkeys(
         ("hline", "toprule", "midrule", "bottomrule", "endhead", "endfirsthead", "endfoot", "endlastfoot"), ""
     ),
-    **dict.fromkeys(("Xhline", "cline", "noalign", "hhline", "morecmidrules", "specialrule"), "m"),
+    **dict.fromkeys(("Xhline", "cline", "noalign", "hhline"), "m"),
     "specialrule": "mmm",
     "morecmidrules": "",
     "addlinespace": "o",
@@ -28,6 +28,11 @@ _RULES = {
 """Commands that draw: they and what is said to them is no text."""
 
 
+_LONG_TABLES = {"longtable": "om", "xltabular": "omm", "longtabu": "m", "supertabular": "m"}
+_PARTS = {r"\endfirsthead", r"\endhead", r"\endfoot", r"\endlastfoot"}
+"""What ends a part that a long table repeats on each page, but for the first or last."""
+
+
 @dataclass(slots=True)
 class Piece:
     """A cell."""
@@ -40,6 +45,52 @@ class Piece:
     def is_empty(self) -> bool:
         """True when nothing stands in it."""
         return all(is_space(token) for token in self.tokens)
+
+
+def tabbed(tokens: Sequence[Token]) -> list[Token]:
+    """The lines of a `tabbing` as rows, its stops as columns; lines that only set stops are gone."""
+    found: list[Token] = []
+    line = 0
+    for token in tokens:
+        if token == r"\kill":
+            del found[line:]
+        elif token in {r"\=", r"\>"}:
+            found.append("&")
+        elif token not in {r"\<", r"\+", r"\-"}:
+            found.append(token)
+        if token in {r"\\", r"\kill"}:
+            line = len(found)
+    return found
+
+
+def as_printed(tokens: Sequence[Token]) -> list[Token]:
+    """Tokens whose long tables have their first head and last foot, each in its place, and not those of other pages."""
+    cursor = Cursor(tokens)
+    found: list[Token] = []
+    while (token := cursor.next()) is not None:
+        found.append(token)
+        name = written(cursor.tokens[cursor.place : cursor.place + 3]).strip("{}") if token == r"\begin" else ""
+        if name in _LONG_TABLES:
+            cursor.argument()
+            content = Cursor(cursor.environment(name))
+            for kind in _LONG_TABLES[name]:
+                content.optional() if kind == "o" else content.argument()
+            found.extend(["{", name, "}", *content.tokens[: content.place]])
+            found.extend([*_in_order(content.tokens[content.place :]), r"\end", "{", name, "}"])
+    return found
+
+
+def _in_order(tokens: Sequence[Token]) -> list[Token]:
+    parts: dict[Token, list[Token]] = {}
+    part: list[Token] = []
+    for token in tokens:
+        if token in _PARTS:
+            parts[token], part = part, []
+        else:
+            part.append(token)
+    head = parts.get(r"\endfirsthead", parts.get(r"\endhead", []))
+    foot = parts.get(r"\endlastfoot", parts.get(r"\endfoot", []))
+    return [*head, *part, *([r"\\", *foot] if foot else [])]
 
 
 def rows(tokens: Sequence[Token]) -> list[list[Piece]]:
