@@ -146,7 +146,7 @@ def test_an_archive_with_the_parts_of_a_word_file_but_no_sense_is_refused(servic
 
     assert (error.code, error.message) == (
         "unprocessable_file",
-        "a.docx: it cannot be parsed as docx; the file is damaged or uses something unknown",
+        "a.docx: [Content_Types].xml: it is missing from the file",
     )
 
 
@@ -310,12 +310,12 @@ def test_the_log_line_of_a_call_has_its_fields_and_ids(service: Any) -> None:
 
 
 def test_the_worker_logs_under_the_request_id_why_it_refused_a_file(service: Any, samples: dict[str, bytes]) -> None:
-    data = changed(samples["a.odt"], "content.xml", "wombat", "&nothing;")
+    data = samples["a.nxml"].replace(b"</p>", b"</q>")
     with pytest.raises(grpc.RpcError):
-        service.parse("a.odt", data, **{"x-request-id": "documents-2"})
+        service.parse("a.nxml", data, **{"x-request-id": "documents-2"})
 
     (line,) = service.lines("file_refused")[-1:]
-    assert (line["request_id"], line["format"]) == ("documents-2", "odt")
+    assert (line["request_id"], line["format"]) == ("documents-2", "xml_jats")
     assert "XMLSyntaxError" in line["exception"]
 
 
