@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -18,7 +18,6 @@ import numpy as np
 from bench.load import Request
 from bench.texts import Texts
 
-FORMATS = ("html", "docx")
 _LEAST_SECTIONS, _MOST_SECTIONS = 2, 10
 _BOUNDARY = "isolane-bench-boundary"
 FORM_TYPE = f"multipart/form-data; boundary={_BOUNDARY}"
@@ -83,14 +82,19 @@ class Files:
         """Web pages."""
         return [self._file("html", html_page(self._sections())) for _ in range(count)]
 
-    def docx(self, count: int) -> list[File]:
-        """Word files, every other a small package."""
-        packages = (python_docx_package, small_package)
-        return [self._file("docx", word_file(self._sections(), packages[number % 2]())) for number in range(count)]
+    def docx(self, count: int, *packages: Callable[[], bytes]) -> list[File]:
+        """Word files, made of these packages in turns."""
+        return [
+            self._file("docx", word_file(self._sections(), packages[number % len(packages)]()))
+            for number in range(count)
+        ]
 
     def mixed(self, count: int) -> list[File]:
         """Web pages and Word files, in turns."""
-        pages, words = iter(self.html(count - count // 2)), iter(self.docx(count // 2))
+        pages, words = (
+            iter(self.html(count - count // 2)),
+            iter(self.docx(count // 2, python_docx_package, small_package)),
+        )
         return [next(words if number % 2 else pages) for number in range(count)]
 
     def _file(self, extension: str, data: bytes) -> File:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import pytest
 
 from services.documents.backends.base import Include
+from services.documents.backends.reading.docx import xpath
 from tests.unit.documents.reading.conftest import Parse
 
 _TYPES = "application/vnd.openxmlformats-officedocument.wordprocessingml"
@@ -725,3 +726,15 @@ def test_what_is_hidden_in_a_header_is_not_shown_with_it(parse: Parse) -> None:
 
     assert words(answer.text) == ["seen", "body"]
     assert answer.errors == []
+
+
+def test_expressions_on_paragraphs_and_runs_are_compiled_once(parse: Parse) -> None:
+    parse("a.docx", word(p("one")))
+    before = xpath.compiled.cache_info()
+
+    answer = parse("a.docx", word("".join(p(f"two {number}") for number in range(50))))
+
+    after = xpath.compiled.cache_info()
+    assert answer.text.count("two") == 50
+    assert after.hits - before.hits > 100
+    assert after.misses == before.misses

@@ -17,10 +17,13 @@ from docling_core.types.doc.labels import DocItemLabel, GroupLabel
 from docx.text.paragraph import Paragraph
 from typing_extensions import override
 
+from services.documents.backends.reading.docx import xpath
 from services.documents.backends.reading.docx.formulas import FORMULA, FORMULA_END
 from services.documents.backends.reading.docx.names import TBL, TEXT_BOX, WP, Element, P, W, blocks
 from services.documents.backends.reading.drawings import description
 from services.documents.backends.reading.glue import GLUE, is_glued
+
+xpath.register()
 
 _FORMULA = re.compile(f"{FORMULA}(.*?){FORMULA_END}", re.DOTALL)
 _PLAIN_LABELS = ("Title", "Heading", "Code")
