@@ -396,11 +396,11 @@ async def test_the_callers_deadline_reaches_the_handler(server: Server) -> None:
 
 
 async def test_a_call_without_a_deadline_gets_the_longest(server: Server) -> None:
-    assert 110.0 < await handler_deadline(server, None) <= 120.0
+    assert 290.0 < await handler_deadline(server, None) <= 300.0
 
 
 async def test_no_call_gets_more_than_the_longest(server: Server) -> None:
-    assert 110.0 < await handler_deadline(server, 3600.0) <= 120.0
+    assert 290.0 < await handler_deadline(server, 3600.0) <= 300.0
 
 
 async def test_a_handler_is_ended_at_the_longest_deadline(logs: CapturedLogs) -> None:
