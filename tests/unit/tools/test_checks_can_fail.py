@@ -231,6 +231,11 @@ MESH_BREAKS = {
         "310000",
         "300000",
     ),
+    "services_allow_the_time_that_the_gateway_lets_callers_ask_for[documents]": (
+        "services/documents/settings.py",
+        "max_deadline_s: float = Field(default=600.0",
+        "max_deadline_s: float = Field(default=120.0",
+    ),
     "job_group_task_service_and_vault_role_carry_the_name_of_their_part[reranking]": (
         "nomad/jobs/reranking.nomad.hcl",
         'group "reranking"',
