@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from lxml import etree
-
 from services.documents.backends.reading import omml
 from services.documents.backends.reading.omml import M
 
@@ -162,11 +160,3 @@ def latex(math: Any) -> str:
     """A formula in LaTeX."""
     omml.prepare(math)
     return omml.latex(math)
-
-
-def parsed(blob: bytes) -> Any | None:
-    """A part's root element; None where it is broken."""
-    try:
-        return etree.fromstring(blob, parser=etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
-    except etree.XMLSyntaxError:
-        return None

@@ -42,8 +42,6 @@ _MOST_FALLBACKS = 10
 """Parts that stand in for one another."""
 _ENCRYPTION = "META-INF/encryption.xml"
 _HEAD_BYTES = 8192
-_ENCRYPTED = 1
-"""A bit of the flags of a part of an archive."""
 _INSIDE = re.compile(r"(?!\w+:|//)[^#]*\.(?:xhtml|xht|xml|html?)(#.*)", re.IGNORECASE)
 """An address in another chapter, which is in the same document here."""
 
@@ -121,13 +119,12 @@ def _has_content(root: Element) -> bool:
 
 def _encrypted(archive: zipfile.ZipFile) -> Set[str]:
     """Paths of what a book says that it is encrypted: often its fonts, with DRM its chapters too."""
-    paths = {member.filename for member in archive.infolist() if member.flag_bits & _ENCRYPTED}
     try:
         root = fromstring(archive.read(_ENCRYPTION))
     except (KeyError, ParseError, *PACKAGE_ERRORS):
-        return paths
+        return frozenset()
     references = (node.get("URI", "") for node in _named(root, "CipherReference"))
-    return paths | {posixpath.normpath(unquote(reference).lstrip("/")) for reference in references}
+    return {posixpath.normpath(unquote(reference).lstrip("/")) for reference in references}
 
 
 def _chapters(archive: zipfile.ZipFile) -> Iterator[_Chapter]:

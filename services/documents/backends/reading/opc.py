@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from lxml import etree
 
 from services.common.errors import UnprocessableFile
-from services.documents.backends.reading.parts import Archive
+from services.documents.backends.reading.parts import Archive, parsed
 from services.documents.backends.reading.reader import Report, Source
 
 _TYPES = "[Content_Types].xml"
@@ -149,6 +149,8 @@ _WITHOUT_REFERENCES = frozenset(
     }
 )
 """Kinds of parts that refer to none which an answer needs."""
+_SOUND_OR_REFUSED = _PARSED | _WITHOUT_REFERENCES
+"""Kinds of parts that reading takes as they are, or fails on."""
 
 
 def mended(source: Source, report: Report, *, thoroughly: bool) -> Source:
@@ -178,7 +180,7 @@ class _Package:
 
     def parts(self) -> dict[str, bytes | None]:
         """The parts that are to be others, None for those that are to go."""
-        for name in (_TYPES, _rels("")):
+        for name in (_TYPES, relationships_of("")):
             self._require(name)
         self._walk()
         changed: dict[str, bytes | None] = {}
@@ -218,12 +220,12 @@ class _Package:
                     waiting.append((target, self._pages.get(target, place)))
 
     def _damage(self, name: str, kind: str) -> str:
-        if not self._is_thorough and name in self.archive.names and kind in _PARSED | _WITHOUT_REFERENCES:
+        if not self._is_thorough and name in self.archive.names and kind in _SOUND_OR_REFUSED:
             return ""
         return self.archive.damage(name)
 
     def _read_relations(self, part: str, place: str) -> list[_Relation]:
-        name = _rels(part)
+        name = relationships_of(part)
         if name not in self.archive.names and not self._refers(part):
             return []
         if part in {"", self._main} and (name in self.archive.names or not part.startswith("word/")):
@@ -235,7 +237,7 @@ class _Package:
                     part, _Broken(kind="drawing", damage="it cannot be read without them", place=place)
                 )
             return []
-        root = _parsed(self.archive.read(name))
+        root = parsed(self.archive.read(name))
         relations = [] if root is None else list(self._inside(part, root))
         self._relations[name] = (root, relations)
         return relations
@@ -254,13 +256,13 @@ class _Package:
         for element in root.iterchildren("{*}Relationship"):
             if element.get("TargetMode") != "External":
                 kind = element.get("Type", "").rpartition("/")[2]
-                target = _target(part, element.get("Target", ""))
+                target = target_of(part, element.get("Target", ""))
                 yield _Relation(element, kind, target)
 
     def _listed(self, relations: list[_Relation]) -> dict[str, str]:
         """The sheets or slides, each with what the main part calls it."""
         of_id = {relation.element.get("Id"): relation.target for relation in relations if relation.kind in _PAGES}
-        root = _parsed(self.archive.read(self._main)) if of_id else None
+        root = parsed(self.archive.read(self._main)) if of_id else None
         pages = {}
         for number, element in enumerate([] if root is None else root.iter("{*}sheet", "{*}sldId"), start=1):
             reference = next((value for key, value in element.attrib.items() if key.endswith("}id")), "")
@@ -320,19 +322,12 @@ class _Package:
         return UnprocessableFile(f"{self._filename}: {name}{what}")
 
 
-def _rels(part: str) -> str:
+def relationships_of(part: str) -> str:
+    """The part that holds a part's relationships; of the package itself with ""."""
     folder, file = posixpath.split(part)
     return posixpath.join(folder, "_rels", f"{file}.rels")
 
 
-def _target(part: str, reference: str) -> str:
+def target_of(part: str, reference: str) -> str:
+    """The part that a relationship of a part leads to."""
     return posixpath.normpath(posixpath.join("/", posixpath.dirname(part), reference)).lstrip("/")
-
-
-def _parsed(content: bytes) -> Any | None:
-    try:
-        return etree.fromstring(
-            content, parser=etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-        )
-    except etree.XMLSyntaxError:
-        return None

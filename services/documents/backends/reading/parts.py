@@ -6,10 +6,11 @@ import io
 import zipfile
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 from xml.parsers import expat
 
 from docling_core.types.doc.document import DoclingDocument
+from lxml import etree
 
 from services.common.errors import InvalidRequest
 from services.documents.backends.formats import PACKAGE_ERRORS
@@ -98,6 +99,16 @@ class Archive:
                 if content is not None:
                     out.writestr(name, content)
         return target.getvalue()
+
+
+def parsed(content: bytes) -> Any | None:
+    """A part's root element; None where it is no XML."""
+    try:
+        return etree.fromstring(
+            content, parser=etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+        )
+    except etree.XMLSyntaxError:
+        return None
 
 
 def _first_bad_line(stream: IO[bytes]) -> int:

@@ -23,7 +23,7 @@ from services.documents.backends.reading.glue import GLUE, is_glued
 from services.documents.backends.reading.guard import Passage
 from services.documents.backends.reading.layers import Move
 from services.documents.backends.reading.omml import M
-from services.documents.backends.reading.parts import mending
+from services.documents.backends.reading.parts import mending, parsed
 from services.documents.backends.reading.reader import Report, Source, opened
 
 P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
@@ -190,7 +190,7 @@ def _related(slide: Any, shape: Any, tag: str, reference: str) -> Iterator[Any]:
 
 def _part(slide: Any, reference: str | None) -> Any | None:
     try:
-        return drawings.parsed(slide.part.related_part(reference).blob)
+        return parsed(slide.part.related_part(reference).blob)
     except (KeyError, AttributeError):
         return None
 
@@ -391,7 +391,7 @@ def _modern(slide: Any) -> Iterator[tuple[str, str]]:
 def _roots(part: Any, kind: str) -> Iterator[Any]:
     for relation in part.rels.values():
         is_meant = not relation.is_external and relation.reltype.endswith(kind)
-        if is_meant and (root := drawings.parsed(relation.target_part.blob)) is not None:
+        if is_meant and (root := parsed(relation.target_part.blob)) is not None:
             yield root
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import posixpath
 import re
 import zipfile
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from openpyxl.formula.translate import Translator
 from openpyxl.utils.cell import column_index_from_string as _column_index
 from openpyxl.utils.cell import coordinate_from_string
 
-from services.documents.backends.reading import numbers
+from services.documents.backends.reading import numbers, opc
 from services.documents.backends.reading.sheets import Place, name
 
 _SAFE: dict[str, Any] = {
@@ -112,14 +111,13 @@ class Package:
 
     @cache  # noqa: B019 - it lives as long as the file
     def _relations(self, part: str) -> dict[str, tuple[str, str]]:
-        folder, file = posixpath.split(part)
-        root = self.tree(posixpath.join(folder, "_rels", f"{file}.rels"))
+        root = self.tree(opc.relationships_of(part))
         found = {}
         for relation in [] if root is None else root.iterchildren("{*}Relationship"):
             if relation.get("TargetMode") != "External":
-                target = posixpath.normpath(posixpath.join("/", folder, relation.get("Target", "")))
+                target = opc.target_of(part, relation.get("Target", ""))
                 kind = relation.get("Type", "").rpartition("/")[2]
-                found[relation.get("Id", "")] = (kind, target.lstrip("/"))
+                found[relation.get("Id", "")] = (kind, target)
         return found
 
 

@@ -16,20 +16,21 @@ from docx.oxml.text.run import CT_R
 from lxml import etree
 
 
+def _found(element: Any, xpath_str: str) -> Any:
+    """What python-docx's own `xpath` finds."""
+    return compiled(xpath_str)(element)
+
+
 class Paragraph(CT_P):
     """`w:p`."""
 
-    def xpath(self, xpath_str: str) -> Any:
-        """What python-docx's own finds."""
-        return compiled(xpath_str)(self)
+    xpath = _found
 
 
 class Run(CT_R):
     """`w:r`."""
 
-    def xpath(self, xpath_str: str) -> Any:
-        """What python-docx's own finds."""
-        return compiled(xpath_str)(self)
+    xpath = _found
 
 
 @cache

@@ -6,15 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from lxml import etree
-
 from services.common.errors import UnprocessableFile
 from services.documents.backends.reading.odf import tree
 from services.documents.backends.reading.odf.names import STYLE, Styles
-from services.documents.backends.reading.parts import Archive
+from services.documents.backends.reading.parts import Archive, parsed
 from services.documents.backends.reading.reader import Report, Source
 
-_PARSER: dict[str, Any] = {"resolve_entities": False, "no_network": True, "load_dtd": False}
 _CONTENT, _STYLES, _MANIFEST = "content.xml", "styles.xml", "META-INF/manifest.xml"
 _MANIFEST_NAMES = "{urn:oasis:names:tc:opendocument:xmlns:manifest:1.0}"
 _OFFICE_NAME = "urn:oasis:names:tc:opendocument:xmlns:office:1.0"
@@ -45,7 +42,7 @@ def mended(source: Source, report: Report, *, thoroughly: bool) -> Source:
 
 def _listed(archive: Archive) -> set[str]:
     """The parts that the file says it has."""
-    root = None if archive.damage(_MANIFEST) else _parsed(archive.read(_MANIFEST))
+    root = None if archive.damage(_MANIFEST) else parsed(archive.read(_MANIFEST))
     entries = [] if root is None else list(root.iter(f"{_MANIFEST_NAMES}file-entry"))
     return {entry.get(f"{_MANIFEST_NAMES}full-path", "") for entry in entries}
 
@@ -88,13 +85,6 @@ class Parts:
         """The root of an embedded object's content; None where it cannot be read."""
         try:
             data = self._document.container.get_part(f"{reference.removeprefix('./').rstrip('/')}/content.xml")
-            return _parsed(data)
+            return parsed(data)
         except (KeyError, ValueError, OSError, TypeError):
             return None
-
-
-def _parsed(content: Any) -> Any | None:
-    try:
-        return etree.fromstring(content, parser=etree.XMLParser(**_PARSER))
-    except etree.XMLSyntaxError:
-        return None
