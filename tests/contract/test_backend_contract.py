@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +35,15 @@ REAL = [*ON_CPU, CUDA]
 BACKENDS = ["fake", *REAL]
 LIMIT = tiny_models.MAX_TOKENS
 QUERY = "why is the axis tilted"
+WITHOUT_OPENVINO = """
+import sys
+sys.modules["openvino"] = None
+from tests.contract import test_backend_contract as contract
+from pathlib import Path
+embedder = contract.embedder("torch", Path(sys.argv[1]))
+reranker = contract.reranker("torch", Path(sys.argv[2]))
+print(embedder.model.backend, reranker.model.backend)
+"""
 LONG = "the tilt of the axis changes how much light each half of the planet gets over a year " * 8
 TEXTS = ["a", "the axis is tilted", "light " * 30, "one two three four five six seven", LONG, "cats sleep", LONG[:100]]
 
@@ -331,6 +342,17 @@ def test_a_lower_limit_than_the_models_own_holds(name: str, bi_encoder: Path) ->
     (long,) = texts(backend, LONG)
 
     assert (backend.model.max_tokens, len(long.ids)) == (10, 10)
+
+
+def test_torch_needs_no_openvino(bi_encoder: Path, cross_encoder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_OPENVINO, str(bi_encoder), str(cross_encoder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout == "torch torch\n", done.stderr
 
 
 def test_torch_and_openvino_give_the_same(bi_encoder: Path, cross_encoder: Path) -> None:

@@ -12,7 +12,6 @@ from services.embedding.backends.judging import loss, sample
 from services.embedding.settings import EmbeddingModelSettings
 from services.models.backends.device_model import DeviceModel, Parts
 from services.models.backends.kind import Kind
-from services.models.backends.openvino.graph.build import build_bi_encoder
 from services.models.models import Tokens
 
 
@@ -41,7 +40,7 @@ def _backend(parts: Parts, model: EmbeddingModelSettings) -> BiEncoder:
 
 
 KIND = Kind(
-    build=build_bi_encoder,
+    graph="services.embedding.backends.graph",
     pipeline="services.embedding.backends.pipeline",
     output="sentence_embedding",
     sample=sample,

@@ -48,9 +48,10 @@ class Built:
 class Kind:
     """Bi-encoders or cross-encoders."""
 
-    build: Callable[..., Built]
-    """Makes a model's graph of its id and folder, of `int8`, which rounds the weights, and of the model's options.
-    Unbuildable when something of it is not known; StartupError when its files are wrong, or it is of another kind."""
+    graph: str
+    """Name of the module whose `build` makes a model `Built`, of its id and folder, of `int8`, which rounds the
+    weights, and of the model's options: Unbuildable when something of it is not known, StartupError when its files are
+    wrong or it is of another kind. A name, like `pipeline`, so that OpenVINO is imported only where it computes."""
     pipeline: str
     """Name of the module that opens the files with torch, by its `open_module`; see `torch.pipeline`."""
     output: str

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from services.common.errors import StartupError
 from services.models.backends.device_model import DeviceModel
-from services.models.backends.kind import Built, Kind
-from services.models.backends.openvino.graph.build import build_cross_encoder
+from services.models.backends.kind import Kind
 from services.models.models import Tokens
 from services.reranking.backends.judging import loss, sample
-
-
-def _build(model_id: str, folder: Path, *, int8: bool) -> Built:
-    """See `Kind.build`; refuses models with several scores."""
-    built = build_cross_encoder(model_id, folder, int8=int8)
-    if built.labels != 1:
-        raise StartupError(
-            f"model {model_id}: {folder} gives {built.labels} scores per pair; a reranker gives one: use another"
-        )
-    return built
 
 
 class CrossEncoderBackend(DeviceModel):
@@ -48,7 +35,7 @@ class CrossEncoderBackend(DeviceModel):
 
 
 KIND = Kind(
-    build=_build,
+    graph="services.reranking.backends.graph",
     pipeline="services.reranking.backends.pipeline",
     output="scores",
     sample=sample,

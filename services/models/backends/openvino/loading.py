@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
@@ -12,7 +13,7 @@ from typing import Any
 from services.common.errors import StartupError, Unbuildable
 from services.common.telemetry.logs import get_logger
 from services.models.backends import number_types
-from services.models.backends.kind import Kind
+from services.models.backends.kind import Built, Kind
 from services.models.backends.network import ModelFacts, Network, Opened
 from services.models.backends.openvino.conversion import converted
 from services.models.backends.openvino.files import Graph
@@ -78,7 +79,7 @@ def graph_of(model: ModelSettings, *, folder: Path, kind: Kind) -> Graph:
     """
     is_int8 = model.dtype == "int8"
     try:
-        built = kind.build(model.id, folder, int8=is_int8, **model.options)
+        built: Built = importlib.import_module(kind.graph).build(model.id, folder, int8=is_int8, **model.options)
     except Unbuildable as exc:
         if find_spec("torch") is None:
             raise
