@@ -15,11 +15,12 @@ from functools import partial
 
 from bench.answers import require_good
 from bench.calibration import calibrate
+from bench.calls import post
 from bench.embedding import embedding_settings
 from bench.load import Closed, Generator, Run
 from bench.metrics import TOKENS, difference, scrape
 from bench.report import Figure, parser, publish, say
-from bench.serving import Served, post
+from bench.serving import Served
 from bench.shapes import SHAPES, SINGLE, Shape, embed_body, embed_requests
 from bench.stack import local_stack
 from bench.texts import Texts

@@ -20,6 +20,7 @@ from functools import partial
 
 from bench.answers import Answer, percentile, rate, require_good, steady
 from bench.calibration import calibrate
+from bench.calls import post
 from bench.direct import WORKERS, Convert, closed, docling_loop, docling_pool
 from bench.docling_serve import docling_serve
 from bench.files import FORM_TYPE, File, Files, python_docx_package, small_package
@@ -28,7 +29,7 @@ from bench.load import Closed, Generator
 from bench.metrics import difference, scrape
 from bench.report import Figure, parser, publish, say
 from bench.resident import ENDS, memory, wait_until_warm
-from bench.serving import Served, post
+from bench.serving import Served
 from bench.stack import local_stack
 from bench.vegeta import vegeta
 from ops.progress import Progress

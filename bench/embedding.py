@@ -19,12 +19,13 @@ from functools import partial
 
 from bench import peers
 from bench.calibration import calibrate
+from bench.calls import post
 from bench.inprocess import Task, isolane_forward, sentence_transformers_loop, worker
 from bench.load import Generator
 from bench.quality import embed, losses
 from bench.report import Figure, parser, publish, say
 from bench.results import Results
-from bench.serving import Served, post
+from bench.serving import Served
 from bench.shapes import MODEL, SHAPES, SINGLE, Shape, embed_body, embed_requests
 from bench.stack import local_stack, running_mesh
 from bench.texts import MIXES, MODEL_SOURCE, Texts

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.serving import Served, get
+from bench.calls import get
+from bench.serving import Served
 from ops.ports import LOOPBACK
 from ops.progress import Progress
 from ops.settings import cache_dir, project_root

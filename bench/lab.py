@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.answers import rate, require_good
+from bench.calls import post
 from bench.load import Closed, Generator, Open, Request
 from bench.refusals import Overload
 from bench.report import say
-from bench.serving import Served, post
+from bench.serving import Served
 from bench.shapes import embed_body
 from bench.texts import Texts
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bench.serving import get
+from bench.calls import get
 
 TOKENS, PADDED = "isolane_embedding_tokens_total", "isolane_embedding_padded_tokens_total"
 QUEUE, COMPUTE = "isolane_embedding_queue_seconds", "isolane_embedding_compute_seconds"

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from bench.serving import Served, post
+from bench.calls import post
+from bench.serving import Served
 from bench.shapes import MODEL, embed_body
 
 Matrix = npt.NDArray[np.float32]

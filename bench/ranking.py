@@ -15,10 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bench.calls import post
 from bench.held_out.pairs import TextPair, held_out_pairs
 from bench.quality import embed
 from bench.report import Figure, parser, publish, say
-from bench.serving import Served, post
+from bench.serving import Served
 from bench.shapes import rerank_body
 from bench.stack import local_stack
 

@@ -22,11 +22,12 @@ import numpy.typing as npt
 
 from bench.answers import percentile, rate, require_good, steady
 from bench.calibration import calibrate
+from bench.calls import post
 from bench.embedding import DEFAULT, name_of
 from bench.inprocess import Task, cross_encoder_loop, worker
 from bench.load import Closed, Generator, Request
 from bench.report import Figure, parser, publish, say
-from bench.serving import Served, post
+from bench.serving import Served
 from bench.shapes import rerank_body
 from bench.stack import local_stack
 from bench.texts import Texts

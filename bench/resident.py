@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import psutil
 
+from bench.calls import post
 from bench.files import FORM_TYPE, File
 from bench.metrics import scrape
 from bench.report import Figure, say
-from bench.serving import Served, post
+from bench.serving import Served
 
 ENDS, WARM = "isolane_documents_worker_ends_total", "isolane_documents_workers"
 

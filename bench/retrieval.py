@@ -16,10 +16,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from bench.answers import percentile
 from bench.calibration import calibrate
 from bench.callers import Client, Visit, closed_loop, evenly, open_loop, randomly, visits_per_s
+from bench.calls import post
 from bench.embedding import DEFAULT
 from bench.report import Figure, parser, publish, say
 from bench.reranking import Question, questions, reranking_settings
-from bench.serving import Served, post
+from bench.serving import Served
 from bench.shapes import MODEL, embed_body
 from bench.stack import local_stack
 from bench.texts import MODEL_SOURCE, Texts

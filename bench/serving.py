@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urlsplit
 
 import psutil
 
@@ -18,7 +15,6 @@ from bench.load import Target
 
 _AWAKE_LIMIT_S = 60.0
 _RETRY_S = 0.1
-_CALL_LIMIT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,35 +72,6 @@ class Served:
             return ()
         root = psutil.Process(self.pid)
         return (root, *root.children(recursive=True))
-
-
-def post(url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Any:
-    """One JSON call outside of a load.
-
-    Raises:
-        SystemExit: the answer is no 200.
-        OSError: there is none.
-    """
-    return json.loads(_call("POST", url, body, {"Content-Type": "application/json", **(headers or {})}))
-
-
-def get(url: str) -> str:
-    """The text of a page; raises as `post` does."""
-    return _call("GET", url, b"", {}).decode()
-
-
-def _call(method: str, url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_CALL_LIMIT_S)
-    try:
-        connection.request(method, parts.path, body, dict(headers))
-        reply = connection.getresponse()
-        text = reply.read()
-    finally:
-        connection.close()
-    if reply.status != http.client.OK:
-        raise SystemExit(f"{url} answered {reply.status}: {text[:300].decode(errors='replace')}")
-    return text
 
 
 def _until_it_works(name: str, call: Callable[[], object]) -> None:
