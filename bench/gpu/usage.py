@@ -1,4 +1,4 @@
-"""What a process and the GPUs are busy with."""
+"""What a process and the GPUs are busy with. Read from /proc, as the kit for GPU machines does not bring psutil."""
 
 from __future__ import annotations
 
