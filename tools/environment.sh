@@ -23,8 +23,8 @@ fingerprint() {
 # Measured with Python 3.11 on x86-64, with what Python compiles at the first start. Unit: MB.
 size_of() {
   case $1 in
-    local) echo 850 ;;
-    mesh) echo 1150 ;;
+    local) echo 1050 ;;
+    mesh) echo 1350 ;;
     *) echo 6900 ;; # torch with CUDA
   esac
 }

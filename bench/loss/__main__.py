@@ -4,6 +4,7 @@ just bench loss                       # all formats
 just bench loss html docx             # these
 just bench loss html --each           # a file for every construct: which one is at fault
 just bench loss html --write FOLDER   # the files, and what came of them
+just bench loss pdf                   # files of the others, printed by Chromium and LibreOffice, where these are there
 """
 
 from __future__ import annotations
@@ -14,18 +15,23 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.loss import systems, tables
+from bench.loss import pdf, systems, tables
 from bench.loss.constructs import Format, samples
 from bench.loss.formats import FORMATS
 from bench.loss.measuring import Reading, measure
 from bench.report import parser, say
+from services.documents.backends.engines.local import LocalEngines
 
 OURS = "isolane"
+PDF = "pdf"
 
 
 def main() -> int:
     """Run the command line; 1 when our parser loses a word in silence or leaks one."""
     arguments = _arguments()
+    if arguments.formats == [PDF]:
+        print(pdf.table(pdf.measure(FORMATS, LocalEngines())))
+        return 0
     formats = [FORMATS[name] for name in arguments.formats or FORMATS]
     if arguments.write is not None:
         for format_ in formats:
@@ -53,7 +59,7 @@ def _arguments() -> argparse.Namespace:
     arguments.add_argument("--docling-rs", type=Path, metavar="FOLDER", help="where pip has put docling-rs")
     arguments.add_argument("--write", type=Path, metavar="FOLDER", help="write the files and answers, measure nothing")
     parsed = arguments.parse_args()
-    if unknown := set(parsed.formats) - set(FORMATS):
+    if unknown := set(parsed.formats) - {PDF, *FORMATS}:
         arguments.error(f"no such format: {', '.join(sorted(unknown))}")
     return parsed
 

@@ -154,11 +154,11 @@ def _misplaced(sample: Sample, form: Output, plain: _Plain, include: Include | N
         for word in piece.words
         if _is_expected(word, piece, form, include) and (position := plain.position(word.text)) >= 0
     ]
-    in_order = _longest_rise([position for _, position in placed])
+    in_order = longest_rise([position for _, position in placed])
     yield from (word for index, (word, _) in enumerate(placed) if index not in in_order)
 
 
-def _longest_rise(numbers: Sequence[int]) -> set[int]:
+def longest_rise(numbers: Sequence[int]) -> set[int]:
     """Indices of a longest increasing subsequence."""
     tails: list[int] = []
     ends: list[int] = []

@@ -18,6 +18,7 @@ from docling.datamodel.document import InputDocument
 from bench.loss.constructs import FORMS, Sample
 from bench.loss.counting import Answer
 from services.documents.backends.base import Document, Include, Output
+from services.documents.backends.engines.local import LocalEngines
 from services.documents.backends.reading.parser import DoclingParser
 
 Read = Callable[[Sample, Include | None], Answer]
@@ -44,12 +45,12 @@ _BACKENDS: Mapping[str, tuple[InputFormat, str, str]] = {
 
 def isolane() -> Read:
     """Our parser, as a worker runs it."""
-    parser = DoclingParser(max_unpacked_bytes=2**28, max_output_bytes=2**26)
+    parser = DoclingParser(engines=LocalEngines(), max_unpacked_bytes=2**28, max_output_bytes=2**26)
 
     def read(sample: Sample, include: Include | None) -> Answer:
         asked = () if include is None else (include,)
         document = Document(filename=sample.filename, data=sample.data, outputs=FORMS, include=asked)
-        parsed = parser.parse(document)
+        parsed = parser.parse_whole(document)
         outputs = {form: content.decode() for form, content in parsed.outputs.items()}
         return Answer(outputs=outputs, errors=parsed.errors)
 

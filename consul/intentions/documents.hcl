@@ -15,6 +15,14 @@ Sources = [
           Methods   = ["POST"]
         }
       },
+      {
+        Action = "allow"
+
+        HTTP = {
+          PathExact = "/isolane.documents.v1.DocumentsService/ParsePages"
+          Methods   = ["POST"]
+        }
+      },
     ]
   },
 ]

@@ -12,10 +12,12 @@ from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import SkipValidation
+from litestar.response import Stream
 from msgspec import Raw
 
-from gateway.clients.documents import DocumentsClient, Parsed
+from gateway.clients.documents import DocumentsClient, Parsed, Progress
 from gateway.routes.form import read_form
+from gateway.routes.page_stream import NDJSON, PageStream
 from gateway.routes.responses import error_responses
 from gateway.schemas.convert import (
     FORMS,
@@ -59,6 +61,26 @@ class _FormOperation(Operation):
                     items=Schema(type=OpenAPIType.STRING, enum=list(INCLUDES)),
                     description="What to return beside the text; default nothing.",
                 ),
+                "page_range": Schema(
+                    type=OpenAPIType.ARRAY,
+                    items=Schema(type=OpenAPIType.INTEGER, minimum=1),
+                    min_items=2,
+                    max_items=2,
+                    description="First and last page of a file in pages; default all.",
+                ),
+                "do_ocr": Schema(
+                    type=OpenAPIType.BOOLEAN, default=True, description="Read what only the pictures of pages show."
+                ),
+                "force_ocr": Schema(
+                    type=OpenAPIType.BOOLEAN,
+                    default=False,
+                    description="Read everything from pictures, also where there is text.",
+                ),
+                "ocr_lang": Schema(
+                    type=OpenAPIType.ARRAY,
+                    items=Schema(type=OpenAPIType.STRING),
+                    description="Languages of pictures; default whatever the letters are.",
+                ),
                 "document_timeout": Schema(
                     type=OpenAPIType.NUMBER,
                     exclusive_minimum=0,
@@ -84,15 +106,45 @@ class _Upload:
 )
 async def convert_file(request: Request[Any, Any, Any], documents: DocumentsService) -> ConvertResponse:
     """The file in the form field `files`, in the forms that `to_formats` names."""
-    started_s = time.monotonic()
     upload = await _upload(request)
+    return await _converted(upload, documents)
+
+
+@post(
+    "/v1/convert/file/stream",
+    status_code=200,
+    operation_class=_FormOperation,
+    media_type=NDJSON,
+    responses=error_responses(ConvertError, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, HTTPStatus.UNPROCESSABLE_ENTITY),
+)
+async def convert_file_stream(request: Request[Any, Any, Any], documents: DocumentsService) -> Stream:
+    """The same as lines of JSON: one for each page of a file in pages when it was read, and the document at the end.
+
+    A line is an object with `event`: `page`, `document` (its `result` is the answer of `/v1/convert/file`), or, where
+    the document failed after pages came, `error`.
+    """
+    upload = await _upload(request)
+    stream = PageStream(lambda progress: _converted(upload, documents, progress))
+    await stream.begun()
+    return Stream(stream.lines(), media_type=NDJSON)
+
+
+async def _converted(upload: _Upload, documents: DocumentsClient, progress: Progress | None = None) -> ConvertResponse:
+    """The document, within its time."""
+    started_s = time.monotonic()
     options = upload.options
     deadline = call.deadline()
     if options.document_timeout_s is not None:
         deadline = deadline.capped(options.document_timeout_s)
     try:
         parsed = await documents.parse(
-            upload.filename, upload.data, forms=options.to_formats, include=options.include, deadline=deadline
+            upload.filename,
+            upload.data,
+            forms=options.to_formats,
+            include=options.include,
+            paging=options.paging,
+            deadline=deadline,
+            progress=progress,
         )
     except DeadlineExceeded as exc:
         raise _too_late(upload.filename, time.monotonic() - started_s) from exc
@@ -172,4 +224,4 @@ def not_offered() -> None:
     raise NotFoundException("jobs, sources by URL and chunking are not offered yet; POST the file to /v1/convert/file")
 
 
-router = Router("/", route_handlers=[convert_file, not_offered], tags=["docling-serve"])
+router = Router("/", route_handlers=[convert_file, convert_file_stream, not_offered], tags=["docling-serve"])

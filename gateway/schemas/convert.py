@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -73,17 +74,15 @@ _UNSET = frozenset({"", "null", "none"})
 
 _HARMLESS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        # These steer models for scans and PDF, or pages, which the formats parsed here have not.
+        # These choose and steer models of Docling's, which are others here, or add pictures to the answer.
         **dict.fromkeys(
             (
                 "code_formula_custom_config",
                 "code_formula_preset",
                 "do_code_enrichment",
                 "do_formula_enrichment",
-                "do_ocr",
                 "do_pdf_heading_hierarchy",
                 "do_table_structure",
-                "force_ocr",
                 "images_scale",
                 "include_images",
                 "include_page_images",
@@ -92,7 +91,6 @@ _HARMLESS: Mapping[str, frozenset[str]] = MappingProxyType(
                 "md_page_break_placeholder",
                 "ocr_custom_config",
                 "ocr_engine",
-                "ocr_lang",
                 "ocr_preset",
                 "pdf_backend",
                 "pdf_heading_hierarchy_options",
@@ -139,16 +137,33 @@ _HARMLESS: Mapping[str, frozenset[str]] = MappingProxyType(
         ),
         **dict.fromkeys(("chunking_options", "chunking_preset"), _UNSET),
         "image_export_mode": frozenset({"embedded", "placeholder"}),
-        "page_range": frozenset({"1", str(2**63 - 1)}),  # all pages
         "target_type": frozenset({"inbody"}),
     }
 )
 """Options that are accepted and do nothing, with the values that are; empty: any."""
 
-_REFUSALS: Mapping[str, str] = MappingProxyType(
-    {"page_range": "the formats parsed here have no pages, and no ranges of slides or sheets are offered; leave it out"}
-)
-"""What to say where other values would not help."""
+_YES = frozenset({"true", "1", "yes", "on"})
+_NO_LAST = 2**31 - 1
+"""docling-serve's clients send the largest number that they know for the last page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paging:
+    """How a file in pages is read."""
+
+    first: int = 1
+    """Number of the first page that is wanted, from 1 on."""
+    last: int | None = None
+    """Number of the last one; None for the file's."""
+    do_ocr: bool = True
+    """Read what only pictures show."""
+    force_ocr: bool = False
+    """Read everything from pictures, also where there is text."""
+    ocr_languages: tuple[str, ...] = ()
+    """Languages of pictures; none for whatever the letters are."""
+
+
+ALL_PAGES = Paging()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +176,8 @@ class ConvertOptions:
     """Formats that the file may have; empty for any."""
     include: tuple[Include, ...]
     """What to return beside the text."""
+    paging: Paging
+    """How a file in pages is read."""
     document_timeout_s: float | None
     """Time for the document; None for the request's own. Unit: seconds."""
 
@@ -176,11 +193,53 @@ def convert_options(fields: Mapping[str, Sequence[str]]) -> ConvertOptions:
     from_formats = _from_formats(known.pop("from_formats", ()))
     include = _include(known.pop("include", ()))
     timeout_s = _timeout_s(known.pop("document_timeout", ()))
+    paging = _paging(known)
     for name, values in known.items():
         _check_harmless(name, values)
     return ConvertOptions(
-        to_formats=to_formats, from_formats=from_formats, include=include, document_timeout_s=timeout_s
+        to_formats=to_formats, from_formats=from_formats, include=include, paging=paging, document_timeout_s=timeout_s
     )
+
+
+def _paging(known: dict[str, Sequence[str]]) -> Paging:
+    """Take the options for files in pages out of the others."""
+    first, last = _page_range(known.pop("page_range", ()))
+    do_ocr, force_ocr = _flag(known, "do_ocr", default=True), _flag(known, "force_ocr", default=False)
+    languages = [part.strip() for value in known.pop("ocr_lang", ()) for part in value.split(",")]
+    # docling-serve's clients switch OCR on by either; asked for one and against the other, more is read.
+    return Paging(
+        first=first,
+        last=last,
+        do_ocr=do_ocr or force_ocr,
+        force_ocr=force_ocr,
+        ocr_languages=tuple(language for language in languages if language),
+    )
+
+
+def _page_range(values: Sequence[str]) -> tuple[int, int | None]:
+    """First and last page: two numbers, in two fields or in one with a comma or a hyphen between them."""
+    parts = [part for value in values for part in re.split(r"[,\s-]+", value.strip("[] ")) if part]
+    if not parts:
+        return 1, None
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise InvalidRequest(
+            "page_range: not two numbers of pages, the first and the last; correct it", param="page_range"
+        )
+    first, last = map(int, parts)
+    if not 1 <= first <= last:
+        raise InvalidRequest(
+            f"page_range: {first} to {last}: pages count from 1, and the last is not before the first",
+            param="page_range",
+        )
+    return min(first, _NO_LAST), last if last < _NO_LAST else None
+
+
+def _flag(known: dict[str, Sequence[str]], name: str, *, default: bool) -> bool:
+    values = [value.strip().lower() for value in known.pop(name, ())]
+    for value in values:
+        if value not in _YES | _NO:
+            raise InvalidRequest(f"{name}: {value[:50]!r} is neither true nor false; correct it", param=name)
+    return values[-1] in _YES if values and values[-1] else default
 
 
 def _to_formats(values: Sequence[str]) -> tuple[Form, ...]:
@@ -228,8 +287,9 @@ def _check_harmless(name: str, values: Sequence[str]) -> None:
         for value in values:
             if value.strip().lower() not in allowed:
                 choices = " or ".join(sorted(allowed - {""}))
-                reason = _REFUSALS.get(name, f"{value[:50]!r} is not supported; use {choices}, or leave it out")
-                raise InvalidRequest(f"{name}: {reason}", param=name)
+                raise InvalidRequest(
+                    f"{name}: {value[:50]!r} is not supported; use {choices}, or leave it out", param=name
+                )
 
 
 class ExportedDocument(Struct, kw_only=True):
@@ -270,3 +330,32 @@ class ConvertResponse(Struct, kw_only=True):
     """Unit: seconds."""
     timings: dict[str, float]
     """Always empty, as docling-serve has it unless profiling is on."""
+
+
+class PageRead(Struct, kw_only=True, tag_field="event", tag="page"):
+    """A line of the stream: a page was read, or could not be."""
+
+    number: int
+    """From 1 on."""
+    done: int
+    """Pages that were read until now."""
+    total: int
+    """Pages that are wanted."""
+    text: str
+    """Provisional: the document settles order, headings and what goes on from page to page."""
+    errors: list[str]
+    """What could not be read of it."""
+
+
+class DocumentRead(Struct, kw_only=True, tag_field="event", tag="document"):
+    """The last line of the stream."""
+
+    result: ConvertResponse
+
+
+class ReadingFailed(Struct, kw_only=True, tag_field="event", tag="error"):
+    """The last line of a stream without a document."""
+
+    status: int
+    """What the answer's status would have been."""
+    detail: str

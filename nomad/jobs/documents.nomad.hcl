@@ -106,7 +106,7 @@ variable "cpu" {
 
 variable "memory" {
   type        = number
-  default     = 2048
+  default     = 2560
   description = "Memory of one instance. Unit: MiB."
 }
 

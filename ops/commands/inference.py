@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import httpx
 
 from ops.client import GatewayFailed
 from ops.commands.options import json_option, open_gateway, url_option
+from ops.progress import Progress
 
 _SHOWN = 6
 _FIELDS = {"md": "md_content", "html": "html_content", "text": "text_content", "json": "json_content"}
@@ -94,37 +97,64 @@ def rerank(
 )
 @click.option("--to", "form", type=click.Choice(list(_FIELDS)), default="md", show_default=True, help="What to print.")
 @click.option("--include", multiple=True, type=click.Choice(_INCLUDES), help="What to add to the text; repeat it.")
+@click.option("--pages", metavar="FIRST-LAST", help="Of files in pages, only these; 7 alone is 7-7.")
+@click.option("--ocr/--no-ocr", default=True, show_default=True, help="Read what only the pictures of pages show.")
+@click.option("--force-ocr", is_flag=True, help="Read everything from pictures, also where there is text.")
+@click.option("--ocr-lang", "languages", multiple=True, help="Language of pictures, for example de; repeat it.")
 @url_option
 @json_option
-def parse(*, files: tuple[Path, ...], form: str, include: tuple[str, ...], url: str | None, as_json: bool) -> None:
-    """Turn documents (HTML, Markdown, DOCX, ...) into Markdown, HTML, text or structured JSON.
+def parse(
+    *,
+    files: tuple[Path, ...],
+    form: str,
+    include: tuple[str, ...],
+    pages: str | None,
+    ocr: bool,
+    force_ocr: bool,
+    languages: tuple[str, ...],
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Turn documents (PDF, scans, DOCX, HTML, ...) into Markdown, HTML, text or structured JSON.
 
     Of several files each has its name above it; one that fails leaves the others alone.
+    Of files in pages a line on standard error tells how many were read.
     """
     failed = []
+    paging = {"do_ocr": str(ocr).lower(), "force_ocr": str(force_ocr).lower(), "ocr_lang": list(languages)}
+    if pages:
+        paging["page_range"] = pages if "-" in pages else f"{pages}-{pages}"
+    progress = Progress(sys.stderr)
     with open_gateway(url) as gateway:
         for file in files:
             name = f"{file}: " if len(files) > 1 else ""
             try:
-                reply = gateway.convert(file, form, include=include)
+                answer = gateway.convert(
+                    file, form, on_page=partial(_tell, progress, file), include=include, paging=paging
+                )
             except GatewayFailed as exc:
                 failed.append(f"{name}{exc}")
                 continue
+            finally:
+                progress.done()
             if name and not as_json:
                 click.echo(f"==> {file} <==")
-            _show(reply, form, name=name, as_json=as_json)
+            _show(answer, form, name=name, as_json=as_json)
     if failed:
         raise GatewayFailed("\n".join(failed))
 
 
-def _show(reply: httpx.Response, form: str, *, name: str, as_json: bool) -> None:
+def _tell(progress: Progress, file: Path, done: int, total: int) -> None:
+    progress.waiting(f"{file.name}: {done} of {total} pages")
+
+
+def _show(answer: dict[str, Any], form: str, *, name: str, as_json: bool) -> None:
     """Print a document, and on standard error what could not be kept of it."""
-    answer = reply.json()
     if answer.get("status") == "partial_success":
         for error in answer["errors"]:
             click.echo(f"warning: {name}{error['error_message']}", err=True)
     if as_json:
-        click.echo(reply.text)
+        click.echo(json.dumps(answer, ensure_ascii=False))
         return
     content = answer["document"][_FIELDS[form]]
     click.echo(content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False))

@@ -6,12 +6,13 @@ import asyncio
 import codecs
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import attrgetter
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from services.common import caller
 from services.common.caller import Caller
@@ -21,8 +22,9 @@ from services.common.filenames import MAX_BYTES, is_filename
 from services.common.places import Places
 from services.common.reply import Backlog
 from services.documents import metrics
-from services.documents.backends.base import Document, DocumentBackend, Format, Parsed
+from services.documents.backends.base import Document, DocumentBackend, Format, Page, Paged, Parsed
 from services.documents.estimates import Estimates
+from services.documents.paging import Progress, Reading, unheard
 from services.documents.settings import DocumentsSettings
 from services.scheduler.policy import Policy
 from services.scheduler.scheduler import Scheduler
@@ -43,19 +45,33 @@ _MOST_PREDICTED = 0.5
 _START_MS = 2_500
 """What a client pays where it ends a worker: the start of the next takes 2 to 4 s of a core."""
 
+_ASSEMBLY_S = 0.01
+"""Time to make a document, for each of its pages: 5 to 15 ms."""
+
+_Made = TypeVar("_Made")
+Do = Callable[[Callable[[], None]], Awaitable[_Made]]
+"""Has a worker do something; calls what it is given when a worker has it."""
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Turn(Request):
-    """A file that waits for a worker."""
+    """A file, or a page of one, that waits for a worker."""
 
-    filename: str
+    document: Document
     came: asyncio.Future[None]
     charged: int
     """What its client has paid. Unit: milliseconds of a worker."""
     begun_s: float = math.inf
     """When a worker had it."""
+    given_s: float = math.inf
+    """When it was its turn."""
     is_given_up: bool = False
     """In the middle, which ends its worker."""
+
+    @property
+    def waited_us(self) -> int:
+        """How long it waited for its turn."""
+        return round((self.given_s - self.submitted_s) * 1e6)
 
     def had_s(self, now_s: float) -> float:
         """How long a worker has had it."""
@@ -108,12 +124,18 @@ class DocumentsEngine:
 
     def backlog(self) -> Backlog:
         """Files that wait, and how long the next one would."""
-        parsing = len(self._running)
-        wait_s = 0.0 if parsing < self._settings.workers else self._scheduler.backlog().predicted_wait_s
-        return Backlog(queued_cost=self._places.taken - parsing, predicted_wait_s=wait_s)
+        is_free = len(self._running) < self._settings.workers
+        wait_s = 0.0 if is_free else self._scheduler.backlog().predicted_wait_s
+        parsed = {id(turn.document) for turn in self._running}  # pages of one file may have several workers
+        return Backlog(queued_cost=self._places.taken - len(parsed), predicted_wait_s=wait_s)
 
-    async def parse(self, document: Document, deadline: Deadline) -> Parsed:
+    async def parse(self, document: Document, deadline: Deadline, progress: Progress = unheard) -> Parsed:
         """Parse a file.
+
+        Args:
+            document: the file.
+            deadline: of the call.
+            progress: told of each page of a file in pages, in the order in which they are read.
 
         Raises:
             InvalidRequest, TooLarge: the request is wrong.
@@ -126,7 +148,7 @@ class DocumentsEngine:
             deadline.check("documents: parse")
             with self._admitted():
                 async with deadline.enforce(f"documents: parse {document.filename}"):
-                    parsed = await self._in_turn(document, deadline)
+                    parsed = await self._parse(document, deadline, progress)
         except (RequestError, asyncio.CancelledError) as exc:
             code = exc.code if isinstance(exc, RequestError) else Cancelled.code
             metrics.files().labels(self._estimates.claimed(document) or "unknown", code).inc()
@@ -134,16 +156,51 @@ class DocumentsEngine:
         _count(parsed)
         return parsed
 
-    async def _in_turn(self, document: Document, deadline: Deadline) -> Parsed:
-        """Parse once it is the client's turn at a worker: by what its files take, interactive ones before bulk."""
-        now_s = self._clock()
+    async def _parse(self, document: Document, deadline: Deadline, progress: Progress) -> Parsed:
+        """Parse a file in one turn, or in one for each of its pages."""
         most_s = _MOST_PREDICTED * deadline.remaining_s()
-        cost = max(1, math.ceil(min(self._estimates.seconds(document), most_s) * 1e3))
+        cost_s = min(self._estimates.seconds(document), most_s)
+        turn, made = await self._in_turn(document, deadline, cost_s, partial(self._backend.parse, document))
+        if isinstance(made, Paged):
+            self._estimates.learn(document, turn.had_s(self._clock()), made.format)  # it was only opened
+            self._check_pages(document, made)
+            at_once = self._settings.workers
+            reading = Reading(document, made, deadline, progress, self._page_turn, self._assembling_turn, at_once)
+            made = await reading.parsed()
+        else:
+            self._estimates.learn(document, made.compute_us / 1e6, made.format)
+        return replace(made, queue_us=made.queue_us + turn.waited_us)
+
+    async def _page_turn(self, document: Document, number: int, deadline: Deadline, format_: str) -> Page:
+        """Read a page, in a turn of its own: a file of 300 pages does not stand before one of a single page."""
+        cost_s = self._estimates.page_seconds(format_)
+        read = partial(self._backend.read_page, document, number)
+        turn, page = await self._in_turn(document, deadline, cost_s, read)
+        if page.has_ended_worker:
+            self._charge(turn, turn.charged + _START_MS)
+        else:
+            self._estimates.learn_page(format_, page.compute_us / 1e6)
+        return page
+
+    async def _assembling_turn(self, document: Document, pages: Sequence[Page], deadline: Deadline) -> Parsed:
+        """Make the document of its pages."""
+        cost_s = _ASSEMBLY_S * len(pages)
+        _, made = await self._in_turn(document, deadline, cost_s, partial(self._backend.assemble, document, pages))
+        return made
+
+    async def _in_turn(
+        self, document: Document, deadline: Deadline, cost_s: float, do: Do[_Made]
+    ) -> tuple[_Turn, _Made]:
+        """Have a worker do something once it is the client's turn at one: by what its work takes, interactive work
+        before bulk.
+        """
+        now_s = self._clock()
+        cost = max(1, math.ceil(cost_s * 1e3))
         turn = _Turn(
             caller=caller.current.get(),
             deadline_s=deadline.at_s,
             submitted_s=now_s,
-            filename=document.filename,
+            document=document,
             came=asyncio.get_running_loop().create_future(),
             charged=cost,
         )
@@ -153,27 +210,24 @@ class DocumentsEngine:
         try:
             self._give_turns()
             await turn.came
-            given_s = self._clock()
-            parsed = await self._parse(turn, document)
+            turn.given_s = self._clock()
+            return turn, await self._done(turn, document, do)
         finally:
             self._end(turn)
             self._give_turns()
-        return replace(parsed, queue_us=parsed.queue_us + round((given_s - now_s) * 1e6))
 
-    async def _parse(self, turn: _Turn, document: Document) -> Parsed:
-        """Parse a file whose turn it is, and learn how long such a file takes."""
+    async def _done(self, turn: _Turn, document: Document, do: Do[_Made]) -> _Made:
+        """Have it done, now that it is its turn."""
 
         def begin() -> None:
             turn.begun_s = self._clock()
 
         try:
-            parsed = await self._backend.parse(document, begin)
+            return await do(begin)
         except BaseException as exc:
             turn.is_given_up = isinstance(exc, asyncio.CancelledError)
             self._estimates.learn_at_least(document, turn.had_s(self._clock()))
             raise
-        self._estimates.learn(document, parsed.compute_us / 1e6, parsed.format)
-        return parsed
 
     def _give_turns(self) -> None:
         """Let the next files have the workers that are free."""
@@ -238,6 +292,15 @@ class DocumentsEngine:
         if (size := len(document.data)) > self._settings.max_file_bytes:
             raise TooLarge(f"{name}: {size} bytes; at most {self._settings.max_file_bytes}; split it", param="data")
 
+    def _check_pages(self, document: Document, paged: Paged) -> None:
+        most = self._settings.max_pages
+        if (count := len(paged.pages)) > most:
+            raise TooLarge(
+                f"{document.filename}: {count} pages; at most {most} are read at once; ask for a part of them by "
+                "page_range",
+                param="page_range",
+            )
+
     @contextmanager
     def _admitted(self) -> Iterator[None]:
         """Count the file while it is here; refuse it when too many wait, or too many of its client."""
@@ -264,4 +327,4 @@ def _turns(requests: Iterable[Request]) -> Iterator[_Turn]:
 
 def _too_late(turn: _Turn) -> DeadlineExceeded:
     text = "there is too little time left to parse it; allow more time"
-    return DeadlineExceeded(f"documents: {turn.filename}: {text}")
+    return DeadlineExceeded(f"documents: {turn.document.filename}: {text}")

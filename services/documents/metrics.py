@@ -29,6 +29,39 @@ def parse_seconds() -> Histogram:
 
 
 @cache
+def pages() -> Counter:
+    """Pages that were read."""
+    return Counter(
+        "isolane_documents_pages_total",
+        "Pages by format and outcome: ok, partial (something of it could not be read), failed (it is left out).",
+        ["format", "outcome"],
+    )
+
+
+@cache
+def page_seconds() -> Histogram:
+    """How long pages take."""
+    return Histogram(
+        "isolane_documents_page_seconds",
+        "Time of a page with a worker, by format; the engines' part is in it.",
+        ["format"],
+        buckets=LATENCY_BUCKETS,
+    )
+
+
+@cache
+def engine_seconds() -> Histogram:
+    """How long the models take."""
+    return Histogram(
+        "isolane_documents_engine_seconds",
+        "Time of a call of the page models: regions (of a page), cells (of a table), lines (where text is), "
+        "upside_down, recognize (the text of some lines).",
+        ["call"],
+        buckets=LATENCY_BUCKETS,
+    )
+
+
+@cache
 def in_flight() -> Gauge:
     """Files that are here."""
     return Gauge("isolane_documents_in_flight", "Files that are parsed or wait for it.")

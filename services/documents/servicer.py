@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from grpc import aio
@@ -16,8 +17,9 @@ from services.common.errors import InvalidRequest
 from services.common.reply import Timings
 from services.common.server import messages
 from services.common.server.server import Registration
-from services.documents.backends.base import Document, Include, Output, Parsed
+from services.documents.backends.base import Document, Include, Output, Paging, Parsed
 from services.documents.engine import DocumentsEngine
+from services.documents.paging import PageDone
 
 NAME = pb.DESCRIPTOR.services_by_name["DocumentsService"].full_name
 Context = aio.ServicerContext[Any, Any]
@@ -50,15 +52,25 @@ class DocumentsServicer(pb_grpc.DocumentsServiceServicer):
     async def Parse(self, request: pb.ParseRequest, context: Context) -> pb.ParseResponse:
         """See the proto."""
         started_s = time.monotonic()
-        call.note(bytes=len(request.data))
-        document = Document(
-            filename=request.filename,
-            data=request.data,
-            outputs=_chosen(request.outputs, _OUTPUTS, "outputs") or [Output.MARKDOWN],
-            include=_chosen(request.include, _INCLUDES, "include"),
-        )
-        parsed = await self._engine.parse(document, call.deadline())
+        parsed = await self._engine.parse(_document(request), call.deadline())
         return self._reply(parsed, started_s)
+
+    async def ParsePages(
+        self, request: pb.ParsePagesRequest, context: Context
+    ) -> AsyncGenerator[pb.ParsePagesResponse, None]:
+        """See the proto."""
+        started_s = time.monotonic()
+        # Not bounded: its pages are no more than the answer holds, and a caller that reads none has a deadline.
+        pages = asyncio.Queue[PageDone | None]()
+        parsing = asyncio.create_task(self._engine.parse(_document(request.request), call.deadline(), pages.put_nowait))
+        parsing.add_done_callback(lambda _: pages.put_nowait(None))
+        try:
+            while (done := await pages.get()) is not None:
+                yield pb.ParsePagesResponse(page=_page_read(done))
+            yield pb.ParsePagesResponse(document=self._reply(await parsing, started_s))
+        finally:
+            parsing.cancel()
+            await asyncio.gather(parsing, return_exceptions=True)
 
     async def ListFormats(self, request: pb.ListFormatsRequest, context: Context) -> pb.ListFormatsResponse:
         """See the proto."""
@@ -79,6 +91,42 @@ class DocumentsServicer(pb_grpc.DocumentsServiceServicer):
         for output, content in parsed.outputs.items():
             setattr(reply, output.value, content if output is Output.JSON else content.decode())
         return reply
+
+
+def _document(request: pb.ParseRequest) -> Document:
+    """What the request asks for.
+
+    Raises:
+        InvalidRequest: it asks for what does not go together.
+    """
+    call.note(bytes=len(request.data))
+    return Document(
+        filename=request.filename,
+        data=request.data,
+        outputs=_chosen(request.outputs, _OUTPUTS, "outputs") or [Output.MARKDOWN],
+        include=_chosen(request.include, _INCLUDES, "include"),
+        paging=_paging(request.paging),
+    )
+
+
+def _paging(asked: pb.Paging) -> Paging:
+    first, last = asked.first or 1, asked.last or None
+    if last is not None and last < first:
+        raise InvalidRequest(f"paging: pages {first} to {last}: the last is before the first", param="paging")
+    if asked.skip_ocr and asked.force_ocr:
+        raise InvalidRequest("paging: skip_ocr and force_ocr do not go together; use one of them", param="paging")
+    return Paging(
+        first=first,
+        last=last,
+        do_ocr=not asked.skip_ocr,
+        force_ocr=asked.force_ocr,
+        ocr_languages=tuple(asked.ocr_languages),
+    )
+
+
+def _page_read(done: PageDone) -> pb.PageRead:
+    page = done.page
+    return pb.PageRead(number=page.number, done=done.done, total=done.total, text=page.text, errors=page.errors)
 
 
 def registration(engine: DocumentsEngine) -> Registration:

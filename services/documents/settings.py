@@ -46,6 +46,13 @@ class DocumentsSettings(ServerSettings):
     max_unpacked_bytes: int = Field(default=256 * _MIB, ge=1)
     """Largest content of a packed file (docx, xlsx, epub, ...), unpacked: refuses zip bombs. Unit: bytes."""
 
+    max_pages: int = Field(default=10_000, ge=1, le=50_000)
+    """Most pages of a file that are read for one call; of a longer one a part must be asked for."""
+
+    max_page_s: float = Field(default=60.0, gt=0)
+    """Longest time that a page may take; one that takes longer ends its worker and is left out. A page takes 0.1 to
+    10 s, ten times as long beside others on a busy machine. Unit: seconds."""
+
     worker_memory_bytes: int = Field(default=1536 * _MIB, ge=64 * _MIB)
     """Memory that a file may take in its worker beyond the idle worker's; more fails that file alone. Unit: bytes."""
 

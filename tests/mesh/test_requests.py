@@ -15,6 +15,7 @@ from ops.mesh.agents import CONSUL, NOMAD, OPENBAO
 from ops.mesh.jobs import PARTS
 from services.models.models import locate
 from tests.mesh.kit import MODEL, Mesh, wait_until
+from tests.pdfs import text_pdf
 
 QUESTIONS = Path(__file__).parents[1] / "data" / "rerank_questions.json"
 TEXTS = ["Consul finds the services and wraps every call in mTLS.", "a", "word " * 2000, "文字列 😀"]
@@ -53,6 +54,17 @@ def test_documents_are_ranked_and_parsed(mesh: Mesh) -> None:
 
     assert ranked.raise_for_status().json()["results"][0]["index"] == 0
     assert "# Title" in parsed.raise_for_status().json()["document"]["md_content"]
+
+
+def test_pages_of_a_pdf_come_one_by_one_through_the_mesh(mesh: Mesh) -> None:
+    lines = [f"This is line {number} of the page and it speaks of the axis of the planet." for number in range(20)]
+    files = {"files": ("paper.pdf", text_pdf(lines, lines), "application/pdf")}
+    with httpx.stream("POST", f"{mesh.url}/v1/convert/file/stream", files=files, timeout=120) as reply:
+        *pages, last = [json.loads(line) for line in reply.iter_lines()]
+
+    assert [(page["done"], page["total"]) for page in pages] == [(1, 2), (2, 2)]
+    assert last["result"]["status"] == "success"
+    assert last["result"]["document"]["md_content"].count("of the planet") == 40
 
 
 def test_one_request_id_and_one_trace_id_from_gateway_to_service(mesh: Mesh) -> None:

@@ -6,7 +6,8 @@ import asyncio
 import math
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import Any, TypeAlias, cast
 
 import grpc
@@ -25,6 +26,7 @@ from services.common.telemetry.metrics import labelled, rpc_server_seconds
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context = aio.ServicerContext[Any, Any]
 Unary = Callable[[Any, Context], Awaitable[Any]]
+Streaming = Callable[[Any, Context], AsyncGenerator[Any, None]]
 
 _rpcs = labelled(rpc_server_seconds)
 
@@ -32,7 +34,8 @@ log = get_logger()
 
 
 class EdgeInterceptor(aio.ServerInterceptor):
-    """Wraps every unary method of our own services and takes joint calls apart; health and reflection pass through.
+    """Wraps every method of our own services with one request, and takes joint calls apart; health and reflection pass
+    through.
 
     Args:
         service: name of the service.
@@ -87,14 +90,18 @@ class EdgeInterceptor(aio.ServerInterceptor):
         return wrapped
 
     def _wrap_handler(self, name: str, handler: Handler) -> Handler:
-        behaviour = cast(Unary | None, handler.unary_unary)  # the stubs know only the synchronous form
-        if behaviour is None:
-            raise NotImplementedError(f"{name}: only unary methods have an edge yet; write the streaming one first")
-        return grpc.unary_unary_rpc_method_handler(
-            self._wrap(name.rsplit("/", 1)[1], behaviour),
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
+        method = name.rsplit("/", 1)[1]
+        codecs = {
+            "request_deserializer": handler.request_deserializer,
+            "response_serializer": handler.response_serializer,
+        }
+        # The stubs know only the synchronous forms.
+        if (unary := cast(Unary | None, handler.unary_unary)) is not None:
+            return grpc.unary_unary_rpc_method_handler(self._wrap(method, unary), **codecs)
+        if (streaming := cast(Streaming | None, handler.unary_stream)) is not None:
+            wrapped = self._wrap(method, _written(streaming))
+            return grpc.unary_stream_rpc_method_handler(cast(Any, wrapped), **codecs)
+        raise NotImplementedError(f"{name}: methods whose requests are streams have no edge yet; write it first")
 
     def _wrap(self, method: str, behaviour: Unary) -> Unary:
         async def answer(request: Any, context: Context) -> Any:
@@ -118,7 +125,7 @@ class EdgeInterceptor(aio.ServerInterceptor):
             keys = (caller.CLIENT_KEY, caller.PRIORITY_KEY, caller.ORIGIN_KEY)
             call.identify(caller.accept(*map(headers.get, keys)))
             reply = await self._run(method, behaviour, request, context, deadline)
-            if status.read_wait_s(reply) is None and (trailers := self._trailers()):
+            if (reply is None or status.read_wait_s(reply) is None) and (trailers := self._trailers()):
                 context.set_trailing_metadata(trailers)
             return reply
         except RequestError as exc:
@@ -175,6 +182,17 @@ class EdgeInterceptor(aio.ServerInterceptor):
             fields = {**fields, "error": error.message}
         write = log.warning if isinstance(error, (BackendFailed, DeadlineExceeded)) else log.info
         write("rpc", method=method, code=code, duration_ms=round(seconds * 1000, 3), **fields)
+
+
+def _written(behaviour: Streaming) -> Unary:
+    """A method that writes its messages itself and returns nothing, so that it has the edge of any other."""
+
+    async def answer(request: Any, context: Context) -> None:
+        async with aclosing(behaviour(request, context)) as messages:
+            async for message in messages:
+                await context.write(message)
+
+    return answer
 
 
 def _given_s(told_s: float | None, remaining_s: float | None) -> float:

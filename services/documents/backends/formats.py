@@ -31,39 +31,40 @@ FORMATS = (
     Format(name="docx", extensions=("docx", "dotx", "docm", "dotm")),
     Format(name="epub", extensions=("epub",)),
     Format(name="html", extensions=("html", "htm", "xhtml")),
+    Format(name="image", extensions=("png", "jpg", "jpeg", "tif", "tiff", "webp", "bmp", "gif")),
     Format(name="latex", extensions=("tex", "latex")),
     Format(name="md", extensions=("md", "markdown", "qmd", "rmd")),
     Format(name="odp", extensions=("odp", "otp")),
     Format(name="ods", extensions=("ods", "ots")),
     Format(name="odt", extensions=("odt", "ott")),
+    Format(name="pdf", extensions=("pdf",)),
     Format(name="pptx", extensions=("pptx", "potx", "ppsx", "pptm", "potm", "ppsm")),
     Format(name="txt", extensions=("txt", "text")),
     Format(name="vtt", extensions=("vtt",)),
     Format(name="xlsx", extensions=("xlsx", "xlsm", "xltx", "xltm")),
     Format(name="xml_jats", extensions=("xml", "nxml")),
 )
-"""The formats that need no models, by name ascending; names as Docling's, except txt."""
+"""By name ascending; names as Docling's, except txt."""
 
 _TEXT_FORMATS = frozenset({"asciidoc", "csv", "html", "latex", "md", "txt", "vtt"})
 _HEAD_BYTES = 8192
 _MAX_MEMBERS = 10_000
 
-_MODELS = "it needs layout models, which this service does not have yet"
+_PICTURE = re.compile(
+    rb"\x89PNG|\xff\xd8\xff|GIF8|II\*\0|MM\0\*|RIFF.{4}WEBP|BM.{4}\0{4}",
+    re.DOTALL,
+)
+"""First bytes of the pictures that are read as pages."""
+_OTHER_PICTURE = "save it as PNG, JPEG or TIFF"
 _SIGNATURES = tuple(
     (re.compile(pattern, re.DOTALL), name, remedy)
     for pattern, name, remedy in (
-        (rb"%PDF-", "PDF", _MODELS),
-        (rb"\x89PNG", "PNG image", _MODELS),
-        (rb"\xff\xd8\xff", "JPEG image", _MODELS),
-        (rb"GIF8", "GIF image", _MODELS),
-        (rb"II[*+]\0|MM\0[*+]", "TIFF image", _MODELS),
-        (rb"RIFF.{4}WEBP", "WebP image", _MODELS),
-        (rb"BM.{4}\0{4}", "BMP image", _MODELS),
-        (rb"\0\0.{2}ftyp(?:hei|hev|mif1|msf1)", "HEIF image", _MODELS),
-        (rb"\0\0.{2}ftypavi[fs]", "AVIF image", _MODELS),
-        (rb"\0\0\0\x0cjP  ", "JPEG 2000 image", _MODELS),
-        (rb"\0\0\x01\0[^\0]\0", "icon", _MODELS),
-        (rb"8BPS", "Photoshop image", _MODELS),
+        (rb"II\+\0|MM\0\+", "TIFF image of more than 4 GiB", _OTHER_PICTURE),
+        (rb"\0\0.{2}ftyp(?:hei|hev|mif1|msf1)", "HEIF image", _OTHER_PICTURE),
+        (rb"\0\0.{2}ftypavi[fs]", "AVIF image", _OTHER_PICTURE),
+        (rb"\0\0\0\x0cjP  ", "JPEG 2000 image", _OTHER_PICTURE),
+        (rb"\0\0\x01\0[^\0]\0", "icon", _OTHER_PICTURE),
+        (rb"8BPS", "Photoshop image", _OTHER_PICTURE),
         (
             rb"\xd0\xcf\x11\xe0",
             "old or password-protected Office file",
@@ -73,6 +74,10 @@ _SIGNATURES = tuple(
     )
 )
 """What is known but not parsed: first bytes, name, what to do."""
+
+_PDF = b"%PDF-"
+_PDF_HEAD_BYTES = 1024
+"""Within which a file that is called one says so: readers forgive what mail and scanners put before it."""
 
 _OLE = b"\xd0\xcf\x11\xe0"
 _OLD_OFFICE = tuple(name.encode("utf-16-le") for name in ("WordDocument", "Workbook", "PowerPoint Document"))
@@ -127,6 +132,10 @@ def detect(filename: str, data: bytes, *, max_unpacked_bytes: int) -> str:
     for signature, name, remedy in _SIGNATURES:
         if signature.match(data):
             raise _unsupported(f"{filename}: {name}: {remedy}")
+    if data.startswith(_PDF) or (_extension(filename) == "pdf" and _PDF in data[:_PDF_HEAD_BYTES]):
+        return "pdf"
+    if _PICTURE.match(data):
+        return "image"
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _packed(filename, data, max_unpacked_bytes)
     head = data[:_HEAD_BYTES]
@@ -207,7 +216,7 @@ def _markup(filename: str, head: bytes) -> str | None:
     if not (head.startswith(b"<?xml") or _extension(filename) in {"xml", "nxml", "svg"}):
         return None
     if _SVG.match(body):
-        raise _unsupported(f"{filename}: SVG image: {_MODELS}")
+        raise _unsupported(f"{filename}: SVG image: {_OTHER_PICTURE}")
     if _JATS.match(body):
         return "xml_jats"
     raise _unsupported(f"{filename}: XML of a kind that is not known (XHTML and JATS articles are)")

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import os
-import signal
-import sys
-from asyncio.subprocess import PIPE, Process
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Self
+from weakref import ref
 
 from services.common.errors import InvalidRequest, UnprocessableFile, error_class
 from services.common.telemetry import request_id
 from services.documents.backends import frames
-from services.documents.backends.base import Document, Output, Parsed
+from services.documents.backends.base import Document, Output, Page, Paged, Parsed
+from services.documents.backends.child import ChildProcess, ProcessDied
 
 _MODULE = "services.documents.backends.worker"
-_END_S = 1.0
-"""Between the end of a worker's pipes and its own."""
+
+AskEngines = Callable[[frames.Message], Awaitable[frames.Message]]
+"""Passes a worker's call on to the engines; ProcessDied where they are gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,154 +44,159 @@ class WorkerConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What a worker made of a file."""
+class Task:
+    """What a worker does with a file."""
 
-    outcome: Parsed | InvalidRequest
+    document: Document
+    page: int | None = None
+    """Read this page of it."""
+    pages: Sequence[Page] | None = None
+    """Make the document of these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a worker made of a task."""
+
+    outcome: Parsed | Paged | Page | InvalidRequest
     resident_bytes: int
     """Memory that the worker holds now."""
     is_worn: bool = False
     """True when it should get no other file."""
 
 
-class WorkerDied(Exception):
-    """The worker ended, or sent nonsense, where it should have answered."""
-
-
-class WorkerLost(WorkerDied):
+class WorkerLost(ProcessDied):
     """The worker was gone before it had the file: another may have it."""
 
 
 class WorkerProcess:
-    """A fresh process (never a fork: gRPC's threads do not survive one) that parses one file at a time.
+    """Does one task at a time. Made by `start`.
 
-    Made by `start`. Whoever is done with it calls `kill`; `ended` tells when it is gone.
+    Args:
+        child: the process.
+        ask_engines: whom it calls on the way.
     """
 
-    def __init__(self, process: Process, config: WorkerConfig) -> None:
-        self._process = process
-        self._max_output_bytes = config.max_output_bytes
+    def __init__(self, child: ChildProcess, ask_engines: AskEngines) -> None:
+        self._child = child
+        self._ask_engines = ask_engines
+        self._held: ref[Document] | None = None
+        """The file in pages that it still has open."""
         self.files = 0
-        """Files that it was given."""
-        self.end_reason = ""
-        """Why it was killed; empty for a worker that lives or crashed."""
+        """Tasks that it was given."""
 
     @classmethod
-    async def start(cls, config: WorkerConfig) -> Self:
+    async def start(cls, config: WorkerConfig, ask_engines: AskEngines) -> Self:
         """Start a worker and wait until it is warm.
 
         Raises:
-            WorkerDied: it ended or took too long; its log lines say why.
+            ProcessDied: it ended or took too long; its log lines say why.
         """
-        # In a session of its own, Ctrl-C reaches only the service, which lets calls in progress finish.
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", _MODULE, stdin=PIPE, stdout=PIPE, start_new_session=True
+        # Calls of the engines have a page's pixels, which are fewer bytes than the largest result.
+        child = await ChildProcess.start(
+            _MODULE, config.message(), start_s=config.start_s, max_bytes=config.max_output_bytes
         )
-        worker = cls(process, config)
-        try:
-            async with asyncio.timeout(config.start_s):
-                reply = await worker._exchange(config.message())
-        except TimeoutError as exc:
-            await worker._give_up()
-            raise WorkerDied(f"not ready after {config.start_s:g} s") from exc
-        except BaseException:
-            await worker._give_up()
-            raise
-        if "problem" in reply.header:
-            await worker._give_up()
-            raise WorkerDied(str(reply.header["problem"]))
-        return worker
+        return cls(child, ask_engines)
 
     @property
     def pid(self) -> int:
         """Its process id."""
-        return self._process.pid
+        return self._child.pid
 
     @property
     def is_alive(self) -> bool:
         """True until its end was seen."""
-        return self._process.returncode is None
+        return self._child.is_alive
 
-    async def parse(self, document: Document) -> Answer:
-        """Have it parse a file. Cancelled, it is left in the middle of it: kill it.
+    @property
+    def end_reason(self) -> str:
+        """Why it was killed; empty for one that lives or crashed."""
+        return self._child.end_reason
+
+    def holds(self, document: Document) -> bool:
+        """Whether it has the file open, from a task before."""
+        return self._held is not None and self._held() is document
+
+    async def do(self, task: Task) -> Answer:
+        """Have it do a task. Cancelled, it is left in the middle of it: kill it.
 
         Raises:
             WorkerLost: it was gone before it had the file.
-            WorkerDied: it crashed on the file.
+            ProcessDied: it crashed on the file.
         """
         self.files += 1
-        header = {
-            "filename": document.filename,
-            "outputs": list(document.outputs),
-            "include": list(document.include),
-            "request_id": request_id.current.get(),
-        }
         try:
-            await self._exchange(frames.Message(header=header, parts=[document.data]))
-        except WorkerDied as exc:
+            await self._child.exchange(self._message(task))
+        except ProcessDied as exc:
             raise WorkerLost(str(exc)) from exc
-        reply = await self._receive()
+        self._held = None
+        reply = await self._child.receive()
+        while "call" in reply.header:
+            await self._child.send(await self._engines_answer(reply))
+            reply = await self._child.receive()
         try:
-            return Answer(
+            answer = Answer(
                 outcome=_outcome(reply),
                 resident_bytes=int(reply.header["resident_bytes"]),
                 is_worn=bool(reply.header.get("is_worn")),
             )
         except (KeyError, TypeError, ValueError) as exc:
-            raise WorkerDied("it sent an answer that is none") from exc
+            raise ProcessDied("it sent an answer that is none") from exc
+        if task.page is not None or isinstance(answer.outcome, Paged):
+            self._held = ref(task.document)
+        return answer
 
     def kill(self, reason: str) -> None:
         """End it now, with whatever it started."""
-        if self.is_alive:
-            self.end_reason = self.end_reason or reason
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
+        self._child.kill(reason)
 
     async def ended(self) -> int:
         """Wait until it is gone; returns its exit status, negative for a signal."""
-        return await self._process.wait()
+        return await self._child.ended()
 
-    async def _give_up(self) -> None:
-        self.kill("never ready")
-        await self.ended()
-
-    async def _exchange(self, message: frames.Message) -> frames.Message:
-        """Send a message; returns the next one that comes."""
-        if self._process.stdin is None:
-            raise RuntimeError("the worker was started without pipes")
+    async def _engines_answer(self, call: frames.Message) -> frames.Message:
         try:
-            self._process.stdin.writelines(frames.encode(message))
-            await self._process.stdin.drain()
-        except OSError as exc:
-            raise WorkerDied("it is gone") from exc
-        return await self._receive()
+            return await self._ask_engines(call)
+        except ProcessDied as exc:
+            return frames.Message(header={"problem": str(exc)})
 
-    async def _how(self) -> str:
-        """How it ended, which its pipes tell a moment before the system does."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_END_S):
-                status = await self.ended()
-                return f", by signal {-status}" if status < 0 else f", with status {status}"
-        return ""
-
-    async def _receive(self) -> frames.Message:
-        if self._process.stdout is None:
-            raise RuntimeError("the worker was started without pipes")
-        try:
-            return await frames.read(self._process.stdout, max_bytes=self._max_output_bytes)
-        except (EOFError, OSError) as exc:
-            raise WorkerDied(f"it ended without an answer{await self._how()}") from exc
-        except frames.BrokenFrame as exc:
-            raise WorkerDied(f"it sent nonsense: {exc}") from exc
+    def _message(self, task: Task) -> frames.Message:
+        document = task.document
+        header = {
+            "filename": document.filename,
+            "outputs": list(document.outputs),
+            "include": list(document.include),
+            "paging": asdict(document.paging),
+            "request_id": request_id.current.get(),
+            "is_held": self.holds(document),
+            "page": task.page,
+        }
+        parts = [] if self.holds(document) else [document.data]
+        if task.pages is not None:
+            header["pages"] = [page.number for page in task.pages]
+            parts += [page.content for page in task.pages]
+        return frames.Message(header=header, parts=parts)
 
 
-def _outcome(reply: frames.Message) -> Parsed | InvalidRequest:
+def _outcome(reply: frames.Message) -> Parsed | Paged | Page | InvalidRequest:
     header: Any = reply.header
     if "error" in header:
         error = header["error"]
         cls = error_class(error["code"])
         refusal = cls if cls is not None and issubclass(cls, InvalidRequest) else UnprocessableFile
         return refusal(str(error["message"]), param=error["param"])
+    if "page" in header:
+        content, text = reply.parts
+        return Page(
+            number=int(header["page"]),
+            content=content,
+            text=text.decode(),
+            errors=[str(error) for error in header["errors"]],
+        )
+    if "pages" in header:
+        first, end = header["pages"]
+        errors = [str(error) for error in header["errors"]]
+        return Paged(format=str(header["format"]), pages=range(int(first), int(end)), errors=errors)
     return Parsed(
         format=str(header["format"]),
         outputs={Output(name): part for name, part in zip(header["outputs"], reply.parts, strict=True)},

@@ -45,6 +45,14 @@ class Hostile:
     """True for what may be answered or refused; see `hostile`."""
     says: str = "wombat"
     """What an answer without errors holds."""
+    keeps: tuple[str, ...] = ()
+    """What an answer holds in every form, with errors or without."""
+    lacks: str = ""
+    """What no form of an answer holds."""
+    why: str = ""
+    """What the refusal, or one of the errors, says."""
+    may_crash: bool = False
+    """True for what is known to end the process that reads it: a flaw of a library, which costs that page alone."""
     is_long: bool = False
     """True where Markdown alone is asked for: the other forms would take as long again, for the size that it has."""
 

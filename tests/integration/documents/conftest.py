@@ -56,7 +56,8 @@ class Service:
 
     def workers(self) -> set[int]:
         """Pids of the live worker processes."""
-        return {child.pid for child in psutil.Process(self.process.pid).children() if is_alive(child.pid)}
+        children = psutil.Process(self.process.pid).children()
+        return {child.pid for child in children if is_alive(child.pid) and _is_worker(child)}
 
     def wait_until_parsing(self) -> int:
         """Pid of the worker that computes."""
@@ -77,6 +78,14 @@ class Service:
 
     def _ready(self) -> set[int]:
         return {line["pid"] for line in self.lines("worker_ready")}
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    """False for the process of the page models, and for one that is gone."""
+    try:
+        return "services.documents.backends.worker" in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
 
 
 def is_alive(pid: int) -> bool:

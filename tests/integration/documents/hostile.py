@@ -13,6 +13,11 @@ import pytest
 
 from tests.integration.documents import hostile_office as office
 from tests.integration.documents import hostile_packages as packages
+from tests.integration.documents import hostile_pdf_bombs as pdf_bombs
+from tests.integration.documents import hostile_pdf_pages as pdf_pages
+from tests.integration.documents import hostile_pdf_texts as pdf_texts
+from tests.integration.documents import hostile_pdfs as pdfs
+from tests.integration.documents import hostile_pictures as pictures
 from tests.integration.documents import hostile_texts as texts
 
 _GROUPS = (
@@ -31,6 +36,22 @@ _GROUPS = (
     texts.matches,
     texts.pictures,
     texts.references,
+)
+
+_PAGES = (
+    pdfs.locks,
+    pdfs.cuts,
+    pdfs.trees,
+    pdfs.loops,
+    pdfs.wishes,
+    pdfs.faces,
+    pdf_pages.sizes,
+    pdf_pages.drawings,
+    pdf_pages.forms,
+    pdf_bombs.bombs,
+    pdf_texts.fonts,
+    pdf_texts.words,
+    pictures.pictures,
 )
 
 _PACKED = ("docx", "xlsx", "odt", "epub")
@@ -61,12 +82,36 @@ _MAY_BE_REFUSED = frozenset(
 )
 """Deeper or larger than a reader has to go, or no such file for the library that reads it; all others are answered."""
 
+_SMOKED_PAGES = frozenset(
+    [
+        "pdf-user-password-aes-256",
+        "pdf-owner-password-rc4-128",
+        "pdf-cut-at-50",
+        "pdf-xref-loop",
+        "pdf-tree-count-million",
+        "pdf-pages-100000",
+        "pdf-launch",
+        "pdf-removed-text",
+        "pdf-box-huge",
+        "pdf-box-wide",
+        "pdf-form-of-itself",
+        "pdf-image-30000",
+        "pdf-map-surrogate",
+        "picture-png-bomb",
+        "picture-tiff-loop",
+    ]
+)
+"""One or two of each kind, which take half a second each."""
+
 _SMOKED = 2
 """Files of each group that every run of the tests sends; the others are for `just drills`."""
 
 
 def cases() -> Iterator[Any]:
     """All of them, as parameters of a test."""
+    for case in (made for group in _PAGES for made in group()):
+        marks = [] if case.name in _SMOKED_PAGES else [pytest.mark.drill]
+        yield pytest.param(case, marks=marks, id=case.name)
     for group in _GROUPS:
         for number, made in enumerate(group()):
             case = replace(made, may_be_refused=made.name in _MAY_BE_REFUSED)

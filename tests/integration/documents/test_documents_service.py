@@ -72,7 +72,7 @@ def test_the_list_of_formats_is_what_is_parsed(service: Any, samples: dict[str, 
     listed = service.stub.ListFormats(pb.ListFormatsRequest(), timeout=10).formats
 
     assert {extension for item in listed for extension in item.extensions} >= {name[2:] for name in samples}
-    assert len(listed) == len(samples)
+    assert len(listed) == len(samples) + len(("image", "pdf"))
 
 
 def test_a_word_file_keeps_headings_list_and_table(service: Any, samples: dict[str, bytes]) -> None:
@@ -118,12 +118,12 @@ def test_a_file_near_the_limit_comes_through(service: Any) -> None:
     assert reply.markdown == "the end"
 
 
-def test_pdf_and_images_say_what_they_need(service: Any) -> None:
-    for data in (b"%PDF-1.7\n", b"\x89PNG\r\n\x1a\n"):
+def test_pictures_of_other_kinds_say_what_to_do(service: Any) -> None:
+    for data in (b"8BPS\0\1", b"\0\0\0\x0cjP  \r\n\x87\n"):
         error = refused(service, "a.docx", data)
 
         assert error.code == "unsupported_format"
-        assert "needs layout models" in error.message
+        assert "save it as PNG, JPEG or TIFF" in error.message
         assert "docx" in error.message
 
 
@@ -332,7 +332,7 @@ def test_metrics_count_files_by_format_and_outcome(service: Any, samples: dict[s
     empty = 'isolane_documents_files_total{format="md",outcome="invalid_request"}'
     before = [value(series) for series in (ok, refused_, partial, empty)]
     service.parse("a.csv", samples["a.csv"])
-    service.refusal("a.pdf", b"%PDF-1.7")
+    service.refusal("a.rtf", b"{\\rtf1")
     service.parse("a.csv", "Größe,1".encode("cp1252"))
     service.refusal("a.md", b"")
 

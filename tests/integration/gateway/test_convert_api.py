@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -15,6 +16,53 @@ CONTENT = b"<html><body><h1>Title</h1></body></html>"
 def convert(gateway: Any, *, name: str = "page.html", content: bytes = CONTENT, **fields: Any) -> httpx.Response:
     files = {"files": (name, content, "text/html")}
     return httpx.post(f"{gateway.url}/v1/convert/file", files=files, data=fields, timeout=60)
+
+
+def stream(gateway: Any, *, content: bytes, **fields: Any) -> list[dict[str, Any]]:
+    """The lines of a stream; the fake's pages end with form feeds."""
+    files = {"files": ("a.pdf", content, "application/pdf")}
+    reply = httpx.post(f"{gateway.url}/v1/convert/file/stream", files=files, data=fields, timeout=60)
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "application/x-ndjson")
+    return [json.loads(line) for line in reply.text.splitlines()]
+
+
+def test_pages_are_lines_of_a_stream_and_the_document_is_the_last(gateway: Any) -> None:
+    *pages, last = stream(gateway, content=b"%PDF-one\fdamaged\fthree", to_formats="text")
+
+    assert [(page["event"], page["done"], page["total"]) for page in pages] == [("page", n, 3) for n in (1, 2, 3)]
+    assert {page["number"]: page["text"] for page in pages} == {1: "%PDF-one", 2: "", 3: "three"}
+    assert last["event"] == "document"
+    assert last["result"]["document"]["text_content"] == "2 pages"
+    assert last["result"]["status"] == "partial_success"
+    assert last["result"]["errors"][0]["error_message"] == "page 2: it cannot be read; it is damaged"
+
+
+def test_a_range_of_pages_is_read_alone(gateway: Any) -> None:
+    pages = stream(gateway, content=b"%PDF-" + b"\f" * 9, page_range=["2", "4"])[:-1]
+
+    assert sorted(page["number"] for page in pages) == [2, 3, 4]
+
+
+def test_a_stream_that_fails_before_its_first_page_has_an_answer_of_its_own(gateway: Any) -> None:
+    files = {"files": ("a.pdf", b"%PDF-damaged", "application/pdf")}
+
+    reply = httpx.post(f"{gateway.url}/v1/convert/file/stream", files={"files": ("a.rtf", b"{\\rtf1")}, timeout=60)
+    late = httpx.post(f"{gateway.url}/v1/convert/file/stream", files=files, timeout=60).text.splitlines()
+
+    assert reply.status_code == 415
+    assert "RTF: save it as docx" in reply.json()["detail"]
+    assert json.loads(late[-1]) == {
+        "event": "error",
+        "status": 422,
+        "detail": "a.pdf: no page could be read; page 1: it cannot be read; it is damaged",
+    }
+
+
+def test_pages_of_a_file_that_has_none_are_refused(gateway: Any) -> None:
+    reply = convert(gateway, page_range=["2", "3"])
+
+    assert reply.status_code == 400
+    assert reply.json()["detail"] == "page_range: page.html has no pages; leave it out"
 
 
 def test_markdown_is_the_default_form(gateway: Any) -> None:

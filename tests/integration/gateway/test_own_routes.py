@@ -126,7 +126,8 @@ def test_schema_declares_every_option_of_a_conversion_that_has_an_effect(gateway
     paths = httpx.get(f"{gateway.url}/schema/openapi.json").json()["paths"]
 
     form = paths["/v1/convert/file"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert set(form["properties"]) == {"files", "to_formats", "from_formats", "include", "document_timeout"}
+    beside = {"include", "page_range", "do_ocr", "force_ocr", "ocr_lang", "document_timeout"}
+    assert set(form["properties"]) == {"files", "to_formats", "from_formats", *beside}
 
 
 def test_readiness_and_version_are_where_docling_serve_has_them(gateway: Any) -> None:

@@ -159,7 +159,7 @@ def test_parse_turns_html_and_docx_into_markdown(stack: Stack, tmp_path: Path) -
         ("bomb.docx", archive([spaces("word/document.xml", 300)]), 413),
         ("lies.docx", archive([spaces("word/document.xml", 300, size=1000)]), 422),
         ("cut.docx", archive([spaces("word/document.xml", 1)])[:-10], 422),
-        ("a.pdf", b"%PDF-1.7\n", 415),
+        ("a.pdf", b"%PDF-1.7\n", 422),
         ("noise.html", bytes(range(256)) * 100, 415),
         ("deep.html", b"<html><body>" + b"<div>" * 5000, 422),
     ],

@@ -112,7 +112,7 @@ async def test_a_file_over_the_limit_is_refused_with_both_sizes() -> None:
 async def test_an_error_of_the_backend_reaches_the_caller_and_frees_the_place() -> None:
     async with running(max_queued=0) as engine:
         with pytest.raises(UnsupportedFormat):
-            await engine.parse(document("a.pdf", b"%PDF-1.7"), soon())
+            await engine.parse(document("a.rtf", b"{\\rtf1"), soon())
         parsed = await engine.parse(document(), soon())
 
     assert parsed.format == "md"

@@ -84,6 +84,15 @@ ODF = "application/vnd.oasis.opendocument."
         ("paper.xml", JATS + b"<article>", "xml_jats"),
         ("paper", JATS + b"<article>", "xml_jats"),
         ("report.txt", packed("word/document.xml"), "docx"),
+        ("report.docx", b"%PDF-1.7", "pdf"),
+        ("a.pdf", b"\x89PNG\r\n", "image"),
+        ("photo", b"\xff\xd8\xff\xe0", "image"),
+        ("scan.tif", b"II*\0\x08\0\0\0", "image"),
+        ("a.webp", b"RIFF\x24\0\0\0WEBPVP8 ", "image"),
+        ("a.bmp", b"BM\x24\1\0\0\0\0\0\0\x36", "image"),
+        ("a.gif", b"GIF89a", "image"),
+        ("mail.pdf", b"\r\n\r\n%PDF-1.4", "pdf"),
+        ("a.md", b"A file begins with %PDF-1.7.", "md"),
         ("report", packed("xl/workbook.xml"), "xlsx"),
         ("report.docx", packed("ppt/presentation.xml"), "pptx"),
         ("a.zip", packed("content.xml", mimetype=ODF + "text"), "odt"),
@@ -99,8 +108,6 @@ def test_content_decides_and_the_extension_tells_texts_apart(filename: str, data
 @pytest.mark.parametrize(
     ("filename", "data", "error", "says"),
     [
-        ("a.docx", b"%PDF-1.7", UnsupportedFormat, "PDF: it needs layout models"),
-        ("a.pdf", b"\x89PNG\r\n", UnsupportedFormat, "PNG image: it needs layout models"),
         ("a.docx", b"\xd0\xcf\x11\xe0\xa1\xb1", UnsupportedFormat, "without password"),
         ("a.docx", compound("EncryptionInfo", "EncryptedPackage"), UnprocessableFile, "protected by a password; save"),
         ("a.docx", locked("word/document.xml"), UnprocessableFile, "protected by a password; save it without"),
@@ -115,14 +122,17 @@ def test_content_decides_and_the_extension_tells_texts_apart(filename: str, data
         ("a.eml", b"From: a@b.c\r\n\r\nhi", UnsupportedFormat, "e-mail (.eml, .msg) is not parsed yet; save its body"),
         ("a.MBOX", b"From a@b.c", UnsupportedFormat, "e-mail (.eml, .msg) is not parsed yet; save its body"),
         ("a.mhtml", b"From: <Saved by a browser>", UnsupportedFormat, "web archive (.mhtml): save the page as HTML"),
-        ("a.webp", b"RIFF\x24\0\0\0WEBPVP8 ", UnsupportedFormat, "WebP image: it needs layout models"),
-        ("a.bmp", b"BM\x24\1\0\0\0\0\0\0\x36", UnsupportedFormat, "BMP image: it needs layout models"),
-        ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0", UnsupportedFormat, "HEIF image: it needs layout models"),
-        ("a.avif", b"\0\0\0\x18ftypavif\0\0\0\0", UnsupportedFormat, "AVIF image: it needs layout models"),
-        ("a.jp2", b"\0\0\0\x0cjP  \r\n\x87\n", UnsupportedFormat, "JPEG 2000 image: it needs layout models"),
-        ("a.ico", b"\0\0\1\0\1\0\x20\x20", UnsupportedFormat, "icon: it needs layout models"),
-        ("a.svg", b"<svg xmlns='x'><text>a</text></svg>", UnsupportedFormat, "SVG image: it needs layout models"),
-        ("a", b"<?xml version='1.0'?>\n<!DOCTYPE svg><svg>", UnsupportedFormat, "SVG image: it needs layout models"),
+        ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0", UnsupportedFormat, "HEIF image: save it as PNG, JPEG or TIFF"),
+        ("a.avif", b"\0\0\0\x18ftypavif\0\0\0\0", UnsupportedFormat, "AVIF image: save it as PNG, JPEG or TIFF"),
+        ("a.jp2", b"\0\0\0\x0cjP  \r\n\x87\n", UnsupportedFormat, "JPEG 2000 image: save it as PNG, JPEG or TIFF"),
+        ("a.ico", b"\0\0\1\0\1\0\x20\x20", UnsupportedFormat, "icon: save it as PNG, JPEG or TIFF"),
+        ("a.svg", b"<svg xmlns='x'><text>a</text></svg>", UnsupportedFormat, "SVG image: save it as PNG, JPEG or TIFF"),
+        (
+            "a",
+            b"<?xml version='1.0'?>\n<!DOCTYPE svg><svg>",
+            UnsupportedFormat,
+            "SVG image: save it as PNG, JPEG or TIFF",
+        ),
         ("a.docx", b"{\\rtf1", UnsupportedFormat, "save it as docx"),
         ("a.bin", b"\x00\x01\x02", UnsupportedFormat, "binary data"),
         ("notes", b"words", UnsupportedFormat, "name it .txt"),
@@ -149,7 +159,7 @@ def test_what_is_not_parsed_says_what_it_is(filename: str, data: bytes, error: t
 
 def test_an_unsupported_file_is_answered_with_what_is_supported() -> None:
     with pytest.raises(UnsupportedFormat, match=r"adoc, .*docx, .*html, .*xlsx"):
-        detect("a.pdf", b"%PDF-1.7", max_unpacked_bytes=LIMIT)
+        detect("a.rtf", b"{\\rtf1", max_unpacked_bytes=LIMIT)
 
 
 def test_too_many_parts_are_refused_though_they_are_small() -> None:

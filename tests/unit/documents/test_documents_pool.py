@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from services.common.errors import StartupError, Unavailable, UnprocessableFile
-from services.documents.backends.base import Document, Output, Parsed
+from services.documents.backends.base import Document, Output, Page, Parsed
+from services.documents.backends.child import ProcessDied
 from services.documents.backends.pool import WorkerPool
-from services.documents.backends.process import Answer, WorkerConfig, WorkerDied, WorkerLost
+from services.documents.backends.process import Answer, AskEngines, Task, WorkerConfig, WorkerLost
 from services.documents.settings import DocumentsSettings
 
 
@@ -23,21 +24,31 @@ class FakeWorker:
         self.files = 0
         self.end_reason = ""
         self.is_lost = False
+        self.held: Document | None = None
         self._ended = asyncio.Event()
 
     @property
     def is_alive(self) -> bool:
         return not self._ended.is_set()
 
-    async def parse(self, document: Document) -> Answer:
+    def holds(self, document: Document) -> bool:
+        return self.held is document
+
+    async def do(self, task: Task) -> Answer:
         self.files += 1
+        document = task.document
+        self.held = document
         match document.filename:
             case "crash":
                 self._ended.set()
-                raise WorkerDied("it ended without an answer")
+                raise ProcessDied("it ended without an answer")
             case _ if self.is_lost:
                 self._ended.set()
                 raise WorkerLost("it is gone")
+            case "page" if task.page == 1:
+                return Answer(outcome=Page(number=1), resident_bytes=0)
+            case "page":
+                return Answer(outcome=UnprocessableFile("page 2: damaged"), resident_bytes=0)
             case "hang":
                 await asyncio.Event().wait()
             case "damaged":
@@ -69,19 +80,25 @@ class Starter:
         self.may_start = asyncio.Event()
         self.may_start.set()
 
-    async def __call__(self, config: WorkerConfig) -> FakeWorker:
+    async def __call__(self, config: WorkerConfig, ask_engines: AskEngines) -> FakeWorker:
         await self.may_start.wait()
         if self.problem:
-            raise WorkerDied(self.problem)
+            raise ProcessDied(self.problem)
         self.workers.append(worker := FakeWorker(len(self.workers) + 1))
         worker.is_lost = self.are_lost
         return worker
 
 
 @asynccontextmanager
-async def running(starter: Starter, *, workers: int = 1, spare: int = 0, files: int = 100) -> AsyncIterator[WorkerPool]:
+async def running(
+    starter: Starter, *, workers: int = 1, spare: int = 0, files: int = 100, page_s: float = 60.0
+) -> AsyncIterator[WorkerPool]:
     settings = DocumentsSettings(
-        workers=workers, spare_workers=spare, worker_recycle_files=files, worker_recycle_rss_bytes=99
+        workers=workers,
+        spare_workers=spare,
+        worker_recycle_files=files,
+        worker_recycle_rss_bytes=99,
+        max_page_s=page_s,
     )
     async with WorkerPool(settings, start=starter) as pool:
         keeper = asyncio.create_task(pool.run())
@@ -96,6 +113,7 @@ async def parse(pool: WorkerPool, filename: str = "good") -> int:
     """Pid of the worker that parsed it."""
     async with asyncio.timeout(5):
         parsed = await pool.parse(Document(filename=filename, data=b"x", outputs=[Output.TEXT]), begun=lambda: None)
+    assert isinstance(parsed, Parsed)
     return int(parsed.outputs[Output.TEXT])
 
 
@@ -122,6 +140,38 @@ async def test_every_worker_is_used_when_files_come_together() -> None:
         await asyncio.gather(*hanging, return_exceptions=True)
 
     assert files == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("filename", "says"),
+    [
+        ("crash", "page 2: the parser crashed on it"),
+        ("hang", "page 2: it takes more than 0.05 s"),
+        ("exhausting", "too much memory"),
+    ],
+)
+async def test_a_page_that_ends_its_worker_is_one_without_content(filename: str, says: str) -> None:
+    starter = Starter()
+    document = Document(filename=filename, data=b"x", outputs=[Output.TEXT])
+    async with running(starter, page_s=0.05) as pool:
+        page = await pool.read_page(document, 2, begun=lambda: None)
+        await settled()
+
+    assert (page.number, page.content, page.has_ended_worker) == (2, b"", True)
+    assert page.errors[0].startswith(says)
+    assert not starter.workers[0].is_alive
+
+
+async def test_a_page_that_cannot_be_read_keeps_its_worker() -> None:
+    starter = Starter()
+    document = Document(filename="page", data=b"x", outputs=[Output.TEXT])
+    async with running(starter) as pool:
+        with pytest.raises(UnprocessableFile, match="page 2: damaged"):
+            await pool.read_page(document, 2, begun=lambda: None)
+        page = await pool.read_page(document, 1, begun=lambda: None)
+
+        assert starter.workers[0].is_alive
+    assert not page.has_ended_worker
 
 
 async def test_a_crash_fails_its_own_file_and_the_next_finds_a_new_worker() -> None:

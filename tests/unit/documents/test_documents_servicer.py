@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -43,6 +44,54 @@ async def test_markdown_is_the_default() -> None:
     assert reply.markdown.startswith("# a.md")
     assert not any(reply.HasField(name) for name in ("json", "html", "text"))
     assert (reply.status, reply.format, reply.usage.items) == (pb.PARSE_STATUS_SUCCESS, "md", 1)
+
+
+async def test_pages_come_on_the_way_and_the_document_last() -> None:
+    request = pb.ParseRequest(filename="a.pdf", data=b"%PDF-one\fdamaged\fthree", outputs=[pb.OUTPUT_TEXT])
+
+    messages = [message async for message in servicer().ParsePages(pb.ParsePagesRequest(request=request), CONTEXT)]
+
+    pages, document = [message.page for message in messages[:-1]], messages[-1].document
+    assert sorted((page.number, page.text, len(page.errors)) for page in pages) == [
+        (1, "%PDF-one", 0),
+        (2, "", 1),
+        (3, "three", 0),
+    ]
+    assert [(page.done, page.total) for page in pages] == [(1, 3), (2, 3), (3, 3)]
+    assert (document.text, document.status) == ("2 pages", pb.PARSE_STATUS_PARTIAL_SUCCESS)
+
+
+async def test_a_file_without_pages_gives_the_document_alone() -> None:
+    request = pb.ParseRequest(filename="a.md", data=b"x")
+
+    [message] = [message async for message in servicer().ParsePages(pb.ParsePagesRequest(request=request), CONTEXT)]
+
+    assert message.document.markdown.startswith("# a.md")
+
+
+async def test_a_stream_that_nobody_reads_on_ends_the_work() -> None:
+    engine_servicer = servicer()
+    request = pb.ParseRequest(filename="a.pdf", data=b"%PDF-" + b"\f" * 9)
+    messages = engine_servicer.ParsePages(pb.ParsePagesRequest(request=request), CONTEXT)
+
+    await anext(messages)
+    await messages.aclose()
+
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not tasks
+
+
+@pytest.mark.parametrize(
+    ("paging", "says"),
+    [({"first": 5, "last": 2}, "the last is before the first"), ({"skip_ocr": True, "force_ocr": True}, "use one")],
+)
+async def test_paging_that_does_not_go_together_is_refused(paging: dict[str, Any], says: str) -> None:
+    request = pb.ParseRequest(filename="a.pdf", data=b"%PDF-", paging=pb.Paging(**paging))
+
+    with pytest.raises(InvalidRequest, match=says) as caught:
+        await servicer().Parse(request, CONTEXT)
+
+    assert caught.value.param == "paging"
 
 
 async def test_only_the_forms_asked_for_are_set() -> None:

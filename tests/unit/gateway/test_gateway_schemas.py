@@ -11,7 +11,7 @@ from isolane.common.v1 import item_pb2
 from gateway.clients.items import Outcomes, Timings, read_items
 from gateway.routes.headers import ranges, result_headers
 from gateway.routes.json_body import decode
-from gateway.schemas.convert import convert_options
+from gateway.schemas.convert import Paging, convert_options
 from gateway.schemas.openai import EmbeddingsRequest
 from gateway.schemas.rerank import RerankRequest
 from services.common.errors import BackendFailed, InvalidRequest, TooLarge
@@ -141,7 +141,12 @@ def test_options_that_have_an_effect_are_read() -> None:
         ("target_type", "zip"),
         ("image_export_mode", "referenced"),
         ("page_range", "2"),
-        ("page_range", "2,5"),
+        ("page_range", "0-5"),
+        ("page_range", "5-2"),
+        ("page_range", "1,2,3"),
+        ("page_range", "one-two"),
+        ("do_ocr", "perhaps"),
+        ("force_ocr", "2"),
         ("document_timeout", "inf"),
         ("document_timeout", "0"),
         ("document_timeout", "soon"),
@@ -160,7 +165,6 @@ def test_option_that_is_not_supported_is_refused_by_name(name: str, value: str) 
     [
         ("md_page_break_placeholder", "\f"),
         ("md_page_break_placeholder", "---"),
-        ("force_ocr", "true"),
         ("do_formula_enrichment", "true"),
         ("include_page_images", "true"),
         ("pipeline", "vlm"),
@@ -184,9 +188,28 @@ def test_all_that_is_parsed_is_a_known_format() -> None:
     assert convert_options({"from_formats": names}).from_formats == set(names)
 
 
-def test_a_range_of_pages_is_refused_with_the_reason_and_not_with_other_values() -> None:
-    with pytest.raises(InvalidRequest, match=r"have no pages.*leave it out"):
-        convert_options({"page_range": ["2", "5"]})
+@pytest.mark.parametrize("values", [["2", "5"], ["2,5"], ["2-5"], ["[2, 5]"]])
+def test_a_range_of_pages_is_two_numbers_in_any_of_the_usual_ways(values: list[str]) -> None:
+    paging = convert_options({"page_range": values}).paging
+
+    assert (paging.first, paging.last) == (2, 5)
+
+
+@pytest.mark.parametrize("last", ["9223372036854775807", "2147483647"])
+def test_the_largest_number_of_a_client_is_the_last_page(last: str) -> None:
+    assert convert_options({"page_range": ["3", last]}).paging == Paging(first=3)
+
+
+def test_what_is_said_of_ocr_is_passed_on() -> None:
+    paging = convert_options({"do_ocr": ["false"], "ocr_lang": ["de, en", "fr"]}).paging
+
+    assert (paging.do_ocr, paging.force_ocr, paging.ocr_languages) == (False, False, ("de", "en", "fr"))
+
+
+def test_ocr_that_is_forced_is_done() -> None:
+    paging = convert_options({"do_ocr": ["false"], "force_ocr": ["on"]}).paging
+
+    assert (paging.do_ocr, paging.force_ocr) == (True, True)
 
 
 @pytest.mark.parametrize(

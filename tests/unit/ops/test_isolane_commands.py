@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -114,14 +115,61 @@ def test_rerank_prints_the_best_first(isolane: Isolane) -> None:
     assert result.stdout.splitlines() == ["0.9000  1  good", "0.1000  0  bad"]
 
 
+def streamed(document: dict[str, Any]) -> httpx.Response:
+    """The gateway's stream of a file with two pages."""
+    pages: list[dict[str, Any]] = [
+        {"event": "page", "number": n, "done": n, "total": 2, "text": "", "errors": []} for n in (1, 2)
+    ]
+    lines = [*pages, {"event": "document", "result": document}]
+    return httpx.Response(200, text="".join(json.dumps(line) + "\n" for line in lines))
+
+
 @pytest.mark.parametrize(("options", "printed"), [((), "# Title\n"), (("--to", "json"), '{\n  "name": "p"\n}\n')])
 def test_parse_prints_the_chosen_format(isolane: Isolane, tmp_path: Path, options: tuple[str], printed: str) -> None:
     page = tmp_path / "page.html"
     page.write_text("<h1>Title</h1>")
 
-    result = isolane(answers(file=DOCUMENT), "parse", str(page), *options)
+    result = isolane(lambda _: streamed(DOCUMENT), "parse", str(page), *options)
 
     assert result.stdout == printed
+
+
+def test_parse_asks_for_pages_and_ocr_as_it_is_told(isolane: Isolane, tmp_path: Path) -> None:
+    page = tmp_path / "scan.pdf"
+    page.write_bytes(b"%PDF-")
+    seen = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request.read())
+        return streamed(DOCUMENT)
+
+    isolane(handle, "parse", str(page), "--pages", "7", "--no-ocr", "--ocr-lang", "de", "--ocr-lang", "fr")
+
+    fields = dict(re.findall(rb'name="(\w+)"\r\n\r\n(.*?)\r\n', seen[0]))
+    assert fields[b"page_range"] == b"7-7"
+    assert (fields[b"do_ocr"], fields[b"force_ocr"]) == (b"false", b"false")
+    assert re.findall(rb'name="ocr_lang"\r\n\r\n(.*?)\r\n', seen[0]) == [b"de", b"fr"]
+
+
+@pytest.mark.parametrize(
+    ("last", "says"),
+    [
+        ({"event": "error", "status": 504, "detail": "scan.pdf: too slow"}, "scan.pdf: too slow (HTTP 504)"),
+        ({"event": "page", "done": 2, "total": 2}, "the answer ends without a document"),
+    ],
+)
+def test_parse_tells_of_a_stream_that_ends_without_a_document(
+    isolane: Isolane, tmp_path: Path, last: dict[str, Any], says: str
+) -> None:
+    page = tmp_path / "scan.pdf"
+    page.write_bytes(b"%PDF-")
+    lines = [{"event": "page", "done": 1, "total": 2}, last]
+    content = "".join(json.dumps(line) + "\n" for line in lines)
+
+    result = isolane(lambda _: httpx.Response(200, text=content), "parse", str(page))
+
+    assert result.exit_code == 1
+    assert says in result.stderr
 
 
 def test_parse_of_several_files_names_each_and_passes_those_over_that_fail(isolane: Isolane, tmp_path: Path) -> None:
@@ -132,7 +180,7 @@ def test_parse_of_several_files_names_each_and_passes_those_over_that_fail(isola
     def handle(request: httpx.Request) -> httpx.Response:
         if b"bad.html" in request.read():
             return httpx.Response(422, json={"detail": "bad.html: damaged"})
-        return httpx.Response(200, json={**DOCUMENT, "status": "partial_success", "errors": [{"error_message": "cut"}]})
+        return streamed({**DOCUMENT, "status": "partial_success", "errors": [{"error_message": "cut"}]})
 
     result = isolane(handle, "parse", *map(str, pages))
 
@@ -150,7 +198,7 @@ def test_parse_asks_for_what_is_beside_the_text(isolane: Isolane, tmp_path: Path
 
     def handle(request: httpx.Request) -> httpx.Response:
         seen.append(request.read())
-        return httpx.Response(200, json=DOCUMENT)
+        return streamed(DOCUMENT)
 
     isolane(handle, "parse", str(page), "--include", "footnotes", "--include", "comments")
 
@@ -385,7 +433,7 @@ def test_what_could_not_be_converted_is_told_on_standard_error(
     page.write_text("<h1>Title</h1>")
     partial = {**DOCUMENT, "status": "partial_success", "errors": [{"error_message": "page 2: broken"}]}
 
-    result = isolane(answers(file=partial), "parse", str(page), *options)
+    result = isolane(lambda _: streamed(partial), "parse", str(page), *options)
 
     assert result.stderr == "warning: page 2: broken\n"
     assert result.stdout

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from services.documents.backends.base import Document, Include, Output
+from services.documents.backends.engines.fake import FakeEngines
 from services.documents.backends.reading.parser import DoclingParser
 
 
@@ -36,7 +37,7 @@ def compact(text: str) -> str:
 @pytest.fixture(scope="session")
 def parser() -> DoclingParser:
     """The parser with limits that no test reaches."""
-    return DoclingParser(max_unpacked_bytes=2**28, max_output_bytes=2**26)
+    return DoclingParser(engines=FakeEngines(), max_unpacked_bytes=2**28, max_output_bytes=2**26)
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def parse(parser: DoclingParser) -> Parse:
 
     def parse_(filename: str, data: bytes, *include: Include) -> Answer:
         document = Document(filename=filename, data=data, outputs=list(Output), include=include)
-        parsed = parser.parse(document)
+        parsed = parser.parse_whole(document)
         outputs: Mapping[Output, bytes] = parsed.outputs
         return Answer(
             format=parsed.format,

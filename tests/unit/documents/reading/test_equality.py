@@ -133,7 +133,7 @@ def words(markdown: str) -> list[str]:
 
 def ours(parser: DoclingParser, file: str) -> list[str]:
     data = (FOLDER / file).read_bytes()
-    parsed = parser.parse(Document(filename=Path(file).name, data=data, outputs=[Output.MARKDOWN]))
+    parsed = parser.parse_whole(Document(filename=Path(file).name, data=data, outputs=[Output.MARKDOWN]))
     assert not parsed.errors
     return words(parsed.outputs[Output.MARKDOWN].decode())
 

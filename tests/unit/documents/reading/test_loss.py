@@ -22,6 +22,10 @@ from services.documents.backends.base import Include, Output
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
+PRINTED = {"image", "pdf"}
+"""Measured by files of the others, printed (`bench.loss.pdf`)."""
+
+
 @pytest.fixture(scope="module")
 def read() -> systems.Read:
     return systems.isolane()
@@ -35,7 +39,7 @@ def test_no_word_is_lost_in_silence_or_leaks(name: str, read: systems.Read) -> N
 
 
 def test_every_format_has_its_constructs() -> None:
-    assert set(FORMATS) == {format_.name for format_ in formats.FORMATS}
+    assert set(FORMATS) == {format_.name for format_ in formats.FORMATS} - PRINTED
     assert all(len(format_.constructs) >= 20 for format_ in FORMATS.values())
 
 

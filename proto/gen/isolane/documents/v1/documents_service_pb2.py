@@ -25,29 +25,37 @@ _sym_db = _symbol_database.Default()
 from isolane.common.v1 import reply_pb2 as isolane_dot_common_dot_v1_dot_reply__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,isolane/documents/v1/documents_service.proto\x12\x14isolane.documents.v1\x1a\x1disolane/common/v1/reply.proto\"\x8d\x01\n\x0cParseRequest\x12\x10\n\x08\x66ilename\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12-\n\x07outputs\x18\x03 \x03(\x0e\x32\x1c.isolane.documents.v1.Output\x12.\n\x07include\x18\x04 \x03(\x0e\x32\x1d.isolane.documents.v1.Include\"\xd7\x02\n\rParseResponse\x12\x31\n\x06status\x18\x01 \x01(\x0e\x32!.isolane.documents.v1.ParseStatus\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x15\n\x08markdown\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04json\x18\x04 \x01(\x0cH\x01\x88\x01\x01\x12\x11\n\x04html\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x11\n\x04text\x18\x06 \x01(\tH\x03\x88\x01\x01\x12\x0e\n\x06\x65rrors\x18\x07 \x03(\t\x12\'\n\x05usage\x18\x08 \x01(\x0b\x32\x18.isolane.common.v1.Usage\x12+\n\x07timings\x18\t \x01(\x0b\x32\x1a.isolane.common.v1.Timings\x12%\n\x04load\x18\n \x01(\x0b\x32\x17.isolane.common.v1.LoadB\x0b\n\t_markdownB\x07\n\x05_jsonB\x07\n\x05_htmlB\x07\n\x05_text\"\x14\n\x12ListFormatsRequest\"*\n\x06\x46ormat\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nextensions\x18\x02 \x03(\t\"D\n\x13ListFormatsResponse\x12-\n\x07\x66ormats\x18\x01 \x03(\x0b\x32\x1c.isolane.documents.v1.Format*h\n\x06Output\x12\x16\n\x12OUTPUT_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTPUT_MARKDOWN\x10\x01\x12\x0f\n\x0bOUTPUT_JSON\x10\x02\x12\x0f\n\x0bOUTPUT_HTML\x10\x03\x12\x0f\n\x0bOUTPUT_TEXT\x10\x04*\xa8\x01\n\x07Include\x12\x17\n\x13INCLUDE_UNSPECIFIED\x10\x00\x12\x15\n\x11INCLUDE_FOOTNOTES\x10\x01\x12\x13\n\x0fINCLUDE_HEADERS\x10\x02\x12\x14\n\x10INCLUDE_COMMENTS\x10\x03\x12\x19\n\x15INCLUDE_SPEAKER_NOTES\x10\x04\x12\x12\n\x0eINCLUDE_HIDDEN\x10\x05\x12\x13\n\x0fINCLUDE_CHANGES\x10\x06*g\n\x0bParseStatus\x12\x1c\n\x18PARSE_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14PARSE_STATUS_SUCCESS\x10\x01\x12 \n\x1cPARSE_STATUS_PARTIAL_SUCCESS\x10\x02\x32\xc8\x01\n\x10\x44ocumentsService\x12P\n\x05Parse\x12\".isolane.documents.v1.ParseRequest\x1a#.isolane.documents.v1.ParseResponse\x12\x62\n\x0bListFormats\x12(.isolane.documents.v1.ListFormatsRequest\x1a).isolane.documents.v1.ListFormatsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,isolane/documents/v1/documents_service.proto\x12\x14isolane.documents.v1\x1a\x1disolane/common/v1/reply.proto\"\xbb\x01\n\x0cParseRequest\x12\x10\n\x08\x66ilename\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12-\n\x07outputs\x18\x03 \x03(\x0e\x32\x1c.isolane.documents.v1.Output\x12.\n\x07include\x18\x04 \x03(\x0e\x32\x1d.isolane.documents.v1.Include\x12,\n\x06paging\x18\x05 \x01(\x0b\x32\x1c.isolane.documents.v1.Paging\"a\n\x06Paging\x12\r\n\x05\x66irst\x18\x01 \x01(\r\x12\x0c\n\x04last\x18\x02 \x01(\r\x12\x10\n\x08skip_ocr\x18\x03 \x01(\x08\x12\x11\n\tforce_ocr\x18\x04 \x01(\x08\x12\x15\n\rocr_languages\x18\x05 \x03(\t\"\xd7\x02\n\rParseResponse\x12\x31\n\x06status\x18\x01 \x01(\x0e\x32!.isolane.documents.v1.ParseStatus\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x15\n\x08markdown\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04json\x18\x04 \x01(\x0cH\x01\x88\x01\x01\x12\x11\n\x04html\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x11\n\x04text\x18\x06 \x01(\tH\x03\x88\x01\x01\x12\x0e\n\x06\x65rrors\x18\x07 \x03(\t\x12\'\n\x05usage\x18\x08 \x01(\x0b\x32\x18.isolane.common.v1.Usage\x12+\n\x07timings\x18\t \x01(\x0b\x32\x1a.isolane.common.v1.Timings\x12%\n\x04load\x18\n \x01(\x0b\x32\x17.isolane.common.v1.LoadB\x0b\n\t_markdownB\x07\n\x05_jsonB\x07\n\x05_htmlB\x07\n\x05_text\"H\n\x11ParsePagesRequest\x12\x33\n\x07request\x18\x01 \x01(\x0b\x32\".isolane.documents.v1.ParseRequest\"\x86\x01\n\x12ParsePagesResponse\x12.\n\x04page\x18\x01 \x01(\x0b\x32\x1e.isolane.documents.v1.PageReadH\x00\x12\x37\n\x08\x64ocument\x18\x02 \x01(\x0b\x32#.isolane.documents.v1.ParseResponseH\x00\x42\x07\n\x05\x65vent\"U\n\x08PageRead\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04\x64one\x18\x02 \x01(\r\x12\r\n\x05total\x18\x03 \x01(\r\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x0e\n\x06\x65rrors\x18\x05 \x03(\t\"\x14\n\x12ListFormatsRequest\"*\n\x06\x46ormat\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nextensions\x18\x02 \x03(\t\"D\n\x13ListFormatsResponse\x12-\n\x07\x66ormats\x18\x01 \x03(\x0b\x32\x1c.isolane.documents.v1.Format*h\n\x06Output\x12\x16\n\x12OUTPUT_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTPUT_MARKDOWN\x10\x01\x12\x0f\n\x0bOUTPUT_JSON\x10\x02\x12\x0f\n\x0bOUTPUT_HTML\x10\x03\x12\x0f\n\x0bOUTPUT_TEXT\x10\x04*\xa8\x01\n\x07Include\x12\x17\n\x13INCLUDE_UNSPECIFIED\x10\x00\x12\x15\n\x11INCLUDE_FOOTNOTES\x10\x01\x12\x13\n\x0fINCLUDE_HEADERS\x10\x02\x12\x14\n\x10INCLUDE_COMMENTS\x10\x03\x12\x19\n\x15INCLUDE_SPEAKER_NOTES\x10\x04\x12\x12\n\x0eINCLUDE_HIDDEN\x10\x05\x12\x13\n\x0fINCLUDE_CHANGES\x10\x06*g\n\x0bParseStatus\x12\x1c\n\x18PARSE_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14PARSE_STATUS_SUCCESS\x10\x01\x12 \n\x1cPARSE_STATUS_PARTIAL_SUCCESS\x10\x02\x32\xab\x02\n\x10\x44ocumentsService\x12P\n\x05Parse\x12\".isolane.documents.v1.ParseRequest\x1a#.isolane.documents.v1.ParseResponse\x12\x61\n\nParsePages\x12\'.isolane.documents.v1.ParsePagesRequest\x1a(.isolane.documents.v1.ParsePagesResponse0\x01\x12\x62\n\x0bListFormats\x12(.isolane.documents.v1.ListFormatsRequest\x1a).isolane.documents.v1.ListFormatsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'isolane.documents.v1.documents_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTPUT']._serialized_start=727
-  _globals['_OUTPUT']._serialized_end=831
-  _globals['_INCLUDE']._serialized_start=834
-  _globals['_INCLUDE']._serialized_end=1002
-  _globals['_PARSESTATUS']._serialized_start=1004
-  _globals['_PARSESTATUS']._serialized_end=1107
+  _globals['_OUTPUT']._serialized_start=1170
+  _globals['_OUTPUT']._serialized_end=1274
+  _globals['_INCLUDE']._serialized_start=1277
+  _globals['_INCLUDE']._serialized_end=1445
+  _globals['_PARSESTATUS']._serialized_start=1447
+  _globals['_PARSESTATUS']._serialized_end=1550
   _globals['_PARSEREQUEST']._serialized_start=102
-  _globals['_PARSEREQUEST']._serialized_end=243
-  _globals['_PARSERESPONSE']._serialized_start=246
-  _globals['_PARSERESPONSE']._serialized_end=589
-  _globals['_LISTFORMATSREQUEST']._serialized_start=591
-  _globals['_LISTFORMATSREQUEST']._serialized_end=611
-  _globals['_FORMAT']._serialized_start=613
-  _globals['_FORMAT']._serialized_end=655
-  _globals['_LISTFORMATSRESPONSE']._serialized_start=657
-  _globals['_LISTFORMATSRESPONSE']._serialized_end=725
-  _globals['_DOCUMENTSSERVICE']._serialized_start=1110
-  _globals['_DOCUMENTSSERVICE']._serialized_end=1310
+  _globals['_PARSEREQUEST']._serialized_end=289
+  _globals['_PAGING']._serialized_start=291
+  _globals['_PAGING']._serialized_end=388
+  _globals['_PARSERESPONSE']._serialized_start=391
+  _globals['_PARSERESPONSE']._serialized_end=734
+  _globals['_PARSEPAGESREQUEST']._serialized_start=736
+  _globals['_PARSEPAGESREQUEST']._serialized_end=808
+  _globals['_PARSEPAGESRESPONSE']._serialized_start=811
+  _globals['_PARSEPAGESRESPONSE']._serialized_end=945
+  _globals['_PAGEREAD']._serialized_start=947
+  _globals['_PAGEREAD']._serialized_end=1032
+  _globals['_LISTFORMATSREQUEST']._serialized_start=1034
+  _globals['_LISTFORMATSREQUEST']._serialized_end=1054
+  _globals['_FORMAT']._serialized_start=1056
+  _globals['_FORMAT']._serialized_end=1098
+  _globals['_LISTFORMATSRESPONSE']._serialized_start=1100
+  _globals['_LISTFORMATSRESPONSE']._serialized_end=1168
+  _globals['_DOCUMENTSSERVICE']._serialized_start=1553
+  _globals['_DOCUMENTSSERVICE']._serialized_end=1852
 # @@protoc_insertion_point(module_scope)

@@ -126,6 +126,7 @@ class ParseRequest(_message.Message):
     DATA_FIELD_NUMBER: _builtins.int
     OUTPUTS_FIELD_NUMBER: _builtins.int
     INCLUDE_FIELD_NUMBER: _builtins.int
+    PAGING_FIELD_NUMBER: _builtins.int
     filename: _builtins.str
     """Required. The file's name; its extension helps to tell the format. Limit: 255 bytes, no path separator."""
     data: _builtins.bytes
@@ -140,6 +141,10 @@ class ParseRequest(_message.Message):
         asked for; docs/services/documents.md says what.
         """
 
+    @_builtins.property
+    def paging(self) -> Global___Paging:
+        """Optional; default all pages, with OCR where there is no text."""
+
     def __init__(
         self,
         *,
@@ -147,14 +152,55 @@ class ParseRequest(_message.Message):
         data: _builtins.bytes = ...,
         outputs: _abc.Iterable[Global___Output.ValueType] | None = ...,
         include: _abc.Iterable[Global___Include.ValueType] | None = ...,
+        paging: Global___Paging | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["paging", b"paging"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "filename", b"filename", "include", b"include", "outputs", b"outputs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "filename", b"filename", "include", b"include", "outputs", b"outputs", "paging", b"paging"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ParseRequest: _TypeAlias = ParseRequest  # noqa: Y015
+
+@_typing.final
+class Paging(_message.Message):
+    """Paging says how a file in pages (PDF, images) is read; for others it has no effect."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    SKIP_OCR_FIELD_NUMBER: _builtins.int
+    FORCE_OCR_FIELD_NUMBER: _builtins.int
+    OCR_LANGUAGES_FIELD_NUMBER: _builtins.int
+    first: _builtins.int
+    """Optional; default 1. Number of the first page that is wanted."""
+    last: _builtins.int
+    """Optional; default the file's last page. Number of the last page that is wanted; not before the first."""
+    skip_ocr: _builtins.bool
+    """Optional. Leave out what only pictures show."""
+    force_ocr: _builtins.bool
+    """Optional. Read everything from pictures, also where the file has text. Not together with `skip_ocr`."""
+    @_builtins.property
+    def ocr_languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional; default whatever the letters are. Languages of pictures, as BCP 47 tags, for example "de"."""
+
+    def __init__(
+        self,
+        *,
+        first: _builtins.int = ...,
+        last: _builtins.int = ...,
+        skip_ocr: _builtins.bool = ...,
+        force_ocr: _builtins.bool = ...,
+        ocr_languages: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first", b"first", "force_ocr", b"force_ocr", "last", b"last", "ocr_languages", b"ocr_languages", "skip_ocr", b"skip_ocr"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Paging: _TypeAlias = Paging  # noqa: Y015
 
 @_typing.final
 class ParseResponse(_message.Message):
@@ -236,6 +282,102 @@ class ParseResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__text) -> _WhichOneofReturnType__text | None: ...
 
 Global___ParseResponse: _TypeAlias = ParseResponse  # noqa: Y015
+
+@_typing.final
+class ParsePagesRequest(_message.Message):
+    """ParsePagesRequest asks for one file, page by page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def request(self) -> Global___ParseRequest:
+        """Required. The file, and what to make of it."""
+
+    def __init__(
+        self,
+        *,
+        request: Global___ParseRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ParsePagesRequest: _TypeAlias = ParsePagesRequest  # noqa: Y015
+
+@_typing.final
+class ParsePagesResponse(_message.Message):
+    """ParsePagesResponse is what happened next."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def page(self) -> Global___PageRead:
+        """A page was read, or could not be."""
+
+    @_builtins.property
+    def document(self) -> Global___ParseResponse:
+        """The document; the last message."""
+
+    def __init__(
+        self,
+        *,
+        page: Global___PageRead | None = ...,
+        document: Global___ParseResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "event", b"event", "page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "event", b"event", "page", b"page"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["page", "document"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___ParsePagesResponse: _TypeAlias = ParsePagesResponse  # noqa: Y015
+
+@_typing.final
+class PageRead(_message.Message):
+    """PageRead tells of one page. Pages come in the order in which they were read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Number of the page, from 1 on."""
+    done: _builtins.int
+    """Pages that were read until now, this one included."""
+    total: _builtins.int
+    """Pages that are wanted."""
+    text: _builtins.str
+    """The page's text, provisional: order, headings and what goes on from page to page are settled in the document."""
+    @_builtins.property
+    def errors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What could not be read of it, one sentence each."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        done: _builtins.int = ...,
+        total: _builtins.int = ...,
+        text: _builtins.str = ...,
+        errors: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "errors", b"errors", "number", b"number", "text", b"text", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PageRead: _TypeAlias = PageRead  # noqa: Y015
 
 @_typing.final
 class ListFormatsRequest(_message.Message):

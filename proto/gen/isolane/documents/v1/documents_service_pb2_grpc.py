@@ -44,6 +44,11 @@ class DocumentsServiceStub:
                 request_serializer=isolane_dot_documents_dot_v1_dot_documents__service__pb2.ParseRequest.SerializeToString,
                 response_deserializer=isolane_dot_documents_dot_v1_dot_documents__service__pb2.ParseResponse.FromString,
                 _registered_method=True)
+        self.ParsePages = channel.unary_stream(
+                '/isolane.documents.v1.DocumentsService/ParsePages',
+                request_serializer=isolane_dot_documents_dot_v1_dot_documents__service__pb2.ParsePagesRequest.SerializeToString,
+                response_deserializer=isolane_dot_documents_dot_v1_dot_documents__service__pb2.ParsePagesResponse.FromString,
+                _registered_method=True)
         self.ListFormats = channel.unary_unary(
                 '/isolane.documents.v1.DocumentsService/ListFormats',
                 request_serializer=isolane_dot_documents_dot_v1_dot_documents__service__pb2.ListFormatsRequest.SerializeToString,
@@ -66,6 +71,14 @@ class DocumentsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ParsePages(self, request, context):
+        """Parses one file and tells of each page on the way; the document comes last. A file that is not in pages gives the
+        document alone. Idempotent. A call that is cancelled, or whose deadline passes, ends with the page that is read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListFormats(self, request, context):
         """Lists the formats that this instance parses. Idempotent.
         """
@@ -80,6 +93,11 @@ def add_DocumentsServiceServicer_to_server(servicer, server):
                     servicer.Parse,
                     request_deserializer=isolane_dot_documents_dot_v1_dot_documents__service__pb2.ParseRequest.FromString,
                     response_serializer=isolane_dot_documents_dot_v1_dot_documents__service__pb2.ParseResponse.SerializeToString,
+            ),
+            'ParsePages': grpc.unary_stream_rpc_method_handler(
+                    servicer.ParsePages,
+                    request_deserializer=isolane_dot_documents_dot_v1_dot_documents__service__pb2.ParsePagesRequest.FromString,
+                    response_serializer=isolane_dot_documents_dot_v1_dot_documents__service__pb2.ParsePagesResponse.SerializeToString,
             ),
             'ListFormats': grpc.unary_unary_rpc_method_handler(
                     servicer.ListFormats,
@@ -119,6 +137,33 @@ class DocumentsService:
             '/isolane.documents.v1.DocumentsService/Parse',
             isolane_dot_documents_dot_v1_dot_documents__service__pb2.ParseRequest.SerializeToString,
             isolane_dot_documents_dot_v1_dot_documents__service__pb2.ParseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ParsePages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/isolane.documents.v1.DocumentsService/ParsePages',
+            isolane_dot_documents_dot_v1_dot_documents__service__pb2.ParsePagesRequest.SerializeToString,
+            isolane_dot_documents_dot_v1_dot_documents__service__pb2.ParsePagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

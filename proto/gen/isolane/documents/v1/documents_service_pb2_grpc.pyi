@@ -23,6 +23,10 @@ class DocumentsServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     Parse: _aio.UnaryUnaryMultiCallable[_documents_service_pb2.ParseRequest, _documents_service_pb2.ParseResponse]
     """Parses one file. Idempotent. At most one file a message: files are large and each has its own worker."""
+    ParsePages: _aio.UnaryStreamMultiCallable[_documents_service_pb2.ParsePagesRequest, _documents_service_pb2.ParsePagesResponse]
+    """Parses one file and tells of each page on the way; the document comes last. A file that is not in pages gives the
+    document alone. Idempotent. A call that is cancelled, or whose deadline passes, ends with the page that is read.
+    """
     ListFormats: _aio.UnaryUnaryMultiCallable[_documents_service_pb2.ListFormatsRequest, _documents_service_pb2.ListFormatsResponse]
     """Lists the formats that this instance parses. Idempotent."""
 
@@ -41,6 +45,16 @@ class DocumentsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_documents_service_pb2.ParseRequest, _abc.Awaitable[_documents_service_pb2.ParseResponse]],
     ) -> _abc.Awaitable[_documents_service_pb2.ParseResponse]:
         """Parses one file. Idempotent. At most one file a message: files are large and each has its own worker."""
+
+    @_abc_1.abstractmethod
+    def ParsePages(
+        self,
+        request: _documents_service_pb2.ParsePagesRequest,
+        context: _aio.ServicerContext[_documents_service_pb2.ParsePagesRequest, _abc.AsyncIterator[_documents_service_pb2.ParsePagesResponse]],
+    ) -> _abc.AsyncIterator[_documents_service_pb2.ParsePagesResponse]:
+        """Parses one file and tells of each page on the way; the document comes last. A file that is not in pages gives the
+        document alone. Idempotent. A call that is cancelled, or whose deadline passes, ends with the page that is read.
+        """
 
     @_abc_1.abstractmethod
     def ListFormats(

@@ -1,0 +1,87 @@
+"""The elements of a page in the order of reading, by Docling's rules; pages from right to left as in a mirror."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from docling.datamodel.base_models import Page, PageElement
+from docling.models.postprocessing.reading_order_rb import PageElement as Box
+from docling.models.postprocessing.reading_order_rb import ReadingOrderPredictor
+from docling_core.types.doc.base import CoordOrigin, Size
+from docling_core.types.doc.labels import DocItemLabel
+from docling_core.types.doc.page import TextDirection
+
+from services.documents.backends.reading.pdf.gutters import columns
+
+_PREDICTOR = ReadingOrderPredictor()  # type: ignore[no-untyped-call]
+_FURNITURE = frozenset({DocItemLabel.PAGE_HEADER, DocItemLabel.PAGE_FOOTER})
+_TOUCH = 3.0
+"""Boxes that overlap by less stand beside each other. Unit: points."""
+_MOST = 200
+"""Elements of a page: the rules compare each with each, 0.4 s for so many. More are read from top to bottom."""
+
+
+def ordered(page: Page) -> list[PageElement]:
+    """The elements of a page: headers first, footers last."""
+    elements = list(page.assembled.elements) if page.assembled is not None else []
+    if page.size is None or len(elements) < 2:
+        return elements
+    is_mirrored = is_right_to_left(page)
+    if len(elements) > _MOST:
+        return sorted(elements, key=lambda element: (element.cluster.bbox.t, element.cluster.bbox.l))
+    boxes = [_box(at, element, page.size, is_mirrored=is_mirrored) for at, element in enumerate(elements)]
+    parts = [part for band in _bands(boxes) for part in columns(band)]
+    order = [box.cid for part in parts for box in _PREDICTOR.predict_reading_order(page_elements=part)]
+    left = sorted(set(range(len(elements))) - set(order))
+    return [elements[at] for at in [*order, *left]]
+
+
+def _bands(boxes: Sequence[Box]) -> list[list[Box]]:
+    """The boxes above, in and below each that spans columns: a title, a wide figure. What is beside it stops it."""
+    body = [box for box in boxes if box.label not in _FURNITURE]
+    spanning = [box for box in body if _spans(box, body)]
+    bands = [list(body)]
+    for wide in sorted(spanning, key=lambda box: -box.t):
+        last = bands.pop()
+        above = [box for box in last if box.b >= wide.t - _TOUCH]
+        below = [box for box in last if box.t <= wide.b + _TOUCH and box is not wide]
+        if len(above) + len(below) + 1 == len(last):
+            bands += [above, [wide], below]
+        else:
+            bands.append(last)
+    bands[0] = [*(box for box in boxes if box.label is DocItemLabel.PAGE_HEADER), *bands[0]]
+    bands[-1] += [box for box in boxes if box.label is DocItemLabel.PAGE_FOOTER]
+    return [band for band in bands if band]
+
+
+def _spans(wide: Box, boxes: Sequence[Box]) -> bool:
+    """Whether two boxes that stand side by side both are above or below a box."""
+    under = [box for box in boxes if box is not wide and min(box.r, wide.r) - max(box.l, wide.l) > _TOUCH]
+    under = [box for box in under if box.t <= wide.b + _TOUCH or box.b >= wide.t - _TOUCH]
+    return any(
+        one.r <= other.l and min(one.t, other.t) - max(one.b, other.b) > 0.5 * min(one.height, other.height)
+        for one in under
+        for other in under
+    )
+
+
+def is_right_to_left(page: Page) -> bool:
+    """Whether most of a page's letters are in lines from right to left."""
+    to_left = to_right = 0
+    for element in page.assembled.elements if page.assembled is not None else []:
+        for cell in element.cluster.cells:
+            if cell.text_direction is TextDirection.RIGHT_TO_LEFT:
+                to_left += len(cell.text)
+            else:
+                to_right += len(cell.text)
+    return to_left > to_right
+
+
+def _box(at: int, element: PageElement, size: Size, *, is_mirrored: bool) -> Box:
+    box = element.cluster.bbox.to_bottom_left_origin(size.height)
+    left, right = (size.width - box.r, size.width - box.l) if is_mirrored else (box.l, box.r)
+    label = DocItemLabel.TEXT if element.label is DocItemLabel.FOOTNOTE else element.label
+    return Box(
+        cid=at, page_no=element.page_no, page_size=size, label=label, text=element.text or "",
+        l=left, r=right, b=box.b, t=box.t, coord_origin=CoordOrigin.BOTTOMLEFT,
+    )  # fmt: skip

@@ -1,0 +1,172 @@
+"""A file in pages: each is read in a turn of its own, and the document is made of those that could be read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from services.common.deadline import Deadline
+from services.common.errors import DeadlineExceeded, Overloaded, UnprocessableFile
+from services.documents import metrics, problems
+from services.documents.backends.base import Document, Page, Paged, Parsed
+
+_LEAST_KEPT_S = 1.0
+"""Of the time allowed, kept for making the document of the pages that were read,"""
+_KEPT_PER_PAGE_S = 0.02
+"""and more for each of these, twice what a page takes: of 300 pages, 7 s;"""
+_MOST_KEPT = 0.2
+"""but no larger share than this of all that was allowed."""
+
+_MOST_LOST = 3
+"""Pages of a file that may end their workers, whose successors take 2 to 4 s of a core to start,"""
+_PAGES_PER_LOSS = 20
+"""and one more for each so many that were read: of 300 pages, 18. A bound that does not grow would leave out most of a
+long file with some bad pages, and one that grows faster would have a file cost more in starts than in reading."""
+_MOST_PROBLEMS = 60
+"""Sentences about single pages in an answer: with 121 about the rest they are 220 KB of rarer letters."""
+
+_NO_TIME = "the time allowed was over; allow more, or ask for them by page_range"
+_TOO_MANY_LOST = "too many pages before them took too much time or memory; ask for them by page_range"
+
+PageTurn = Callable[[Document, int, Deadline, str], Awaitable[Page]]
+"""Reads a page of a file of a format."""
+AssemblingTurn = Callable[[Document, Sequence[Page], Deadline], Awaitable[Parsed]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageDone:
+    """A page was read, or could not be."""
+
+    page: Page
+    done: int
+    """Pages that were read until now, this one included."""
+    total: int
+    """Pages that are wanted."""
+
+
+Progress = Callable[[PageDone], None]
+
+
+def unheard(done: PageDone) -> None:
+    """Nobody wants to know."""
+
+
+class Reading:
+    """The pages of one file.
+
+    Args:
+        document: the file.
+        paged: its pages.
+        deadline: of the call.
+        progress: told of each page.
+        page_turn: reads one.
+        assembling_turn: makes the document.
+        at_once: pages that may be read at a time.
+    """
+
+    def __init__(
+        self,
+        document: Document,
+        paged: Paged,
+        deadline: Deadline,
+        progress: Progress,
+        page_turn: PageTurn,
+        assembling_turn: AssemblingTurn,
+        at_once: int,
+    ) -> None:
+        self._document = document
+        self._paged = paged
+        self._deadline = deadline
+        self._progress = progress
+        self._page_turn = page_turn
+        self._assembling_turn = assembling_turn
+        self._at_once = at_once
+        self._pages: dict[int, Page] = {}
+        self._most_kept_s = _MOST_KEPT * deadline.remaining_s()
+        self._stopped: Exception | None = None
+        """Why not all pages were read."""
+        self._lost = 0
+        """Pages that ended their workers."""
+
+    async def parsed(self) -> Parsed:
+        """The document.
+
+        Raises:
+            UnprocessableFile: no page could be read.
+            DeadlineExceeded: none was read in time.
+            RequestError: see `DocumentBackend.assemble`.
+        """
+        await self._read_all()
+        pages = [self._pages[number] for number in sorted(self._pages)]
+        read = [page for page in pages if page.content]
+        if not read:
+            raise self._nothing_read(pages)
+        made = await self._assembling_turn(self._document, read, self._deadline)
+        told = problems.of_pages((page.number, error) for page in pages for error in page.errors)
+        errors = [*self._paged.errors, *problems.bounded(told, _MOST_PROBLEMS), *self._left_out(), *made.errors]
+        compute_us = made.compute_us + sum(page.compute_us for page in pages)
+        return replace(made, errors=errors, compute_us=compute_us)
+
+    async def _read_all(self) -> None:
+        """Read some pages at a time, as workers are free for them."""
+        numbers = iter(self._paged.pages)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self._at_once, len(self._paged.pages))):
+                    group.create_task(self._read(numbers))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
+
+    async def _read(self, numbers: Iterator[int]) -> None:
+        """Read the next pages until there are none, or the time is over."""
+        while self._stopped is None and (number := next(numbers, None)) is not None:
+            page = await self._page(number)
+            if page is None:
+                return
+            self._pages[number] = page
+            self._count(page)
+            self._count_lost(page)
+            self._progress(PageDone(page=page, done=len(self._pages), total=len(self._paged.pages)))
+
+    async def _page(self, number: int) -> Page | None:
+        """A page, or what is wrong with it; None when there is no time for it."""
+        try:
+            async with asyncio.timeout(self._left_s()):
+                return await self._page_turn(self._document, number, self._deadline, self._paged.format)
+        except UnprocessableFile as exc:
+            return Page(number=number, errors=[exc.message])
+        except (TimeoutError, DeadlineExceeded, Overloaded) as exc:
+            self._stopped = exc
+            return None
+
+    def _count_lost(self, page: Page) -> None:
+        """Stop where too many pages ended their workers: others wait for the successors."""
+        self._lost += page.has_ended_worker
+        if self._lost > _MOST_LOST + (len(self._pages) - self._lost) // _PAGES_PER_LOSS:
+            self._stopped = UnprocessableFile(f"{self._document.filename}: {_TOO_MANY_LOST}")
+
+    def _left_s(self) -> float:
+        """Time in which pages may be read: the rest is for making the document."""
+        kept_s = _LEAST_KEPT_S + _KEPT_PER_PAGE_S * len(self._pages)
+        return self._deadline.remaining_s() - min(kept_s, self._most_kept_s)
+
+    def _left_out(self) -> Iterator[str]:
+        """What is said of pages for which there was no time."""
+        missing = [number for number in self._paged.pages if number not in self._pages]
+        if missing:
+            why = _TOO_MANY_LOST if isinstance(self._stopped, UnprocessableFile) else _NO_TIME
+            yield f"pages {missing[0]} to {missing[-1]}: not read, {len(missing)} of {len(self._paged.pages)}: {why}"
+
+    def _nothing_read(self, pages: Sequence[Page]) -> Exception:
+        name = self._document.filename
+        if pages:
+            return UnprocessableFile(f"{name}: no page could be read; {pages[0].errors[0]}")
+        if isinstance(self._stopped, Overloaded):
+            return self._stopped
+        return DeadlineExceeded(f"documents: {name}: no page was read in the time allowed; allow more time")
+
+    def _count(self, page: Page) -> None:
+        outcome = "failed" if not page.content else "partial" if page.errors else "ok"
+        metrics.pages().labels(self._paged.format, outcome).inc()
+        metrics.page_seconds().labels(self._paged.format).observe(page.compute_us / 1e6)
