@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from docling_core.types.doc.page import TextCell, TextDirection
 
-from services.documents.backends.reading.pdf.rows import usual_height
+from services.documents.backends.reading.pdf.rows import rows, usual_height
 
 _GUTTER = 0.8
 """Of the size of the type."""
@@ -15,10 +15,12 @@ _PROSE = 20
 _MARK = 4
 """Letters: groups of shorter ones are marks of items."""
 _LEAST_LINES = 2
+_LEAST_LISTS = 2
+"""Side by side, which tell that what else stands beside them is a column too."""
 
 
 def columns(cells: Sequence[TextCell]) -> list[list[TextCell]]:
-    """The cells of each column, from left to right; all cells together where there are no columns of prose."""
+    """The cells of each column, from left to right; all cells together where there are no columns of prose or lists."""
     size = usual_height(cells)
     groups: list[list[TextCell]] = []
     right = 0.0
@@ -31,7 +33,13 @@ def columns(cells: Sequence[TextCell]) -> list[list[TextCell]]:
         right = max(right, box.r) if len(groups[-1]) > 1 else box.r
     groups = _with_marks(groups)
     is_prose = all(len(group) >= _LEAST_LINES and _mean_length(group) >= _PROSE for group in groups)
-    return groups if len(groups) > 1 and is_prose else [list(cells)]
+    are_lists = len(groups) > 1 and sum(map(_is_list, groups)) >= _LEAST_LISTS
+    return groups if len(groups) > 1 and (is_prose or are_lists) else [list(cells)]
+
+
+def _is_list(group: Sequence[TextCell]) -> bool:
+    found = rows(group)
+    return len(found) >= _LEAST_LINES and all(row.mark is not None for row in found)
 
 
 def _with_marks(groups: Sequence[list[TextCell]]) -> list[list[TextCell]]:

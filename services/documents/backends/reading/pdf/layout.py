@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
@@ -36,6 +37,7 @@ _LEAST_SIDE = 792
 """Pixels of the longer side, as a page of US letter has: smaller pages, and scans that say so, are drawn larger."""
 _MOST_PIXELS = 4_000_000
 """Of a page's picture; the model sees half a million. A poster of 2 x 2 m has 32 million at a pixel a point."""
+_NUMBER = re.compile(r"(?:\d{1,2}|[A-Z])(?:\.\d{1,2})*\.?")
 _OPTIONS = LayoutPostprocessorOptions()
 
 
@@ -62,7 +64,7 @@ def lay_out(page: Page, engines: Engines) -> None:
     found = trust.trusted(page, list(_clusters(regions, scale)))
     regions_end = max((cluster.id for cluster in found), default=0)
     clusters = _Postprocessor(page, found, _OPTIONS).postprocess()
-    clusters = strays.adopted(clusters, {cluster.id for cluster in clusters if cluster.id > regions_end})
+    clusters = strays.adopted(clusters, {c.id for c in clusters if c.id > regions_end or _is_number(c)})
     page.predictions.layout = LayoutPrediction(clusters=blocks.refined(clusters, page))
 
 
@@ -84,6 +86,11 @@ def settle(page: Page, known: Collection[int]) -> None:
     changed = [c for c in adopted if c.id in loose or len(c.cells) != sizes[c.id]]
     others = [cluster for cluster in adopted if not any(cluster is one for one in changed)]
     page.predictions.layout.clusters = [*others, *blocks.refined(changed, page, beside=others)]
+
+
+def _is_number(cluster: Cluster) -> bool:
+    """Whether a region is a number alone, as the model may see that of a heading apart from its words."""
+    return len(cluster.cells) == 1 and _NUMBER.fullmatch(cluster.cells[0].text.strip()) is not None
 
 
 def _clusters(regions: Iterable[Region], scale: float) -> Iterable[Cluster]:

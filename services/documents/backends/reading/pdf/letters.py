@@ -80,7 +80,8 @@ def _letters(
 ) -> Iterator[Letter]:
     last: Letter | None = None
     for order, cell in enumerate(cells):
-        text = NO_CHARACTER if _is_name(cell) else _clean(sign(cell.text, cell.font_name))
+        told = sizes.decoded(cell) if sizes is not None else cell.text
+        text = NO_CHARACTER if _is_name(cell) else _clean(sign(told, cell.font_name))
         if text == NO_CHARACTER and sizes is not None:
             text = _clean(sizes.character(cell)) or text
         if not text or (cell.rendering_mode == _INVISIBLE and not is_scan):

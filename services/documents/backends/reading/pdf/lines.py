@@ -24,6 +24,8 @@ _SAME_LINE = 0.5
 _SCRIPT = 0.66
 """Of a line's height: what is lower is an index or a footnote's mark, and short."""
 _SHORT = 6
+_LOWERED = 0.1
+"""Of a line's height: letters so far from its baseline are raised or lowered, as in the sign of TeX."""
 _SPACE = 0.15
 """Of the height: a gap that is a space. TeX shrinks spaces to 0.22 of it, kerning is below 0.06."""
 _SPACE_BESIDE_SPACES = 0.3
@@ -63,10 +65,12 @@ def text_of(pieces: Iterable[Letter]) -> str:
 
 
 def box_of(pieces: Sequence[Letter]) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of letters, on the page."""
+    """Left, top, right and bottom of letters, on the page; indices, and letters that are lowered, make it no higher."""
     inked = [piece for piece in pieces if piece.text != " "] or pieces
     main = max(piece.height for piece in inked)
     tall = [piece for piece in inked if piece.height > SMALL * main]
+    level = sorted(piece.bottom for piece in tall)[len(tall) // 2]
+    tall = [piece for piece in tall if abs(piece.bottom - level) <= _LOWERED * main]
     box = (
         min(piece.left for piece in inked),
         min(piece.top for piece in tall),

@@ -33,6 +33,9 @@ _TURNED = 3
 """Letters of a text that is high and narrow without being turned, at most."""
 _HIGH, _WIDE = 24.0, 96.0
 """The squares of a page in which neighbours are looked for. Unit: points."""
+_FURNITURE = frozenset({DocItemLabel.PAGE_HEADER, DocItemLabel.PAGE_FOOTER})
+"""They are given what stands beside them, as the number of a heading at the top of its page, and nothing below."""
+_STRAYS = frozenset({DocItemLabel.TEXT, DocItemLabel.SECTION_HEADER})
 _ADOPTING = frozenset({DocItemLabel.TEXT, DocItemLabel.SECTION_HEADER, DocItemLabel.LIST_ITEM, DocItemLabel.CAPTION})
 
 
@@ -45,7 +48,7 @@ def adopted(clusters: Sequence[Cluster], lines: Collection[int]) -> list[Cluster
     """
     strays = sorted((c for c in clusters if c.id in lines and _is_line(c)), key=lambda c: (c.bbox.t, c.bbox.l))
     kept = [cluster for cluster in clusters if not (cluster.id in lines and _is_line(cluster))]
-    homes = _Homes(cluster for cluster in kept if cluster.label in _ADOPTING and cluster.cells)
+    homes = _Homes(cluster for cluster in kept if cluster.label in (_ADOPTING | _FURNITURE) and cluster.cells)
     for stray in strays:
         home = homes.of(stray)
         if home is None:
@@ -59,7 +62,7 @@ def adopted(clusters: Sequence[Cluster], lines: Collection[int]) -> list[Cluster
 
 
 def _is_line(cluster: Cluster) -> bool:
-    return cluster.label is DocItemLabel.TEXT and len(cluster.cells) == 1 and not cluster.children
+    return cluster.label in _STRAYS and len(cluster.cells) == 1 and not cluster.children
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,11 @@ class _Homes:
         reach = _BESIDE * line.box.height
         wide = BoundingBox(l=line.box.l - reach, t=line.box.t - reach, r=line.box.r + reach, b=line.box.b + reach)
         near = {id(other): other for square in _squares(wide) for other in self._squares.get(square, ())}
-        scored = [(apart, -len(other.text), other.block) for other in near.values() if (apart := _apart(line, other))]
+        scored = [
+            (apart, -len(other.text), other.block)
+            for other in near.values()
+            if (apart := _apart(line, other)) and not (apart[0] and other.block.label in _FURNITURE)
+        ]
         return min(scored, key=lambda found: found[:2])[2] if scored else None
 
 

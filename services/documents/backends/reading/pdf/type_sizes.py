@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import unicodedata
 from typing import Any, NamedTuple
 
 import pypdfium2.raw as pdfium
@@ -76,14 +77,34 @@ class TypeSizes:
         self._walked += self._count
         if self._walked > _MOST_WALKED:
             return ""
-        x, y = self._paper.stored((cell.r_x0 + cell.r_x2) / 2, (cell.r_y0 + cell.r_y2) / 2)
-        at = pdfium.FPDFText_GetCharIndexAtPos(self._text, x, y, 1.0, 1.0)
-        code = pdfium.FPDFText_GetUnicode(self._text, at) if at >= 0 else 0
-        return chr(code) if code and code not in _UNKNOWN else ""
+        return self._known(self._index(cell))
+
+    def decoded(self, cell: Any) -> str:
+        """A letter as PDFium decodes it, if that is another one in the same place; else as docling-parse does.
+
+        docling-parse reads the upper half of the Macintosh's encoding as that of Latin-1: a bullet is `¥` to it.
+        """
+        letter = cell.text
+        if len(letter) != 1 or not "\xa0" < letter <= "\xff" or unicodedata.category(letter) == "Sk":
+            return str(letter)
+        self._walked += self._count
+        edge, along = self._paper.stored(cell.r_x0, cell.r_y0), self._paper.stored(cell.r_x1, cell.r_y1)
+        if self._walked > _MOST_WALKED or (at := self._index(cell)) < 0 or self._fitting(at, edge, along) is None:
+            return str(letter)
+        return self._known(at) or str(letter)
 
     def close(self) -> None:
         """Give its memory back."""
         self._text.close()
+
+    def _index(self, cell: Any) -> int:
+        """PDFium's letter in the middle of one of docling-parse; below 0 where there is none."""
+        x, y = self._paper.stored((cell.r_x0 + cell.r_x2) / 2, (cell.r_y0 + cell.r_y2) / 2)
+        return int(pdfium.FPDFText_GetCharIndexAtPos(self._text, x, y, 1.0, 1.0))
+
+    def _known(self, at: int) -> str:
+        code = pdfium.FPDFText_GetUnicode(self._text, at) if at >= 0 else 0
+        return chr(code) if code and code not in _UNKNOWN else ""
 
     def _searched(self, edge: tuple[float, float], along: tuple[float, float], up: tuple[float, float]) -> Size | None:
         self._walked += self._count

@@ -146,3 +146,15 @@ def test_a_glyph_without_a_name_before_a_text_is_a_bullet(text: str, shown: str)
     [line] = with_bullets(lines(letters(text)), [])
 
     assert line.text == shown
+
+
+def test_lowered_letters_make_a_line_no_higher() -> None:
+    [line] = lines(
+        [
+            letter._replace(top=letter.top + 2, bottom=letter.bottom + 2) if letter.text == "E" else letter
+            for letter in letters("in LATEX here")
+        ]
+    )
+
+    assert line.text == "in LATEX here"
+    assert box_of(line.pieces)[1::2] == (0, SIZE)

@@ -356,3 +356,40 @@ def test_a_line_of_a_table_of_contents_is_no_heading(pdf: Pdf) -> None:
     answer = pdf(one("\n".join([body(700), led])))
 
     assert "\nChapter 1. What it is about ... 12" in answer.md
+
+
+def test_letters_in_the_encoding_of_the_macintosh_are_read(pdf: Pdf) -> None:
+    lines = [show("\u00a5", 80, y) + "\n" + show(text, 96, y) for text, y in (("caf\u017d", 700), ("two", 686))]
+    data = one("\n".join(lines)).replace(b"/Encoding /WinAnsiEncoding", b"/Encoding/MacRomanEncoding")
+
+    assert pdf(data).md == "- caf\u00e9\n- two"
+
+
+@pytest.mark.parametrize("kind", [RegionKind.TITLE, RegionKind.HEADER])
+def test_the_number_of_a_heading_is_a_part_of_it_where_the_model_sees_two(pdf: Pdf, kind: RegionKind) -> None:
+    content = [
+        show("3", 72, 720, size=14, font="B"),
+        show("What was done", 92, 720, size=14, font="B"),
+        body(690),
+    ]
+    regions = [
+        Region(kind=RegionKind.TEXT, box=(70, 56, 84, 78), score=0.9),
+        Region(kind=kind, box=(88, 56, 240, 78), score=0.9),
+        Region(kind=RegionKind.TEXT, box=(70, 90, 560, 140), score=0.9),
+    ]
+
+    assert pdf(one("\n".join(content)), regions=regions).md.startswith("## 3 What was done\n")
+
+
+def test_lists_side_by_side_are_no_table(pdf: Pdf) -> None:
+    lists = [["apples and pears", "plums and cherries", "some quinces"], ["walnuts and almonds", "hazel", "chestnuts"]]
+    items = [
+        show("\u2022", 80 + 220 * column, 600 - 16 * at) + "\n" + show(text, 96 + 220 * column, 600 - 16 * at)
+        for column, texts in enumerate(lists)
+        for at, text in enumerate(texts)
+    ]
+    region = Region(kind=RegionKind.TEXT, box=(60, 170, 560, 250), score=0.9)
+
+    answer = pdf(one("\n".join(items)), regions=[region])
+
+    assert [line for line in answer.md.splitlines() if line] == [f"- {text}" for texts in lists for text in texts]

@@ -160,10 +160,17 @@ def _digits(cells: Iterable[Sequence[Word]]) -> float:
 
 
 def _is_list(filled: Mapping[Place, Sequence[Word]]) -> bool:
-    """Whether the first column is all marks and numbers of list items."""
-    first = [words for place, words in filled.items() if place.column == 0]
-    columns = {place.column for place in filled}
-    return len(columns) == 2 and all(len(words) == 1 and _ITEM.fullmatch(words[0].text) for words in first)
+    """Whether columns are the marks of list items: the first of two, or several, each with its texts behind it."""
+    columns: dict[int, list[Sequence[Word]]] = defaultdict(list)
+    for place, words in filled.items():
+        columns[place.column].append(words)
+    marks = {column for column, cells in columns.items() if all(map(_is_mark, cells))}
+    behind = {column + 1 for column in marks}
+    return bool(marks) and not marks & behind and behind <= columns.keys() and (len(columns) == 2 or len(marks) > 1)
+
+
+def _is_mark(words: Sequence[Word]) -> bool:
+    return len(words) == 1 and _ITEM.fullmatch(words[0].text) is not None
 
 
 def _is_cut(grid: Grid, phrase: Phrase) -> bool:
