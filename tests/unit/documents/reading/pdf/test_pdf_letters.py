@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import pypdfium2
 import pytest
 
 from services.documents.backends.reading.pdf.letters import MONO, visible
+from services.documents.backends.reading.pdf.paper import paper
+from services.documents.backends.reading.pdf.type_sizes import TypeSizes
+from tests.unit.documents.reading.pdf.files import one, show
 
 
 def cell(text: str, x: float, y: float = 100, *, mode: int = -1, font: str = "F", width: float = 5) -> SimpleNamespace:
@@ -85,3 +89,16 @@ def test_a_font_whose_letters_have_one_width_is_known_by_them(narrow: float, is_
     found = visible(cells, 200, 200, is_scan=False)
 
     assert {letter.font.endswith(MONO) for letter in found} == {is_fixed}
+
+
+@pytest.mark.parametrize(
+    ("told", "x", "decoded"), [("\xa5", 80, "\u2022"), ("\xe9", 80, "\u2022"), ("\xa5", 200, "\xa5"), ("v", 80, "v")]
+)
+def test_a_letter_that_pdfium_decodes_otherwise_is_as_it_says(told: str, x: float, decoded: str) -> None:
+    page = pypdfium2.PdfDocument(one(show("\u2022 item", 80, 700)))[0]
+    sizes = TypeSizes(page, paper(page))
+
+    try:
+        assert sizes.decoded(cell(told, x, 700, width=3.85)) == decoded
+    finally:
+        sizes.close()

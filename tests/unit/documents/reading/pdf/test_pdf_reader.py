@@ -358,13 +358,6 @@ def test_a_line_of_a_table_of_contents_is_no_heading(pdf: Pdf) -> None:
     assert "\nChapter 1. What it is about ... 12" in answer.md
 
 
-def test_letters_in_the_encoding_of_the_macintosh_are_read(pdf: Pdf) -> None:
-    lines = [show("\u00a5", 80, y) + "\n" + show(text, 96, y) for text, y in (("caf\u017d", 700), ("two", 686))]
-    data = one("\n".join(lines)).replace(b"/Encoding /WinAnsiEncoding", b"/Encoding/MacRomanEncoding")
-
-    assert pdf(data).md == "- caf\u00e9\n- two"
-
-
 @pytest.mark.parametrize("kind", [RegionKind.TITLE, RegionKind.HEADER])
 def test_the_number_of_a_heading_is_a_part_of_it_where_the_model_sees_two(pdf: Pdf, kind: RegionKind) -> None:
     content = [
