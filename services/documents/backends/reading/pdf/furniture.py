@@ -23,6 +23,9 @@ _LARGE = 1.1
 """Of the usual height: type that is no header's."""
 _LONGEST = 200
 """Letters of a header."""
+_SMALL = 0.95
+"""Of the usual height: type that may be a header's which is seen once. Letters begin with their date and sender in
+type as large as the rest."""
 _LEVEL = 0.8
 """Of the higher of two texts: how much of their heights is shared side by side."""
 _DIGITS = re.compile(r"\d+|(?<!\w)[ivxlc]+(?!\w)", re.IGNORECASE)
@@ -54,22 +57,19 @@ def mark_furniture(pages: Sequence[Page]) -> None:
             is_above = edges.get(id(element))
             if is_above is not None and (id(element) in repeated or _PAGE_NUMBER.fullmatch(element.text)):
                 _label(element, _FURNITURE[not is_above])
-            elif (
-                element.label in _FURNITURE
-                and not _is_turned(element)
-                and (is_above is None or not _may_be_alone(element, body) or not _is_beside_text(element, page))
-            ):
+            elif element.label in _FURNITURE and not _is_turned(element):
                 _label(element, DocItemLabel.SECTION_HEADER if _is_heading(element, body) else DocItemLabel.TEXT)
-        _mark_beside_numbers(page)
+        _mark_beside_numbers(page, small=_SMALL * body)
 
 
-def _mark_beside_numbers(page: Page) -> None:
-    """Give what stands beside the number of a page, with nothing beyond, the same label."""
+def _mark_beside_numbers(page: Page, *, small: float) -> None:
+    """Give small type that stands beside the number of a page, with nothing beyond, the same label."""
     texts = _texts(page)
     for number in [text for text in texts if text.label in _FURNITURE and _PAGE_NUMBER.fullmatch(text.text)]:
         box = number.cluster.bbox
-        beside = [text for text in texts if text.label not in _FURNITURE and len(text.text) < _LONGEST]
-        for text in beside:
+        for text in texts:
+            if text.label in _FURNITURE or len(text.text) > _LONGEST or usual_height(text.cluster.cells) > small:
+                continue
             other = text.cluster.bbox
             is_level = min(box.b, other.b) - max(box.t, other.t) > _LEVEL * max(box.height, other.height)
             is_footer = number.label is DocItemLabel.PAGE_FOOTER
@@ -136,18 +136,6 @@ def _repeated(group: Sequence[tuple[int, float, TextElement]]) -> list[TextEleme
                 kept |= {at, other}
                 break
     return [ordered[at][2] for at in kept]
-
-
-def _may_be_alone(element: TextElement, body: float) -> bool:
-    """Whether what the layout model takes for a header may be one, with no other page to compare."""
-    height = usual_height(element.cluster.cells)
-    return height < _LARGE * body and not _is_bold(element) and len(rows(element.cluster.cells)) <= 3
-
-
-def _is_beside_text(element: TextElement, page: Page) -> bool:
-    """Whether a page says more than what may be its header."""
-    others = sum(len(other.text) for other in _texts(page) if other.label not in _FURNITURE)
-    return others > 2 * len(element.text)
 
 
 def _is_heading(element: TextElement, body: float) -> bool:

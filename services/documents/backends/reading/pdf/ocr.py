@@ -67,6 +67,7 @@ class OcrPolicy:
 
 _REPLACED = 0.5
 """Share of a line that one which was read in its place covers."""
+_NOT_READ = "it is a picture without text, and its picture was not to be read (do_ocr)"
 POLICY = OcrPolicy()
 NOTHING_ASKED = OcrOptions()
 
@@ -86,8 +87,10 @@ def read_pictures(
         What could not be read, one sentence each.
     """
     backend = page._backend
-    if not isinstance(backend, PdfPage) or not (options.do_ocr or options.force_ocr):
+    if not isinstance(backend, PdfPage):
         return []
+    if not (options.do_ocr or options.force_ocr):
+        return [] if page.cells or not backend.get_bitmap_rects() else [_NOT_READ]
     texts = [cell.text for cell in page.cells]
     reader = _Reader(page, backend, engines, policy)
     if options.force_ocr or not any(map(str.strip, texts)):
@@ -132,8 +135,17 @@ class _Reader:
                 return self.read_whole()
             found += missing
         read, _ = self._read(found, self._policy.least_figure_score)
-        self._add(read)
+        self._add([line for line in read if not self._is_held(line)])
         return []
+
+    def _is_held(self, line: Line) -> bool:
+        """Whether the page's own text in the place of a line says the same: places of short ones are far too large."""
+        held = [
+            cell
+            for cell in self._page.cells
+            if cell.rect.to_bounding_box().intersection_over_self(line.box) > _REPLACED
+        ]
+        return _letters("".join(cell.text for cell in held)) == _letters(line.read.text)
 
     def _read_unknown(self) -> None:
         """Read the lines whose letters stand for nothing known, as of a font without a map to characters."""
@@ -218,6 +230,10 @@ class _Reader:
         ]
         parsed.word_cells = [*parsed.word_cells, *(word for line in lines for word in word_cells(line))]
         parsed.has_lines, parsed.has_words = bool(parsed.textline_cells), bool(parsed.word_cells)
+
+
+def _letters(text: str) -> str:
+    return "".join(text.split()).casefold()
 
 
 def _note_view(page: Page, backend: PdfPage) -> None:

@@ -20,6 +20,7 @@ _NEAR = 0.6
 """How far apart the starts of one letter may be in the two libraries. Unit: points."""
 _UNKNOWN = frozenset({0xFFFD, 0xFFFE, 0xFFFF, 2})
 """What PDFium has for letters without a character, and for hyphens."""
+_DASHES = frozenset("\u2012\u2013\u2014\u2015\u2212")
 _MOST_WALKED = 20_000_000
 """Letters that PDFium may walk through on a page to find those that are out of order, as all are from right to left:
 some 0.1 s. Beyond it, letters have the size of the last one of their font."""
@@ -46,6 +47,7 @@ class TypeSizes:
         self._text = page.get_textpage()
         self._count = self._text.count_chars()
         self._paper = paper
+        self._has_dashes = not _DASHES.isdisjoint(self._text.get_text_range())
         self._next = 0
         self._walked = 0
         self._last: dict[str, Size] = {}
@@ -82,16 +84,18 @@ class TypeSizes:
     def decoded(self, cell: Any) -> str:
         """A letter as PDFium decodes it, if that is another one in the same place; else as docling-parse does.
 
-        docling-parse reads the upper half of the Macintosh's encoding as that of Latin-1: a bullet is `¥` to it.
+        docling-parse reads the upper half of the Macintosh's encoding as that of Latin-1: a bullet is `¥` to it. Dashes
+        of all lengths are hyphens to it, which cut words at ends of lines.
         """
-        letter = cell.text
-        if len(letter) != 1 or not "\xa0" < letter <= "\xff" or unicodedata.category(letter) == "Sk":
-            return str(letter)
+        letter = str(cell.text)
+        if not (self._has_dashes if letter == "-" else _is_latin_1(letter)):
+            return letter
         self._walked += self._count
         edge, along = self._paper.stored(cell.r_x0, cell.r_y0), self._paper.stored(cell.r_x1, cell.r_y1)
         if self._walked > _MOST_WALKED or (at := self._index(cell)) < 0 or self._fitting(at, edge, along) is None:
-            return str(letter)
-        return self._known(at) or str(letter)
+            return letter
+        known = self._known(at)
+        return letter if not known or (letter == "-" and known not in _DASHES) else known
 
     def close(self) -> None:
         """Give its memory back."""
@@ -137,3 +141,8 @@ class TypeSizes:
         height = pdfium.FPDFText_GetFontSize(self._text, at) * math.hypot(self._matrix.c, self._matrix.d)
         below = dy * ux - dx * uy
         return Size(height, below) if -height < below < height else None
+
+
+def _is_latin_1(letter: str) -> bool:
+    """Whether a letter is one beyond ASCII; accents that are drawn apart stand over others, which would be found."""
+    return len(letter) == 1 and "\xa0" < letter <= "\xff" and unicodedata.category(letter) != "Sk"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
 from services.documents.backends.base import Include
@@ -386,3 +387,37 @@ def test_lists_side_by_side_are_no_table(pdf: Pdf) -> None:
     answer = pdf(one("\n".join(items)), regions=[region])
 
     assert [line for line in answer.md.splitlines() if line] == [f"- {text}" for texts in lists for text in texts]
+
+
+def test_the_first_line_of_a_letter_is_text_whatever_the_layout_model_says(pdf: Pdf) -> None:
+    header = Region(kind=RegionKind.HEADER, box=(60, 40, 400, 70), score=0.9)
+    footer = Region(kind=RegionKind.FOOTER, box=(60, 740, 400, 770), score=0.9)
+    content = [show("Invoice No. 4711", 72, 735), body(690), show("Payable in 30 days", 72, 36), show("1", 300, 12)]
+
+    answer = pdf(one("\n".join(content)), regions=[header, footer])
+
+    assert answer.md == "\n\n".join(["Invoice No. 4711", " ".join(BODY), "Payable in 30 days"])
+
+
+def test_a_small_line_beside_the_number_of_a_page_is_its_header(pdf: Pdf) -> None:
+    content = [show("An Author and Others", 72, 750, size=8), show("12", 400, 750, size=8), body(690)]
+
+    assert pdf(one("\n".join(content))).md == " ".join(BODY)
+
+
+@pytest.mark.parametrize(("dash", "text"), [("\u2014", "rather wide\u2014 or at"), ("-", "rather wideor at")])
+def test_a_dash_at_the_end_of_a_line_cuts_no_word(pdf: Pdf, dash: str, text: str) -> None:
+    content = paragraph([f"It is a road that is rather wide{dash}", "or at least it was so when we came"], 72, 700)
+
+    assert text in pdf(one(content)).md
+
+
+def test_a_number_that_is_written_over_its_picture_is_read_once(pdf: Pdf, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = np.array([[[20, 20], [60, 20], [60, 60], [20, 60]]], np.float32)
+    monkeypatch.setattr(NoLayout, "lines", lambda _self, _picture: found)
+    monkeypatch.setattr(NoLayout, "recognize", lambda _self, lines: [Recognized(text="1", score=0.9)] * len(lines))
+    image = "q 100 0 0 100 72 600 cm BI /W 1 /H 1 /BPC 8 /CS /G ID \u00a0 EI Q"
+
+    answer = pdf(one("\n".join([body(760), image, show("1", 90, 668)])))
+
+    assert answer.md.count("1") == 1
