@@ -220,6 +220,11 @@ class PdfPage(PdfPageBackend):
         seen = (self._view.seen(box.to_top_left_origin(height), self.own_size) for box in boxes)
         return [box.scaled(scale) for box in seen]
 
+    @property
+    def has_pictures(self) -> bool:
+        """Whether pictures are on it."""
+        return bool(self.get_bitmap_rects())
+
     def has_content_in(
         self, *, bbox: BoundingBox, chars: bool = False, shapes: bool = True, bitmaps: bool = True
     ) -> bool | None:

@@ -90,7 +90,7 @@ def read_pictures(
     if not isinstance(backend, PdfPage):
         return []
     if not (options.do_ocr or options.force_ocr):
-        return [] if page.cells or not backend.get_bitmap_rects() else [_NOT_READ]
+        return [] if page.cells or not backend.has_pictures else [_NOT_READ]
     texts = [cell.text for cell in page.cells]
     reader = _Reader(page, backend, engines, policy)
     if options.force_ocr or not any(map(str.strip, texts)):

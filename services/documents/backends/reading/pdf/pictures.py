@@ -149,6 +149,11 @@ class PicturePage(PdfPage):
         """None: it has no text."""
         return []
 
+    @property
+    def has_pictures(self) -> bool:
+        """It is one."""
+        return True
+
     def unload(self) -> None:
         """Give its memory back."""
         self._picture.close()

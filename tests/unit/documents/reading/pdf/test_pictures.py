@@ -12,7 +12,10 @@ from docling_core.types.doc.base import BoundingBox
 from PIL import Image, ImageDraw
 
 from services.common.errors import TooLarge, UnprocessableFile
-from services.documents.backends.reading.pdf.pictures import PictureFile
+from services.documents.backends.base import Paging
+from services.documents.backends.engines.fake import FakeEngines
+from services.documents.backends.reading.pdf.pictures import PictureFile, PictureReader
+from services.documents.backends.reading.reader import Report, Source
 
 MARK = (20, 10, 60, 30)
 """Where every picture here has its ink, from the top left."""
@@ -173,3 +176,13 @@ def test_a_picture_that_was_cut_off_is_refused(kind: str) -> None:
 
     with pytest.raises(UnprocessableFile, match="cannot be read"):
         PictureFile("a", data[: len(data) // 2]).page(1)
+
+
+@pytest.mark.parametrize("do_ocr", [True, False])
+def test_a_picture_that_is_not_to_be_read_is_named(do_ocr: bool) -> None:
+    report = Report()
+    reader = PictureReader(Source(filename="a.png", data=saved(drawn(), "PNG")))
+
+    reader.read_page(1, Paging(do_ocr=do_ocr), FakeEngines(), report)
+
+    assert any("do_ocr" in problem for problem in report.problems) is not do_ocr
