@@ -36,8 +36,8 @@ part mesh.txt $local --extra mesh
 for extra in gateway embedding reranking documents gpu ops; do
   part "$extra.txt" --extra "$extra"
 done
-# For images with CUDA.
-for extra in embedding reranking; do
+# For images with CUDA, and with the layout model of Docling's own.
+for extra in documents embedding reranking; do
   part "$extra-torch.txt" --extra "$extra" --extra torch
 done
 # For a GPU machine that has torch and no package index.

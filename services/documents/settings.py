@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from services.common.config import ServerSettings
 
@@ -62,6 +63,11 @@ class DocumentsSettings(ServerSettings):
     # A start takes 2 to 4 s of a core: of 5,000 small files, which take 150 s, some 2 %; of 500 it was 20 %.
     worker_recycle_files: int = Field(default=5_000, ge=1)
     """A worker is replaced after so many files, so that leaks of libraries stay small."""
+
+    page_models_dir: Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve())] | None = None
+    """Folder of Docling's own models, as `docling-tools models download` makes it: its layout model (heron) then finds
+    the blocks of pages in place of the small one. Needs the extra `torch`, and 2 s a page; raise `worker_start_s`
+    where torch is read from a slow disk."""
 
     worker_start_s: float = Field(default=60.0, gt=0)
     """Longest time that a worker may take to become ready. Unit: seconds."""

@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVICES = sorted(path.parent.name for path in (ROOT / "services").glob("*/__main__.py"))
 PARTS = ["gateway", *SERVICES]
 MODELS = ["embedding", "reranking"]
+WITH_TORCH = ["documents", *MODELS]
+"""Parts that have images with torch in them."""
 OPTIONAL = "${TORCH:+-torch}"
 HEAVY = {"docling", "docling-slim", "numpy", "nvidia-ml-py", "sentence-transformers", "torch", "transformers"}
 SHELL_TOOLS = ["sh", "basename", "dirname", "paste"]
@@ -151,8 +153,8 @@ def test_a_build_with_torch_takes_the_requirements_that_have_it_and_no_other_par
 
     locks = copied(builder, torch="true") & {f"requirements/{part}.txt", f"requirements/{part}-torch.txt"}
 
-    assert locks == {f"requirements/{part}-torch.txt" if part in MODELS else f"requirements/{part}.txt"}
-    assert of(builder, "ARG") == (["TORCH="] if part in MODELS else [])
+    assert locks == {f"requirements/{part}-torch.txt" if part in WITH_TORCH else f"requirements/{part}.txt"}
+    assert of(builder, "ARG") == (["TORCH="] if part in WITH_TORCH else [])
 
 
 def test_all_images_are_made_by_the_same_steps() -> None:

@@ -54,7 +54,7 @@ def test_no_part_is_locked_with_torch(name: str) -> None:
     assert heavy(found) == set()
 
 
-@pytest.mark.parametrize("name", ["embedding-torch", "reranking-torch", "dev"])
+@pytest.mark.parametrize("name", ["documents-torch", "embedding-torch", "reranking-torch", "dev"])
 def test_the_sets_with_torch_are_told_from_the_others(name: str) -> None:
     found = heavy(locked(name))
 

@@ -76,7 +76,9 @@ class WorkerPool:
     def __init__(self, settings: DocumentsSettings, *, start: Start = WorkerProcess.start) -> None:
         self._settings = settings
         self._start = start
-        self._engines = EnginesProcess(log_level=settings.log_level, start_s=settings.worker_start_s)
+        self._engines = EnginesProcess(
+            log_level=settings.log_level, start_s=settings.worker_start_s, page_models=settings.page_models_dir
+        )
         self._config = WorkerConfig(
             log_level=settings.log_level,
             memory_bytes=settings.worker_memory_bytes,
@@ -93,18 +95,27 @@ class WorkerPool:
         self._start_problem: str | None = None
 
     async def __aenter__(self) -> Self:
-        """Start the first worker.
+        """Start the first worker, and before it the engines where their models are the user's choice.
 
         Raises:
-            StartupError: it does not become ready.
+            StartupError: one of them does not become ready.
         """
+        if self._settings.page_models_dir is not None:
+            await self._start_engines()
         try:
             self._workers.add(await self._start(self._config, self._engines.ask))
         except (ProcessDied, OSError) as exc:
+            self._engines.kill("stopped")
             raise StartupError(
                 f"documents: a worker cannot start ({exc}); it needs the extra `documents` and about 200 MB"
             ) from exc
         return self
+
+    async def _start_engines(self) -> None:
+        try:
+            await self._engines.start()
+        except ProcessDied as exc:
+            raise StartupError(f"documents: page_models_dir: {exc}") from exc
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

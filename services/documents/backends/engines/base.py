@@ -18,7 +18,7 @@ Quads = npt.NDArray[np.float32]
 
 
 class RegionKind(StrEnum):
-    """What a region of a page is, as the layout model tells it."""
+    """What a region of a page is, as the layout model tells it; the small one knows the first ten."""
 
     TEXT = "text"
     TITLE = "title"
@@ -30,6 +30,14 @@ class RegionKind(StrEnum):
     FOOTER = "footer"
     REFERENCE = "reference"
     EQUATION = "equation"
+    LIST_ITEM = "list_item"
+    CODE = "code"
+    FOOTNOTE = "footnote"
+    INDEX = "index"
+    """Contents, or where words are: titles with numbers of pages."""
+    TICKED_BOX = "ticked_box"
+    EMPTY_BOX = "empty_box"
+    """A box to be ticked, with what it is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 
 from services.common.telemetry.logs import get_logger
 from services.documents import metrics
@@ -15,6 +16,8 @@ _MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """Far more than the boxes and letters of a page."""
 _CALL_S = 20.0
 """A call takes a second or two, some more on a busy machine; one that takes so long never ends. All others wait."""
+_LARGE_CALL_S = 60.0
+"""The same of Docling's own model: a page takes it 1.5 to 3 s on two cores, and 13 s where others have them too."""
 
 log = get_logger()
 
@@ -29,11 +32,14 @@ class EnginesProcess:
     Args:
         log_level: of its log lines.
         start_s: longest time to become ready.
+        page_models: folder of Docling's own models; None for the small ones alone.
     """
 
-    def __init__(self, *, log_level: str, start_s: float) -> None:
-        self._first = Message(header={"log_level": log_level})
+    def __init__(self, *, log_level: str, start_s: float, page_models: Path | None = None) -> None:
+        models = str(page_models) if page_models is not None else None
+        self._first = Message(header={"log_level": log_level, "page_models": models})
         self._start_s = start_s
+        self._call_s = _CALL_S if page_models is None else _LARGE_CALL_S
         self._turn = asyncio.Lock()
         self._child: ChildProcess | None = None
         self._asking: set[asyncio.Task[Message]] = set()
@@ -49,13 +55,21 @@ class EnginesProcess:
         asking.add_done_callback(self._forget)
         return await asyncio.shield(asking)
 
-    async def warm(self) -> None:
-        """Start it, so that the first page need not wait for it; a problem is logged."""
+    async def start(self) -> None:
+        """Start it, so that the first page need not wait for it.
+
+        Raises:
+            ProcessDied: it cannot be started; says why.
+        """
         async with self._turn:
-            try:
-                await self._started()
-            except ProcessDied as exc:
-                log.error("engines_cannot_start", problem=str(exc))
+            await self._started()
+
+    async def warm(self) -> None:
+        """Start it; a problem is logged."""
+        try:
+            await self.start()
+        except ProcessDied as exc:
+            log.error("engines_cannot_start", problem=str(exc))
 
     def kill(self, reason: str) -> None:
         """End it now."""
@@ -81,11 +95,11 @@ class EnginesProcess:
         child = await self._started()
         began_s = time.monotonic()
         try:
-            async with asyncio.timeout(_CALL_S):
+            async with asyncio.timeout(self._call_s):
                 answer = await child.exchange(call)
         except TimeoutError as exc:
             child.kill("hung")
-            raise EnginesHung(f"no answer within {_CALL_S:g} s") from exc
+            raise EnginesHung(f"no answer within {self._call_s:g} s") from exc
         except ProcessDied:
             child.kill("crashed")
             raise

@@ -19,7 +19,7 @@ _STRIDES = (8, 16, 32, 64)
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 """Of the pixels that the model was trained on, by colour."""
-_KINDS = tuple(RegionKind)
+_KINDS = tuple(RegionKind)[:10]
 """The model's classes, in its order."""
 
 

@@ -15,6 +15,7 @@ from services.common.telemetry.logs import configure_logs, get_logger
 from services.documents.backends import frames, pipes, sandbox
 from services.documents.backends.engines.base import Engines
 from services.documents.backends.engines.calls import answer
+from services.documents.backends.engines.chosen import ModelsUnusable
 
 log = get_logger()
 
@@ -27,13 +28,17 @@ def main() -> int:
         return 0
     configure_logs("documents", first.header["log_level"])
     modules: dict[str, Any] = sys.modules
-    modules.update(torch=None, openvino_telemetry=None)
+    modules.update(openvino_telemetry=None)
+    page_models = first.header["page_models"]
+    if page_models is None:
+        modules.update(torch=None)
     try:
-        from services.documents.backends.engines.local import LocalEngines  # noqa: PLC0415 - after the line above
-    except ImportError as exc:
+        from services.documents.backends.engines.local import LocalEngines  # noqa: PLC0415 - after the lines above
+
+        engines = LocalEngines(page_models=Path(page_models) if page_models is not None else None)
+    except (ImportError, ModelsUnusable) as exc:
         frames.write_blocking(replies, frames.Message(header={"problem": str(exc)}))
         return 1
-    engines = LocalEngines()
     sandbox.confine([Path(folder) for folder in services.__path__])
     frames.write_blocking(replies, frames.Message(header={"ready": True}))
     while (call := frames.read_blocking(requests)) is not None:

@@ -33,6 +33,7 @@ _BOXES = MappingProxyType(
     }
 )
 """Signs of boxes to be ticked."""
+_MAY_BE_BOX = frozenset({DocItemLabel.TEXT, *_BOXES.values()})
 _FURNITURE = frozenset({DocItemLabel.PAGE_HEADER, DocItemLabel.PAGE_FOOTER})
 
 
@@ -133,7 +134,7 @@ class _Writer:
     def _text(self, item: Item, parent: NodeItem | None = None) -> NodeItem | None:
         runs = self._runs(item)
         label = item.label
-        if label is DocItemLabel.TEXT and (box := _BOXES.get(item.rows[0].text[:1] if item.rows else "")):
+        if label in _MAY_BE_BOX and (box := _BOXES.get(item.rows[0].text[:1] if item.rows else "")):
             runs, label = _without(runs, len(item.rows[0].text) - len(item.rows[0].text[1:].lstrip())), box
         added = add_line(self._document, runs, parent, label)
         self._place(added, item)

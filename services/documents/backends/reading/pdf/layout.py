@@ -28,6 +28,12 @@ _LABELS: Mapping[RegionKind, DocItemLabel] = MappingProxyType(
         RegionKind.FOOTER: DocItemLabel.PAGE_FOOTER,
         RegionKind.REFERENCE: DocItemLabel.TEXT,
         RegionKind.EQUATION: DocItemLabel.FORMULA,
+        RegionKind.LIST_ITEM: DocItemLabel.LIST_ITEM,
+        RegionKind.CODE: DocItemLabel.CODE,
+        RegionKind.FOOTNOTE: DocItemLabel.FOOTNOTE,
+        RegionKind.INDEX: DocItemLabel.DOCUMENT_INDEX,
+        RegionKind.TICKED_BOX: DocItemLabel.CHECKBOX_SELECTED,
+        RegionKind.EMPTY_BOX: DocItemLabel.CHECKBOX_UNSELECTED,
     }
 )
 _SCALE = 1.0

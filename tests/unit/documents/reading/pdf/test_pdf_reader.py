@@ -421,3 +421,30 @@ def test_a_number_that_is_written_over_its_picture_is_read_once(pdf: Pdf, monkey
     answer = pdf(one("\n".join([body(760), image, show("1", 90, 668)])))
 
     assert answer.md.count("1") == 1
+
+
+def test_kinds_that_only_a_larger_model_tells_are_what_it_says(pdf: Pdf) -> None:
+    told = {
+        RegionKind.LIST_ITEM: "- an item without a mark",
+        RegionKind.CODE: "```",
+        RegionKind.FOOTNOTE: "a note of small moment",
+        RegionKind.TICKED_BOX: "- [x] a box with a tick",
+        RegionKind.EMPTY_BOX: "- [ ] a box without one",
+    }
+    texts = [
+        "an item without a mark",
+        "a line of code",
+        "a note of small moment",
+        "a box with a tick",
+        "a box without one",
+    ]
+    content = [body(760), *(show(text, 72, 600 - 60 * at) for at, text in enumerate(texts))]
+    regions = [
+        Region(kind=kind, score=0.9, box=(70, 180 + 60 * at, 400, 198 + 60 * at)) for at, kind in enumerate(told)
+    ]
+
+    answer = pdf(one("\n".join(content)), regions=regions)
+
+    assert {kind: words for kind, words in told.items() if words not in answer.md} == {}
+    assert [text.label for text in answer.document.texts if text.text == "a note of small moment"] == ["footnote"]
+    assert not answer.errors
