@@ -12,6 +12,8 @@ import httpx
 
 from services.common.errors import IsolaneError
 
+_GRACE_S = 30.0
+"""For which an answer is waited beyond the time that the gateway was given."""
 _LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}
 
 OnPage = Callable[[int, int], None]
@@ -60,6 +62,7 @@ class Gateway:
         on_page: OnPage,
         include: Sequence[str] = (),
         paging: Mapping[str, Any] | None = None,
+        timeout_s: float = 600.0,
     ) -> dict[str, Any]:
         """POST /v1/convert/file/stream; returns what /v1/convert/file answers.
 
@@ -69,11 +72,16 @@ class Gateway:
             on_page: told of each page that was read.
             include: what to add to the text.
             paging: `page_range`, `do_ocr`, `force_ocr` and `ocr_lang`, as docling-serve names them.
+            timeout_s: longest time for the file, as far as the gateway allows it.
         """
         fields = {"to_formats": to, "include": list(include), **(paging or {})}
         with file.open("rb") as content, self._translated("/v1/convert/file/stream") as url:
             files = {"files": (file.name, content)}
-            with self._client.stream("POST", url, files=files, data=fields) as reply:
+            waiting = {
+                "timeout": timeout_s + _GRACE_S,
+                "headers": {"x-request-timeout-ms": str(round(timeout_s * 1000))},
+            }
+            with self._client.stream("POST", url, files=files, data=fields, **waiting) as reply:
                 if not reply.is_success:
                     reply.read()
                     raise GatewayFailed(_explain(reply))
@@ -139,7 +147,7 @@ def _document(reply: httpx.Response, on_page: OnPage) -> dict[str, Any]:
             result: dict[str, Any] = event["result"]
             return result
         elif kind == "error":
-            raise GatewayFailed(f"{event['detail']} (HTTP {event['status']})")
+            raise GatewayFailed(f"{event['detail']} (HTTP {event['status']}, request {event.get('request_id', '-')})")
     raise GatewayFailed(f"{reply.url}: the answer ends without a document; is it an Isolane gateway, and still there?")
 
 

@@ -192,6 +192,8 @@ def _filename(name: str) -> str:
 
 
 def _response(filename: str, parsed: Parsed, seconds: float) -> ConvertResponse:
+    if not parsed.is_complete:
+        call.note(partial=True)
     return ConvertResponse(
         document=ExportedDocument(
             filename=filename,

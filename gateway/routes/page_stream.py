@@ -11,6 +11,7 @@ from gateway.clients.documents import PageDone, Progress
 from gateway.errors.failure import failure_of
 from gateway.schemas.convert import ConvertResponse, DocumentRead, PageRead, ReadingFailed
 from services.common import call
+from services.common.telemetry import request_id
 
 NDJSON = "application/x-ndjson"
 
@@ -55,6 +56,8 @@ class PageStream:
                 done = await self._pages.get()
             yield _line(await self._last())
         finally:
+            if not self._converting.done():
+                call.note(code="cancelled")
             self._converting.cancel()
             await asyncio.gather(self._converting, return_exceptions=True)
 
@@ -64,7 +67,7 @@ class PageStream:
         except Exception as exc:  # noqa: BLE001 - the status is out, so the stream has to tell
             failure = failure_of(exc)
             call.note(**failure.notes())
-            return ReadingFailed(status=failure.status, detail=failure.detail)
+            return ReadingFailed(status=failure.status, detail=failure.detail, request_id=request_id.current.get())
 
 
 def _page(done: PageDone) -> PageRead:

@@ -205,7 +205,7 @@ def _paging(known: dict[str, Sequence[str]]) -> Paging:
     """Take the options for files in pages out of the others."""
     first, last = _page_range(known.pop("page_range", ()))
     do_ocr, force_ocr = _flag(known, "do_ocr", default=True), _flag(known, "force_ocr", default=False)
-    languages = [part.strip() for value in known.pop("ocr_lang", ()) for part in value.split(",")]
+    languages = [part.strip("[]\"' ") for value in known.pop("ocr_lang", ()) for part in value.split(",")]
     # docling-serve's clients switch OCR on by either; asked for one and against the other, more is read.
     return Paging(
         first=first,
@@ -223,7 +223,8 @@ def _page_range(values: Sequence[str]) -> tuple[int, int | None]:
         return 1, None
     if len(parts) != 2 or not all(part.isdecimal() for part in parts):
         raise InvalidRequest(
-            "page_range: not two numbers of pages, the first and the last; correct it", param="page_range"
+            f"page_range: {', '.join(values)[:50]!r} is no first and last page, as 2-5; correct it",
+            param="page_range",
         )
     first, last = map(int, parts)
     if not 1 <= first <= last:
@@ -246,7 +247,8 @@ def _to_formats(values: Sequence[str]) -> tuple[Form, ...]:
     for value in values:
         if value not in FORMS:
             raise InvalidRequest(
-                f"to_formats: {value[:50]!r} is not offered; use {', '.join(FORMS)}", param="to_formats"
+                f"to_formats: {value[:50]!r} is not offered; use {', '.join(FORMS)}, one in each field of this name",
+                param="to_formats",
             )
     return tuple(dict.fromkeys(FORMS[value] for value in values))
 
@@ -359,3 +361,4 @@ class ReadingFailed(Struct, kw_only=True, tag_field="event", tag="error"):
     status: int
     """What the answer's status would have been."""
     detail: str
+    request_id: str

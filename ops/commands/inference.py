@@ -101,6 +101,14 @@ def rerank(
 @click.option("--ocr/--no-ocr", default=True, show_default=True, help="Read what only the pictures of pages show.")
 @click.option("--force-ocr", is_flag=True, help="Read everything from pictures, also where there is text.")
 @click.option("--ocr-lang", "languages", multiple=True, help="Language of pictures, for example de; repeat it.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600.0,
+    show_default=True,
+    help="Seconds for each file, as far as the gateway allows it; then the pages that were read are printed.",
+)
 @url_option
 @json_option
 def parse(
@@ -112,6 +120,7 @@ def parse(
     ocr: bool,
     force_ocr: bool,
     languages: tuple[str, ...],
+    timeout_s: float,
     url: str | None,
     as_json: bool,
 ) -> None:
@@ -120,6 +129,8 @@ def parse(
     Of several files each has its name above it; one that fails leaves the others alone.
     Of files in pages a line on standard error tells how many were read.
     """
+    if force_ocr and not ocr:
+        raise click.UsageError("--no-ocr and --force-ocr exclude each other")
     failed = []
     paging = {"do_ocr": str(ocr).lower(), "force_ocr": str(force_ocr).lower(), "ocr_lang": list(languages)}
     if pages:
@@ -130,10 +141,15 @@ def parse(
             name = f"{file}: " if len(files) > 1 else ""
             try:
                 answer = gateway.convert(
-                    file, form, on_page=partial(_tell, progress, file), include=include, paging=paging
+                    file,
+                    form,
+                    on_page=partial(_tell, progress, file),
+                    include=include,
+                    paging=paging,
+                    timeout_s=timeout_s,
                 )
             except GatewayFailed as exc:
-                failed.append(f"{name}{exc}")
+                failed.append(f"{name or f'{file.name}: '}{str(exc).removeprefix(f'{file.name}: ')}")
                 continue
             finally:
                 progress.done()

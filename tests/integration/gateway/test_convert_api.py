@@ -47,7 +47,8 @@ def test_a_stream_that_fails_before_its_first_page_has_an_answer_of_its_own(gate
     files = {"files": ("a.pdf", b"%PDF-damaged", "application/pdf")}
 
     reply = httpx.post(f"{gateway.url}/v1/convert/file/stream", files={"files": ("a.rtf", b"{\\rtf1")}, timeout=60)
-    late = httpx.post(f"{gateway.url}/v1/convert/file/stream", files=files, timeout=60).text.splitlines()
+    late_request = httpx.post(f"{gateway.url}/v1/convert/file/stream", files=files, timeout=60)
+    late = late_request.text.splitlines()
 
     assert reply.status_code == 415
     assert "RTF: save it as docx" in reply.json()["detail"]
@@ -55,6 +56,7 @@ def test_a_stream_that_fails_before_its_first_page_has_an_answer_of_its_own(gate
         "event": "error",
         "status": 422,
         "detail": "a.pdf: no page could be read; page 1: it cannot be read; it is damaged",
+        "request_id": late_request.headers["x-request-id"],
     }
 
 

@@ -154,7 +154,10 @@ def test_parse_asks_for_pages_and_ocr_as_it_is_told(isolane: Isolane, tmp_path: 
 @pytest.mark.parametrize(
     ("last", "says"),
     [
-        ({"event": "error", "status": 504, "detail": "scan.pdf: too slow"}, "scan.pdf: too slow (HTTP 504)"),
+        (
+            {"event": "error", "status": 504, "detail": "scan.pdf: too slow", "request_id": "r-1"},
+            "isolane: scan.pdf: too slow (HTTP 504, request r-1)",
+        ),
         ({"event": "page", "done": 2, "total": 2}, "the answer ends without a document"),
     ],
 )
@@ -187,8 +190,35 @@ def test_parse_of_several_files_names_each_and_passes_those_over_that_fail(isola
     assert result.exit_code == 1
     assert result.stdout == f"==> {pages[0]} <==\n# Title\n==> {pages[2]} <==\n# Title\n"
     assert result.stderr == (
-        f"warning: {pages[0]}: cut\nwarning: {pages[2]}: cut\nisolane: {pages[1]}: bad.html: damaged (HTTP 422)\n"
+        f"warning: {pages[0]}: cut\nwarning: {pages[2]}: cut\nisolane: {pages[1]}: damaged (HTTP 422)\n"
     )
+
+
+@pytest.mark.parametrize(("options", "waits_ms"), [([], b"600000"), (["--timeout", "2.5"], b"2500")])
+def test_parse_asks_for_as_much_time_as_it_is_given(
+    isolane: Isolane, tmp_path: Path, options: list[str], waits_ms: bytes
+) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("<h1>Title</h1>")
+    seen = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["x-request-timeout-ms"].encode())
+        return streamed(DOCUMENT)
+
+    isolane(handle, "parse", str(page), *options)
+
+    assert seen == [waits_ms]
+
+
+def test_parse_refuses_options_that_exclude_each_other(isolane: Isolane, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("<h1>Title</h1>")
+
+    result = isolane(lambda _: streamed(DOCUMENT), "parse", str(page), "--no-ocr", "--force-ocr")
+
+    assert result.exit_code == 2
+    assert "exclude each other" in result.output
 
 
 def test_parse_asks_for_what_is_beside_the_text(isolane: Isolane, tmp_path: Path) -> None:

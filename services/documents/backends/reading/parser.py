@@ -225,7 +225,7 @@ def _wanted(document: Document, file: PagedFile) -> range:
     pages = range(paging.first, min(count, paging.last or count) + 1)
     if not pages:
         raise InvalidRequest(
-            f"page_range: {paging.first} to {paging.last or count}: {document.filename} has {count} pages",
+            f"page_range: it begins at page {paging.first}, and {document.filename} has {count} pages; correct it",
             param="page_range",
         )
     return pages

@@ -123,8 +123,8 @@ def require(languages: Iterable[str]) -> None:
     for language in languages:
         if code_of(language) is None:
             raise InvalidRequest(
-                f"ocr_lang: {language!r} cannot be read from pictures; {', '.join(ALPHABETS)} can, and every text that "
-                "a file holds as text",
+                f"ocr_lang: {language[:50]!r} is no language that can be read from pictures; leave it out, or use one "
+                f"of {', '.join(ALPHABETS)}",
                 param="ocr_lang",
             )
 
