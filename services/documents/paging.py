@@ -23,10 +23,14 @@ _MOST_LOST = 3
 _PAGES_PER_LOSS = 20
 """and one more for each so many that were read: of 300 pages, 18. A bound that does not grow would leave out most of a
 long file with some bad pages, and one that grows faster would have a file cost more in starts than in reading."""
+_MOST_HELD_BYTES = 128 * 1024 * 1024
+"""Of the pages that were read, held here until the document is made, by a worker that needs eight times as much. Pages
+of text have 10 to 50 KB, a table of 1,200 cells has 1.4 MB, and a file of 250 KB can be made of pages of 40 MB."""
 _MOST_PROBLEMS = 60
 """Sentences about single pages in an answer: with 121 about the rest they are 220 KB of rarer letters."""
 
 _NO_TIME = "the time allowed was over; allow more, or ask for them by page_range"
+_TOO_MUCH_HELD = "the pages before them hold too much for one document; ask for them by page_range"
 _TOO_MANY_LOST = "too many pages before them took too much time or memory; ask for them by page_range"
 
 PageTurn = Callable[[Document, int, Deadline, str], Awaitable[Page]]
@@ -85,7 +89,10 @@ class Reading:
         self._pages: dict[int, Page] = {}
         self._most_kept_s = _MOST_KEPT * deadline.remaining_s()
         self._stopped: Exception | None = None
-        """Why not all pages were read."""
+        """Why not all pages were read,"""
+        self._why = _NO_TIME
+        """and what is said of it."""
+        self._held_bytes = 0
         self._lost = 0
         """Pages that ended their workers."""
 
@@ -127,6 +134,7 @@ class Reading:
             self._pages[number] = page
             self._count(page)
             self._count_lost(page)
+            self._count_held(page)
             self._progress(PageDone(page=page, done=len(self._pages), total=len(self._paged.pages)))
 
     async def _page(self, number: int) -> Page | None:
@@ -144,7 +152,17 @@ class Reading:
         """Stop where too many pages ended their workers: others wait for the successors."""
         self._lost += page.has_ended_worker
         if self._lost > _MOST_LOST + (len(self._pages) - self._lost) // _PAGES_PER_LOSS:
-            self._stopped = UnprocessableFile(f"{self._document.filename}: {_TOO_MANY_LOST}")
+            self._stop(_TOO_MANY_LOST)
+
+    def _count_held(self, page: Page) -> None:
+        """Stop where the pages hold more than there is room for."""
+        self._held_bytes += len(page.content)
+        if self._held_bytes > _MOST_HELD_BYTES:
+            self._stop(_TOO_MUCH_HELD)
+
+    def _stop(self, why: str) -> None:
+        self._stopped = UnprocessableFile(f"{self._document.filename}: {why}")
+        self._why = why
 
     def _left_s(self) -> float:
         """Time in which pages may be read: the rest is for making the document."""
@@ -155,8 +173,8 @@ class Reading:
         """What is said of pages for which there was no time."""
         missing = [number for number in self._paged.pages if number not in self._pages]
         if missing:
-            why = _TOO_MANY_LOST if isinstance(self._stopped, UnprocessableFile) else _NO_TIME
-            yield f"pages {missing[0]} to {missing[-1]}: not read, {len(missing)} of {len(self._paged.pages)}: {why}"
+            count = f"{len(missing)} of {len(self._paged.pages)}"
+            yield f"pages {missing[0]} to {missing[-1]}: not read, {count}: {self._why}"
 
     def _nothing_read(self, pages: Sequence[Page]) -> Exception:
         name = self._document.filename
