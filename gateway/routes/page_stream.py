@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from weakref import finalize
 
 import msgspec
 
@@ -46,8 +47,14 @@ class PageStream:
         if self._first is None:
             self._converting.result()
 
-    async def lines(self) -> AsyncGenerator[bytes, None]:
+    def lines(self) -> AsyncGenerator[bytes, None]:
         """The lines; whoever leaves ends the work."""
+        lines = self._lines()
+        # A client that leaves before the first line is sent: a generator that was never begun runs no `finally`.
+        finalize(lines, self._converting.cancel).atexit = False
+        return lines
+
+    async def _lines(self) -> AsyncGenerator[bytes, None]:
         try:
             done = self._first
             while done is not None:
