@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from bench.typesetting import sheet as typesetting
 from services.documents.backends.base import Include
 from services.documents.backends.engines.base import Picture, Recognized, Region, RegionKind
 from services.documents.backends.reading.pdf import ocr
@@ -356,3 +357,19 @@ def test_a_line_of_a_table_of_contents_is_no_heading(pdf: Pdf) -> None:
     answer = pdf(one("\n".join([body(700), led])))
 
     assert "\nChapter 1. What it is about ... 12" in answer.md
+
+
+def test_a_table_of_contents_is_lines_and_no_table_of_dots(pdf: Pdf) -> None:
+    sheet = typesetting.Sheet()
+    titles = ("Introduction", "Scope", "Terms and definitions", "Requirements", "Tests", "Annex")
+    for at, title in enumerate(titles):
+        sheet.text(str(at + 1), 72, 100 + 18 * at)
+        end = 100 + sheet.text(title, 100, 100 + 18 * at)
+        sheet.text("." * int((480 - end) / 2.5), end + 10, 100 + 18 * at)
+        sheet.text(str(10 + at), 510, 100 + 18 * at)
+
+    lines = pdf(sheet.pdf()).md.split("\n\n")
+
+    assert [line.replace("\\", "") for line in lines] == [
+        f"{at + 1} {title} ... {10 + at}" for at, title in enumerate(titles)
+    ]
