@@ -6,7 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from services.documents.backends.reading.pdf.file import PdfFile
 from services.documents.backends.reading.pdf.letters import MONO, visible
+from tests.pdfs import beside, stream
 
 
 def cell(text: str, x: float, y: float = 100, *, mode: int = -1, font: str = "F", width: float = 5) -> SimpleNamespace:
@@ -85,3 +87,11 @@ def test_a_font_whose_letters_have_one_width_is_known_by_them(narrow: float, is_
     found = visible(cells, 200, 200, is_scan=False)
 
     assert {letter.font.endswith(MONO) for letter in found} == {is_fixed}
+
+
+def test_a_letter_is_not_given_the_place_of_the_same_letter_in_the_next_line() -> None:
+    shown = b"BT /T 6 Tf 60 330 Td (wobaer wpbaed wqbaing) Tj 0 -7.2 Td (wrbaing wsbaer) Tj ET"
+    times = b"/Font << /T << /Type /Font /Subtype /Type1 /BaseFont /Times-Roman >> >>"
+    file = PdfFile(beside(stream(shown), page=b"/MediaBox [0 0 612 792] /Rotate 90", resources=times))
+
+    assert [cell.text for cell in file.page(2).get_text_cells()] == ["wobaer wpbaed wqbaing", "wrbaing wsbaer"]
