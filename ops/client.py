@@ -135,7 +135,7 @@ class Gateway:
 
 def _document(reply: httpx.Response, on_page: OnPage) -> dict[str, Any]:
     """The document at the end of a stream of pages."""
-    for line in reply.iter_lines():
+    for line in _lines(reply):
         try:
             event = json.loads(line)
             kind = event["event"]
@@ -149,6 +149,18 @@ def _document(reply: httpx.Response, on_page: OnPage) -> dict[str, Any]:
         elif kind == "error":
             raise GatewayFailed(f"{event['detail']} (HTTP {event['status']}, request {event.get('request_id', '-')})")
     raise GatewayFailed(f"{reply.url}: the answer ends without a document; is it an Isolane gateway, and still there?")
+
+
+def _lines(reply: httpx.Response) -> Iterator[bytes]:
+    """The lines of a stream. httpx ends one at U+2028 and U+0085 too, which JSON may have within a text."""
+    rest: list[bytes] = []
+    for chunk in reply.iter_bytes():
+        *ends, last = chunk.split(b"\n")
+        for end in ends:
+            yield b"".join([*rest, end])
+            rest.clear()
+        rest.append(last)
+    yield b"".join(rest)
 
 
 def _priority(priority: str | None) -> dict[str, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextvars import copy_context
+from weakref import finalize
 
 import msgspec
 
@@ -32,6 +34,8 @@ class PageStream:
         self._converting = asyncio.ensure_future(convert(self._pages.put_nowait))
         self._converting.add_done_callback(lambda _: self._pages.put_nowait(None))
         self._first: PageDone | None = None
+        self._asked = copy_context()
+        """Of the request: whoever ends the lines, as the garbage collector, may be in another."""
 
     async def begun(self) -> None:
         """Wait for the first page, or the document: what fails before has an answer with a status of its own.
@@ -47,8 +51,14 @@ class PageStream:
         if self._first is None:
             self._converting.result()
 
-    async def lines(self) -> AsyncGenerator[bytes, None]:
+    def lines(self) -> AsyncGenerator[bytes, None]:
         """The lines; whoever leaves ends the work."""
+        lines = self._lines()
+        # A client that leaves before the first line is sent: a generator that was never begun runs no `finally`.
+        finalize(lines, self._converting.cancel).atexit = False
+        return lines
+
+    async def _lines(self) -> AsyncGenerator[bytes, None]:
         try:
             done = self._first
             while done is not None:
@@ -57,7 +67,7 @@ class PageStream:
             yield _line(await self._last())
         finally:
             if not self._converting.done():
-                call.note(code="cancelled")
+                self._asked.run(call.note, code="cancelled")
             self._converting.cancel()
             await asyncio.gather(self._converting, return_exceptions=True)
 

@@ -14,7 +14,10 @@ from services.documents.backends.base import Document, Page, Paged, Parsed
 _LEAST_KEPT_S = 1.0
 """Of the time allowed, kept for making the document of the pages that were read,"""
 _KEPT_PER_PAGE_S = 0.02
-"""and more for each of these, twice what a page takes: of 300 pages, 7 s;"""
+"""and more for each of these, twice what a page of text takes: of 300 pages, 7 s;"""
+_KEPT_PER_MB_S = 0.6
+"""or more for what they hold, where that is more: tables take 0.2 to 0.5 s a megabyte, so 300 pages of tables of 240
+cells, 84 MB, are given 51 s. Kept by their number alone these had 7 s, and none of their pages was in the answer;"""
 _MOST_KEPT = 0.2
 """but no larger share than this of all that was allowed."""
 
@@ -23,10 +26,14 @@ _MOST_LOST = 3
 _PAGES_PER_LOSS = 20
 """and one more for each so many that were read: of 300 pages, 18. A bound that does not grow would leave out most of a
 long file with some bad pages, and one that grows faster would have a file cost more in starts than in reading."""
+_MOST_HELD_BYTES = 128 * 1024 * 1024
+"""Of the pages that were read, held here until the document is made, by a worker that needs eight times as much. Pages
+of text have 10 to 50 KB, a table of 1,200 cells has 1.4 MB, and a file of 250 KB can be made of pages of 40 MB."""
 _MOST_PROBLEMS = 60
 """Sentences about single pages in an answer: with 121 about the rest they are 220 KB of rarer letters."""
 
 _NO_TIME = "the time allowed was over; allow more, or ask for them by page_range"
+_TOO_MUCH_HELD = "the pages before them hold too much for one document; ask for them by page_range"
 _TOO_MANY_LOST = "too many pages before them took too much time or memory; ask for them by page_range"
 
 PageTurn = Callable[[Document, int, Deadline, str], Awaitable[Page]]
@@ -50,6 +57,11 @@ Progress = Callable[[PageDone], None]
 
 def unheard(done: PageDone) -> None:
     """Nobody wants to know."""
+
+
+def kept_s(pages: int, held_bytes: int) -> float:
+    """Time that is kept for making a document of so many pages, which hold so much. Unit: seconds."""
+    return _LEAST_KEPT_S + max(_KEPT_PER_PAGE_S * pages, _KEPT_PER_MB_S * held_bytes / 1e6)
 
 
 class Reading:
@@ -85,7 +97,10 @@ class Reading:
         self._pages: dict[int, Page] = {}
         self._most_kept_s = _MOST_KEPT * deadline.remaining_s()
         self._stopped: Exception | None = None
-        """Why not all pages were read."""
+        """Why not all pages were read,"""
+        self._why = _NO_TIME
+        """and what is said of it."""
+        self._held_bytes = 0
         self._lost = 0
         """Pages that ended their workers."""
 
@@ -127,6 +142,7 @@ class Reading:
             self._pages[number] = page
             self._count(page)
             self._count_lost(page)
+            self._count_held(page)
             self._progress(PageDone(page=page, done=len(self._pages), total=len(self._paged.pages)))
 
     async def _page(self, number: int) -> Page | None:
@@ -144,19 +160,28 @@ class Reading:
         """Stop where too many pages ended their workers: others wait for the successors."""
         self._lost += page.has_ended_worker
         if self._lost > _MOST_LOST + (len(self._pages) - self._lost) // _PAGES_PER_LOSS:
-            self._stopped = UnprocessableFile(f"{self._document.filename}: {_TOO_MANY_LOST}")
+            self._stop(_TOO_MANY_LOST)
+
+    def _count_held(self, page: Page) -> None:
+        """Stop where the pages hold more than there is room for."""
+        self._held_bytes += len(page.content)
+        if self._held_bytes > _MOST_HELD_BYTES:
+            self._stop(_TOO_MUCH_HELD)
+
+    def _stop(self, why: str) -> None:
+        self._stopped = UnprocessableFile(f"{self._document.filename}: {why}")
+        self._why = why
 
     def _left_s(self) -> float:
         """Time in which pages may be read: the rest is for making the document."""
-        kept_s = _LEAST_KEPT_S + _KEPT_PER_PAGE_S * len(self._pages)
-        return self._deadline.remaining_s() - min(kept_s, self._most_kept_s)
+        return self._deadline.remaining_s() - min(kept_s(len(self._pages), self._held_bytes), self._most_kept_s)
 
     def _left_out(self) -> Iterator[str]:
         """What is said of pages for which there was no time."""
         missing = [number for number in self._paged.pages if number not in self._pages]
         if missing:
-            why = _TOO_MANY_LOST if isinstance(self._stopped, UnprocessableFile) else _NO_TIME
-            yield f"pages {missing[0]} to {missing[-1]}: not read, {len(missing)} of {len(self._paged.pages)}: {why}"
+            count = f"{len(missing)} of {len(self._paged.pages)}"
+            yield f"pages {missing[0]} to {missing[-1]}: not read, {count}: {self._why}"
 
     def _nothing_read(self, pages: Sequence[Page]) -> Exception:
         name = self._document.filename

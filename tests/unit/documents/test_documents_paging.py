@@ -13,10 +13,11 @@ from services.common.caller import Caller
 from services.common.deadline import Deadline
 from services.common.errors import DeadlineExceeded, InvalidRequest, TooLarge, Unavailable, UnprocessableFile
 from services.documents import metrics
+from services.documents import paging as paging_module
 from services.documents.backends.base import Document, Output, Page, Paging
 from services.documents.backends.fake import FakeDocumentBackend
 from services.documents.engine import DocumentsEngine
-from services.documents.paging import PageDone
+from services.documents.paging import PageDone, kept_s
 from services.documents.settings import DocumentsSettings
 from services.scheduler.scheduler import Scheduler
 
@@ -113,6 +114,27 @@ async def test_a_file_may_end_few_workers_and_more_where_many_of_its_pages_are_r
         "ask for them by page_range",
     ]
     assert mixed.outputs[Output.TEXT] == b"180 pages"
+
+
+async def test_pages_are_read_until_they_hold_more_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging_module, "_MOST_HELD_BYTES", 15)
+    backend = Scripted()
+    async with running(backend) as engine:
+        parsed = await engine.parse(pdf(*["seven b"] * 5), soon())
+
+    assert [number for _, number in backend.read] == [1, 2]
+    assert parsed.outputs[Output.TEXT] == b"2 pages"
+    assert list(parsed.errors) == [
+        "pages 3 to 5: not read, 3 of 5: the pages before them hold too much for one document; "
+        "ask for them by page_range"
+    ]
+
+
+def test_more_time_is_kept_for_making_a_document_of_pages_that_hold_more() -> None:
+    text, tables = kept_s(300, held_bytes=9_000_000), kept_s(300, held_bytes=84_000_000)
+
+    assert text == pytest.approx(7)
+    assert tables == pytest.approx(51.4)
 
 
 async def test_a_file_of_nothing_but_deadly_pages_is_refused() -> None:

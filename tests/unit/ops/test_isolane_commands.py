@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 import httpx
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
@@ -173,6 +174,21 @@ def test_parse_tells_of_a_stream_that_ends_without_a_document(
 
     assert result.exit_code == 1
     assert says in result.stderr
+
+
+def test_parse_takes_separators_of_unicode_in_a_text_for_no_end_of_a_line(isolane: Isolane, tmp_path: Path) -> None:
+    page = tmp_path / "scan.pdf"
+    page.write_bytes(b"%PDF-")
+    text = "one\u2028two\u2029three\x85four"
+    lines = [
+        {"event": "page", "done": 1, "total": 1, "text": text},
+        {"event": "document", "result": {**DOCUMENT, "document": {**DOCUMENT["document"], "md_content": text}}},
+    ]
+    content = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+
+    result = isolane(lambda _: httpx.Response(200, content=content), "parse", str(page))
+
+    assert result.stdout == text + "\n"
 
 
 def test_parse_of_several_files_names_each_and_passes_those_over_that_fail(isolane: Isolane, tmp_path: Path) -> None:

@@ -65,4 +65,5 @@ def unpacked(content: bytes) -> SeenPage:
 def text_of(page: SeenPage) -> str:
     """The text of a page alone, before the document is known: its elements as they were found."""
     unit = page.assembled or AssembledUnit()
-    return "\n\n".join(element.text for element in unit.elements if element.text)
+    texts = (element.text or "\n".join(cell.text for cell in element.cluster.cells) for element in unit.elements)
+    return "\n\n".join(filter(None, texts))

@@ -117,7 +117,7 @@ class DoclingParser:
                 file = self._opened(document)
                 return Paged(format=format_, pages=_wanted(document, file), errors=file.problems)
             return self._read(document, format_)
-        except (InvalidRequest, EnginesFailed):
+        except InvalidRequest:
             raise
         except Exception as exc:
             raise _translated(exc, document, format_) from exc
@@ -137,9 +137,15 @@ class DoclingParser:
                 text=glue.clean(text_of(page)),
                 errors=[f"page {number}: {problem}" for problem in problems.bounded(report.problems)],
             )
-        except (InvalidRequest, MemoryError):
+        except InvalidRequest:
             raise
+        except EnginesFailed as exc:
+            raise UnprocessableFile(
+                f"page {number}: it cannot be read: the models that look at pages have failed ({exc}); send it again"
+            ) from exc
         except Exception as exc:
+            if _is_out_of_memory(exc):
+                raise MemoryError from exc
             log.warning("page_refused", page=number, exc_info=exc)
             raise UnprocessableFile(
                 f"page {number}: it cannot be read; it is damaged or uses something unknown"
@@ -233,10 +239,9 @@ def _wanted(document: Document, file: PagedFile) -> range:
 
 def _translated(error: Exception, document: Document, format_: str) -> Exception:
     """What an exception from Docling says about the file."""
-    causes = list(_chain(error))
-    # Extension modules that run out of memory often raise SystemError ("error return without exception set").
-    if any(isinstance(cause, MemoryError | SystemError) for cause in causes):
+    if _is_out_of_memory(error):
         return MemoryError()
+    causes = list(_chain(error))
     if any(isinstance(cause, RecursionError) for cause in causes):
         return UnprocessableFile(f"{document.filename}: nested too deeply; flatten it")
     if too_large := next(filter(None, (_CELLS.search(str(cause)) for cause in causes)), None):
@@ -249,6 +254,13 @@ def _translated(error: Exception, document: Document, format_: str) -> Exception
     return UnprocessableFile(
         f"{document.filename}: it cannot be parsed as {format_}; the file is damaged or uses something unknown"
     )
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ended what was done: extension modules often raise SystemError ("error return without exception
+    set") where it does.
+    """
+    return any(isinstance(cause, MemoryError | SystemError) for cause in _chain(error))
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

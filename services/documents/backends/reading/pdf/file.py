@@ -91,11 +91,13 @@ class PdfFile:
         drawn = self._drawn[number - 1]
         stored = paper(drawn)
         sizes = TypeSizes(drawn, stored)
+        problems: list[str] = []
         try:
-            comments = _set_text(segmented, decoder, sizes, list(notes(drawn, stored, segmented.dimension.height)))
+            found = list(notes(drawn, stored, segmented.dimension.height, problems))
+            comments = _set_text(segmented, decoder, sizes, found)
         finally:
             sizes.close()
-        return PdfPage(number, segmented, drawn, decoder, self._unload, comments=comments)
+        return PdfPage(number, segmented, drawn, decoder, self._unload, comments=comments, problems=problems)
 
     def _unload(self, number: int) -> None:
         self._parsed._parser.unload_document_page(key=self._parsed._key, page=number - 1)
@@ -118,6 +120,7 @@ class PdfPage(PdfPageBackend):
         decoder: the same page, as docling-parse holds it.
         unload: lets docling-parse forget the page of a number.
         comments: that stand on it.
+        problems: what of it could not be read, one sentence each.
         is_unparsed: whether docling-parse cannot read it, so that only its picture tells what it says.
     """
 
@@ -130,9 +133,11 @@ class PdfPage(PdfPageBackend):
         unload: Callable[[int], None],
         *,
         comments: Sequence[Note] = (),
+        problems: Sequence[str] = (),
         is_unparsed: bool = False,
     ) -> None:
         self.comments = comments
+        self.problems = problems
         self.is_unparsed = is_unparsed
         self._number = number
         self._segmented = segmented

@@ -34,6 +34,8 @@ _AS_WIDE = 0.9
 """Of the usual space of such a line: a gap so wide is one that was left out, as `Figure 3-1` is held together."""
 _TRACKED = 0.08
 """Of the height: letters that are all so far apart are spaced out."""
+_MOSTLY_LETTERS = 0.66
+"""Share of letters in a line that may be a word typed with spaces: `A N N U A L   R E P O R T   2 0 2 4` has 0.75."""
 _BAND = 4.0
 """Height of the strips in which neighbours are looked for. Unit: points."""
 _TATWEEL = "\u0640"
@@ -220,9 +222,7 @@ def _spaced(letters: Sequence[Letter]) -> list[Letter]:
     if not inked:
         return []
     height = sorted(letter.height for letter in inked)[len(inked) // 2]
-    gaps = sorted(max(0.0, right.left - left.right) for left, right in pairwise(inked))
-    usual = gaps[len(gaps) // 4] if len(gaps) >= 4 else 0.0
-    base = usual if usual > _TRACKED * height else 0.0
+    base = _tracking(letters, inked, height)
     has_spaces = not base and len(inked) < len(letters)
     limit = base + _SPACE * height
     if has_spaces:
@@ -244,6 +244,16 @@ def _spaced(letters: Sequence[Letter]) -> list[Letter]:
         pieces.append(letter)
         typed = None
     return pieces
+
+
+def _tracking(letters: Sequence[Letter], inked: Sequence[Letter], height: float) -> float:
+    """By how much the letters of a line are spaced out; 0 for a line that is not."""
+    is_word = sum(letter.text.isalpha() for letter in inked) > _MOSTLY_LETTERS * len(inked)
+    # What is typed with spaces is a word only if it is of letters: `1 2 3 4`, `a = b + c` and dots to a number are not.
+    beside = [pair for pair in pairwise(inked if is_word else letters) if " " not in (pair[0].text, pair[1].text)]
+    gaps = sorted(max(0.0, right.left - left.right) for left, right in beside)
+    usual = gaps[len(gaps) // 4] if len(gaps) >= 4 else 0.0
+    return usual if usual > _TRACKED * height else 0.0
 
 
 def _usual_space(letters: Sequence[Letter]) -> float:

@@ -47,15 +47,19 @@ class Note(NamedTuple):
     """False for a text box, which is a part of the page."""
 
 
-def notes(page: Any, paper: Paper, height: float) -> Iterator[Note]:
+def notes(page: Any, paper: Paper, height: float, problems: list[str]) -> Iterator[Note]:
     """The comments and text boxes of a page.
 
     Args:
         page: PDFium's.
         paper: the page as it is stored.
         height: of the page as it is shown. Unit: points.
+        problems: gets a sentence for each that is left out.
     """
-    for index in range(min(pdfium.FPDFPage_GetAnnotCount(page), _MOST)):
+    count = pdfium.FPDFPage_GetAnnotCount(page)
+    if count > _MOST:
+        problems.append(f"only {_MOST} of its {count} annotations are looked at for comments and text boxes")
+    for index in range(min(count, _MOST)):
         annotation = pdfium.FPDFPage_GetAnnot(page, index)
         if not annotation:
             continue
@@ -64,7 +68,11 @@ def notes(page: Any, paper: Paper, height: float) -> Iterator[Note]:
                 continue
             kind = pdfium.FPDFAnnot_GetSubtype(annotation)
             is_comment = kind in _COMMENTS
-            if (is_comment or kind == pdfium.FPDF_ANNOT_FREETEXT) and (text := _string(annotation, b"Contents")):
+            if not is_comment and kind != pdfium.FPDF_ANNOT_FREETEXT:
+                continue
+            if (length := _length(annotation, b"Contents")) > _LONGEST:
+                problems.append(f"a comment or text box of {length} letters is not in the answer; at most {_LONGEST}")
+            elif text := _string(annotation, b"Contents"):
                 yield Note(text, _string(annotation, b"T"), _box(annotation, paper, height), is_comment)
         finally:
             pdfium.FPDFPage_CloseAnnot(annotation)
@@ -97,10 +105,15 @@ def values(widgets: Iterable[PdfWidget]) -> Iterator[tuple[str, BoundingBox]]:
             yield widget.widget_text, box
 
 
+def _length(annotation: Any, key: bytes) -> int:
+    """Letters of a text, which is UTF-16 with two bytes of zeros behind it."""
+    return max(0, int(pdfium.FPDFAnnot_GetStringValue(annotation, key, None, 0)) // 2 - 1)
+
+
 def _string(annotation: Any, key: bytes) -> str:
-    length = pdfium.FPDFAnnot_GetStringValue(annotation, key, None, 0)
-    if not 2 < length <= 2 * _LONGEST:
+    if not 0 < (count := _length(annotation, key)) <= _LONGEST:
         return ""
+    length = 2 * count + 2
     buffer = ctypes.create_string_buffer(length)
     pdfium.FPDFAnnot_GetStringValue(annotation, key, ctypes.cast(buffer, ctypes.POINTER(pdfium.FPDF_WCHAR)), length)
     return buffer.raw[: length - 2].decode("utf-16-le", "replace").strip()

@@ -38,9 +38,10 @@ def ordered(page: Page) -> list[PageElement]:
 
 def _bands(boxes: Sequence[Box]) -> list[list[Box]]:
     """The boxes above, in and below each that spans columns: a title, a wide figure. What is beside it stops it."""
-    body = [box for box in boxes if box.label not in _FURNITURE]
-    spanning = [box for box in body if _spans(box, body)]
-    bands = [list(body)]
+    body = sorted((box for box in boxes if box.label not in _FURNITURE), key=lambda box: -box.t)
+    alone = _alone(body)
+    bands = [*([box] for box in body[:alone]), body[alone:]]
+    spanning = [box for box in bands[-1] if _spans(box, bands[-1])]
     for wide in sorted(spanning, key=lambda box: -box.t):
         last = bands.pop()
         above = [box for box in last if box.b >= wide.t - _TOUCH]
@@ -54,15 +55,23 @@ def _bands(boxes: Sequence[Box]) -> list[list[Box]]:
     return [band for band in bands if band]
 
 
+def _alone(boxes: Sequence[Box]) -> int:
+    """How many boxes at the top have nothing beside them: each stands before all below it, on whichever side it is, as
+    the sender's address on the right of a letter does.
+    """
+    count = 0
+    while count < len(boxes) and (count + 1 == len(boxes) or boxes[count + 1].t <= boxes[count].b + _TOUCH):
+        count += 1
+    return count
+
+
 def _spans(wide: Box, boxes: Sequence[Box]) -> bool:
-    """Whether two boxes that stand side by side both are above or below a box."""
+    """Whether two boxes, one wholly to the left of the other, both are above or below a box: columns, or what stands on
+    both sides of a letter's head.
+    """
     under = [box for box in boxes if box is not wide and min(box.r, wide.r) - max(box.l, wide.l) > _TOUCH]
     under = [box for box in under if box.t <= wide.b + _TOUCH or box.b >= wide.t - _TOUCH]
-    return any(
-        one.r <= other.l and min(one.t, other.t) - max(one.b, other.b) > 0.5 * min(one.height, other.height)
-        for one in under
-        for other in under
-    )
+    return min((box.r for box in under), default=0.0) <= max((box.l for box in under), default=-1.0)
 
 
 def is_right_to_left(page: Page) -> bool:

@@ -42,6 +42,7 @@ def read_page(
     page = SeenPage(page_no=number, size=backend.get_size(), own_size=backend.own_size, view=backend.view)
     page._backend = backend
     page.parsed_page = backend.get_segmented_page()
+    page.problems += backend.problems
     if backend.is_unparsed:
         page.problems.append(_FROM_PICTURE)
     page.problems += ocr.read_pictures(page, engines, options)

@@ -27,6 +27,8 @@ _SAME_READ_SIZE = 0.35
 """The same of lines read from a picture: theirs is the height of what was found, with tails of letters or without."""
 _SHORT = 8
 """Letters of a mark or a number, which is given to what stands beside it."""
+_LEADERS = ("..", ". .", "…", "· ·")
+"""Beginnings of what leads from a title to the number of a page: it belongs to what is before it."""
 _ALIGNED = 1.5
 """Of a line's height: edges or middles that are so near to each other are one."""
 _TURNED = 3
@@ -121,7 +123,7 @@ def _apart(line: _Line, other: _Line) -> tuple[bool, float] | None:
     if shared_rows >= 0.5 * min(height, box.height):
         gap = max(box.l - line.box.r, line.box.l - box.r, 0.0)
         reach = _SAME_LINE if line.font else _SAME_READ_LINE
-        if min(len(line.text), len(other.text)) <= _SHORT:
+        if min(len(line.text), len(other.text)) <= _SHORT or line.text.startswith(_LEADERS):
             reach = _BESIDE
         return (False, gap) if gap < reach * max(height, box.height) else None
     differing = _SAME_SIZE if line.font else _SAME_READ_SIZE

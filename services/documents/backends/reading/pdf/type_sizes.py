@@ -18,6 +18,9 @@ _WINDOW = 12
 """PDFium's letters in which the next one is looked for: it adds spaces and ends of lines, and leaves some out."""
 _NEAR = 0.6
 """How far apart the starts of one letter may be in the two libraries. Unit: points."""
+_ABOVE = 0.5
+"""Of the type's size: how far below a box its baseline may be, where a font says its depth wrongly. One that is further
+down is the next line's, 0.6 away in text without leading: its letter would be taken for this one drawn twice."""
 _UNKNOWN = frozenset({0xFFFD, 0xFFFE, 0xFFFF, 2})
 """What PDFium has for letters without a character, and for hyphens."""
 _DASHES = frozenset("\u2012\u2013\u2014\u2015\u2212")
@@ -140,7 +143,7 @@ class TypeSizes:
             return None
         height = pdfium.FPDFText_GetFontSize(self._text, at) * math.hypot(self._matrix.c, self._matrix.d)
         below = dy * ux - dx * uy
-        return Size(height, below) if -height < below < height else None
+        return Size(height, below) if -_ABOVE * height < below < height else None
 
 
 def _is_latin_1(letter: str) -> bool:

@@ -7,9 +7,11 @@ from types import SimpleNamespace
 import pypdfium2
 import pytest
 
+from services.documents.backends.reading.pdf.file import PdfFile
 from services.documents.backends.reading.pdf.letters import MONO, visible
 from services.documents.backends.reading.pdf.paper import paper
 from services.documents.backends.reading.pdf.type_sizes import TypeSizes
+from tests.pdfs import beside, stream
 from tests.unit.documents.reading.pdf.files import one, show
 
 
@@ -102,3 +104,11 @@ def test_a_letter_that_pdfium_decodes_otherwise_is_as_it_says(told: str, x: floa
         assert sizes.decoded(cell(told, x, 700, width=3.85)) == decoded
     finally:
         sizes.close()
+
+
+def test_a_letter_is_not_given_the_place_of_the_same_letter_in_the_next_line() -> None:
+    shown = b"BT /T 6 Tf 60 330 Td (wobaer wpbaed wqbaing) Tj 0 -7.2 Td (wrbaing wsbaer) Tj ET"
+    times = b"/Font << /T << /Type /Font /Subtype /Type1 /BaseFont /Times-Roman >> >>"
+    file = PdfFile(beside(stream(shown), page=b"/MediaBox [0 0 612 792] /Rotate 90", resources=times))
+
+    assert [cell.text for cell in file.page(2).get_text_cells()] == ["wobaer wpbaed wqbaing", "wrbaing wsbaer"]

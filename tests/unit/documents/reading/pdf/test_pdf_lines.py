@@ -68,6 +68,20 @@ def test_letters_that_are_spaced_out_are_one_word() -> None:
 
 def test_a_word_typed_with_spaces_is_one_word() -> None:
     assert texts(letters("T I T L E")) == ["TITLE"]
+    assert texts(letters("A N N   R E P   2 0")) == ["ANN REP 20"]
+
+
+@pytest.mark.parametrize(
+    "text", ["1 2 3 4 5 6 7", "Q 1 2 3 4 5 6 7 8 9", "x = a + b - c", "Annex A " + ". " * 20 + "11", "A B 1 2 3 4 5"]
+)
+def test_what_is_typed_with_spaces_and_is_no_word_keeps_them(text: str) -> None:
+    narrow = [letter._replace(right=letter.left + 2.8) if letter.text == " " else letter for letter in letters(text)]
+    left = 0.0
+    for at, letter in enumerate(narrow):
+        narrow[at] = letter._replace(left=left, right=left + letter.right - letter.left)
+        left = narrow[at].right
+
+    assert texts(narrow) == [text]
 
 
 @pytest.mark.parametrize(("rise", "shown"), [(-4.0, "10⁵ m"), (2.5, "10₅ m")])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from bench.typesetting import sheet as typesetting
 from services.documents.backends.base import Include
 from services.documents.backends.engines.base import Picture, Recognized, Region, RegionKind
 from services.documents.backends.reading.pdf import ocr
@@ -448,3 +449,19 @@ def test_kinds_that_only_a_larger_model_tells_are_what_it_says(pdf: Pdf) -> None
     assert {kind: words for kind, words in told.items() if words not in answer.md} == {}
     assert [text.label for text in answer.document.texts if text.text == "a note of small moment"] == ["footnote"]
     assert not answer.errors
+
+
+def test_a_table_of_contents_is_lines_and_no_table_of_dots(pdf: Pdf) -> None:
+    sheet = typesetting.Sheet()
+    titles = ("Introduction", "Scope", "Terms and definitions", "Requirements", "Tests", "Annex")
+    for at, title in enumerate(titles):
+        sheet.text(str(at + 1), 72, 100 + 18 * at)
+        end = 100 + sheet.text(title, 100, 100 + 18 * at)
+        sheet.text("." * int((480 - end) / 2.5), end + 10, 100 + 18 * at)
+        sheet.text(str(10 + at), 510, 100 + 18 * at)
+
+    lines = pdf(sheet.pdf()).md.split("\n\n")
+
+    assert [line.replace("\\", "") for line in lines] == [
+        f"{at + 1} {title} ... {10 + at}" for at, title in enumerate(titles)
+    ]

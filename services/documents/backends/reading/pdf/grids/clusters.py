@@ -17,8 +17,8 @@ from services.documents.backends.reading.pdf.grids.grid import Grid, Source
 from services.documents.backends.reading.pdf.grids.judging import is_columns_of_text, is_table
 from services.documents.backends.reading.pdf.grids.regions import TABLES, Piece, captions, missed, pieces, suspected
 from services.documents.backends.reading.pdf.grids.sheet import Sheet, around
-from services.documents.backends.reading.pdf.grids.words import Frame, Word
-from services.documents.backends.reading.pdf.rows import TYPEWRITTEN, mono_share
+from services.documents.backends.reading.pdf.grids.words import Frame, Word, lines_of
+from services.documents.backends.reading.pdf.rows import TYPEWRITTEN, mono_share, without_leaders
 
 _ROUNDS = 2
 """Of completing a table: what is added may touch more."""
@@ -60,6 +60,8 @@ def find(sheet: Sheet, reader: GridReader) -> None:
     for words in islice(suspects, _MOST_TABLES):
         lines = _lines(words)
         table = _cluster(sheet, DocItemLabel.TABLE, lines)
+        if _is_index(words):
+            continue
         grid = reader.best(table)
         inside = sheet.rules_in(frame, frame.inside(*table.bbox.as_tuple()))
         if grid is not None and is_table(grid, words, inside, is_picture=_are_in_picture(sheet, lines)):
@@ -86,9 +88,16 @@ def is_text(sheet: Sheet, cluster: Cluster, grid: Grid | None) -> bool:
         return bool(cluster.cells)
     frame = sheet.frame(cluster.cells)
     rules = sheet.rules_in(frame, frame.inside(*cluster.bbox.as_tuple()))
-    if not rules.columns and grid.source is not Source.RULES and _is_code(sheet, cluster):
+    words = sheet.words(cluster.cells, frame)
+    if not rules.columns and grid.source is not Source.RULES and (_is_code(sheet, cluster) or _is_index(words)):
         return True
-    return is_columns_of_text(grid, sheet.words(cluster.cells, frame), rules)
+    return is_columns_of_text(grid, words, rules)
+
+
+def _is_index(words: Sequence[Word]) -> bool:
+    """Whether dots lead from words to numbers in most rows, as in a table of contents: dots are no cells."""
+    rows = [" ".join(word.text for word in line) for line in lines_of(words)]
+    return 2 * sum(without_leaders(row) != row for row in rows) > len(rows)
 
 
 def _is_code(sheet: Sheet, cluster: Cluster) -> bool:
