@@ -77,11 +77,9 @@ class Gateway:
         fields = {"to_formats": to, "include": list(include), **(paging or {})}
         with file.open("rb") as content, self._translated("/v1/convert/file/stream") as url:
             files = {"files": (file.name, content)}
-            waiting = {
-                "timeout": timeout_s + _GRACE_S,
-                "headers": {"x-request-timeout-ms": str(round(timeout_s * 1000))},
-            }
-            with self._client.stream("POST", url, files=files, data=fields, **waiting) as reply:
+            headers = {"x-request-timeout-ms": str(round(timeout_s * 1000))}
+            waits_s = timeout_s + _GRACE_S
+            with self._client.stream("POST", url, files=files, data=fields, headers=headers, timeout=waits_s) as reply:
                 if not reply.is_success:
                     reply.read()
                     raise GatewayFailed(_explain(reply))

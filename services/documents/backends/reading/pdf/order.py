@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 from docling.datamodel.base_models import Page, PageElement
 from docling.models.postprocessing.reading_order_rb import PageElement as Box
 from docling.models.postprocessing.reading_order_rb import ReadingOrderPredictor
@@ -13,10 +15,14 @@ from docling_core.types.doc.page import TextDirection
 
 from services.documents.backends.reading.pdf.gutters import columns
 
+Floats = npt.NDArray[np.float64]
+
 _PREDICTOR = ReadingOrderPredictor()  # type: ignore[no-untyped-call]
 _FURNITURE = frozenset({DocItemLabel.PAGE_HEADER, DocItemLabel.PAGE_FOOTER})
 _TOUCH = 3.0
 """Boxes that overlap by less stand beside each other. Unit: points."""
+_ABREAST = 0.5
+"""Of the lower of two boxes: how much of their heights is shared side by side."""
 _MOST = 200
 """Elements of a page: the rules compare each with each, 0.4 s for so many. More are read from top to bottom."""
 
@@ -41,8 +47,7 @@ def _bands(boxes: Sequence[Box]) -> list[list[Box]]:
     body = sorted((box for box in boxes if box.label not in _FURNITURE), key=lambda box: -box.t)
     alone = _alone(body)
     bands = [*([box] for box in body[:alone]), body[alone:]]
-    spanning = [box for box in bands[-1] if _spans(box, bands[-1])]
-    for wide in sorted(spanning, key=lambda box: -box.t):
+    for wide in sorted(_spanning(bands[-1]), key=lambda box: -box.t):
         last = bands.pop()
         above = [box for box in last if box.b >= wide.t - _TOUCH]
         below = [box for box in last if box.t <= wide.b + _TOUCH and box is not wide]
@@ -65,13 +70,22 @@ def _alone(boxes: Sequence[Box]) -> int:
     return count
 
 
-def _spans(wide: Box, boxes: Sequence[Box]) -> bool:
-    """Whether two boxes, one wholly to the left of the other, both are above or below a box: columns, or what stands on
-    both sides of a letter's head.
-    """
-    under = [box for box in boxes if box is not wide and min(box.r, wide.r) - max(box.l, wide.l) > _TOUCH]
-    under = [box for box in under if box.t <= wide.b + _TOUCH or box.b >= wide.t - _TOUCH]
-    return min((box.r for box in under), default=0.0) <= max((box.l for box in under), default=-1.0)
+def _spanning(boxes: Sequence[Box]) -> list[Box]:
+    """Those with two others above, or below, that stand side by side: they span columns."""
+    left, right = _edges(boxes, "l"), _edges(boxes, "r")
+    bottom, top = _edges(boxes, "b"), _edges(boxes, "t")
+    shared = np.minimum.outer(top, top) - np.maximum.outer(bottom, bottom)
+    lower = np.minimum.outer(top - bottom, top - bottom)
+    are_abreast = (np.less_equal.outer(right, left)) & (shared > _ABREAST * lower)
+    is_over = np.minimum.outer(right, right) - np.maximum.outer(left, left) > _TOUCH
+    is_apart = np.less_equal.outer(top, bottom + _TOUCH)
+    under = is_over & (is_apart | is_apart.T)
+    np.fill_diagonal(under, val=False)
+    return [box for box, mask in zip(boxes, under, strict=True) if are_abreast[np.ix_(mask, mask)].any()]
+
+
+def _edges(boxes: Sequence[Box], name: str) -> Floats:
+    return np.array([getattr(box, name) for box in boxes], np.float64)
 
 
 def is_right_to_left(page: Page) -> bool:
