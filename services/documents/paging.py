@@ -21,6 +21,8 @@ cells, 84 MB, are given 51 s. Kept by their number alone these had 7 s, and none
 _MOST_KEPT = 0.2
 """but no larger share than this of all that was allowed."""
 
+_FORGOTTEN = 0.9
+"""What is left with each page of the longest wait for a turn: after 20 pages an eighth."""
 _MOST_LOST = 3
 """Pages of a file that may end their workers, whose successors take 2 to 4 s of a core to start,"""
 _PAGES_PER_LOSS = 20
@@ -59,9 +61,15 @@ def unheard(done: PageDone) -> None:
     """Nobody wants to know."""
 
 
-def kept_s(pages: int, held_bytes: int) -> float:
-    """Time that is kept for making a document of so many pages, which hold so much. Unit: seconds."""
-    return _LEAST_KEPT_S + max(_KEPT_PER_PAGE_S * pages, _KEPT_PER_MB_S * held_bytes / 1e6)
+def kept_s(pages: int, held_bytes: int, waited_s: float) -> float:
+    """Time that is kept for making a document of so many pages, which hold so much. Unit: seconds.
+
+    Args:
+        pages: that were read.
+        held_bytes: of them.
+        waited_s: how long pages wait for their turn, as the document will behind those of others.
+    """
+    return _LEAST_KEPT_S + waited_s + max(_KEPT_PER_PAGE_S * pages, _KEPT_PER_MB_S * held_bytes / 1e6)
 
 
 class Reading:
@@ -101,6 +109,8 @@ class Reading:
         self._why = _NO_TIME
         """and what is said of it."""
         self._held_bytes = 0
+        self._waited_s = 0.0
+        """The longest that a page has waited for its turn lately."""
         self._lost = 0
         """Pages that ended their workers."""
 
@@ -147,14 +157,18 @@ class Reading:
 
     async def _page(self, number: int) -> Page | None:
         """A page, or what is wrong with it; None when there is no time for it."""
+        began_s = self._deadline.remaining_s()
         try:
             async with asyncio.timeout(self._left_s()):
-                return await self._page_turn(self._document, number, self._deadline, self._paged.format)
+                page = await self._page_turn(self._document, number, self._deadline, self._paged.format)
         except UnprocessableFile as exc:
             return Page(number=number, errors=[exc.message])
         except (TimeoutError, DeadlineExceeded, Overloaded) as exc:
             self._stopped = exc
             return None
+        waited_s = began_s - self._deadline.remaining_s() - page.compute_us / 1e6
+        self._waited_s = max(waited_s, _FORGOTTEN * self._waited_s)
+        return page
 
     def _count_lost(self, page: Page) -> None:
         """Stop where too many pages ended their workers: others wait for the successors."""
@@ -174,7 +188,8 @@ class Reading:
 
     def _left_s(self) -> float:
         """Time in which pages may be read: the rest is for making the document."""
-        return self._deadline.remaining_s() - min(kept_s(len(self._pages), self._held_bytes), self._most_kept_s)
+        kept = kept_s(len(self._pages), self._held_bytes, self._waited_s)
+        return self._deadline.remaining_s() - min(kept, self._most_kept_s)
 
     def _left_out(self) -> Iterator[str]:
         """What is said of pages for which there was no time."""

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 from docling.backend.pdf_backend import PdfPageBackend
 from docling_core.types.doc.base import BoundingBox, Size
 from docling_core.types.doc.page import BoundingRectangle, SegmentedPdfPage, TextCell
@@ -314,11 +315,10 @@ def _set_text(page: SegmentedPdfPage, decoder: Any, sizes: TypeSizes, found: Seq
 def _typed(letters: Sequence[Letter], fields: Iterable[tuple[str, BoundingBox]]) -> list[Letter]:
     """The letters of fields and text boxes in which the page's content has none."""
     found: list[Letter] = []
+    xs = np.array([letter.left for letter in letters])
+    ys = np.array([(letter.top + letter.bottom) / 2 for letter in letters])
     for text, box in fields:
-        inside = (
-            box.l <= letter.left <= box.r and box.t <= (letter.top + letter.bottom) / 2 <= box.b for letter in letters
-        )
-        if not any(inside):
+        if not ((xs >= box.l) & (xs <= box.r) & (ys >= box.t) & (ys <= box.b)).any():
             found += written(text, box, len(letters) + len(found))
     return found
 

@@ -65,6 +65,8 @@ class OcrPolicy:
     """That tell nothing of the rest."""
 
 
+FROM_PICTURE = "its text is damaged; what is in the answer was read from its picture"
+"""What is said of a page whose letters do not say what they are."""
 _REPLACED = 0.5
 """Share of a line that one which was read in its place covers."""
 _NOT_READ = "it is a picture without text, and its picture was not to be read (do_ocr)"
@@ -119,7 +121,7 @@ class _Reader:
         if texts or not instead_of:
             self._backend.take_as_picture()
         self._add(read)
-        return _problems(read, unread, self._policy)
+        return [*([FROM_PICTURE] if instead_of else []), *_problems(read, unread, self._policy)]
 
     def read_figures(self) -> list[str]:
         """Add what pictures on the page say beside its text."""

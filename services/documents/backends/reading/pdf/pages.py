@@ -15,8 +15,6 @@ from services.documents.backends.reading.pdf.view import SeenPage
 
 _ASSEMBLE = PageAssembleModel(PageAssembleOptions())
 
-_FROM_PICTURE = "its text is damaged; what is in the answer was read from its picture"
-
 
 def read_page(
     file: PdfFile,
@@ -44,7 +42,7 @@ def read_page(
     page.parsed_page = backend.get_segmented_page()
     page.problems += backend.problems
     if backend.is_unparsed:
-        page.problems.append(_FROM_PICTURE)
+        page.problems.append(ocr.FROM_PICTURE)
     page.problems += ocr.read_pictures(page, engines, options)
     layout.lay_out(page, engines)
     known = {cluster.id for cluster in page.predictions.layout.clusters} if page.predictions.layout else set()

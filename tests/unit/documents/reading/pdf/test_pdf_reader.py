@@ -13,6 +13,7 @@ from services.documents.backends.engines.base import Picture, Recognized, Region
 from services.documents.backends.reading.pdf import ocr
 from services.documents.backends.reading.pdf import pages as pages_module
 from services.documents.backends.reading.pdf import reader as reader_module
+from services.documents.backends.reading.pdf.ocr import FROM_PICTURE
 from tests.unit.documents.reading.pdf.conftest import NoLayout, Pdf
 from tests.unit.documents.reading.pdf.files import File, Sheet, one, paragraph, show
 
@@ -411,6 +412,19 @@ def test_a_dash_at_the_end_of_a_line_cuts_no_word(pdf: Pdf, dash: str, text: str
     content = paragraph([f"It is a road that is rather wide{dash}", "or at least it was so when we came"], 72, 700)
 
     assert text in pdf(one(content)).md
+
+
+def test_a_text_that_is_thrown_away_for_its_picture_is_named(pdf: Pdf, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = np.array([[[20, 20], [400, 20], [400, 40], [20, 40]]], np.float32)
+    read = Recognized(text="A clear line of words", score=0.9)
+    monkeypatch.setattr(ocr, "is_doubtful", lambda _texts: True)
+    monkeypatch.setattr(ocr, "is_better", lambda _read, _held: True)
+    monkeypatch.setattr(NoLayout, "lines", lambda _self, _picture: found)
+    monkeypatch.setattr(NoLayout, "recognize", lambda _self, lines: [read] * len(lines))
+
+    answer = pdf(one(show("\u0178\u0161 \u017e\u0178 \u0161\u0178", 72, 700)))
+
+    assert (answer.md, answer.errors) == ("A clear line of words", [FROM_PICTURE])
 
 
 def test_a_number_that_is_written_over_its_picture_is_read_once(pdf: Pdf, monkeypatch: pytest.MonkeyPatch) -> None:

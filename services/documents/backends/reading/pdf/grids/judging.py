@@ -38,6 +38,12 @@ _APART = 1.3
 _LEAST_CELLS = 6
 _LEAST_ROWS = 3
 """Of what no lines part: pictures side by side have two rows of words under them."""
+_LEAST_ABREAST = 2
+"""Cells of a row that tell that it is several."""
+_MOST_CELLS = 0.6
+"""Share of a row's cells that hold the same number of lines where two are enough; else more than `_WRAPPED` are, as
+`Subtotal`, `Tax` and `Total` under an invoice's items."""
+_WRAPPED = 2
 _LEAST_LINED = 2
 """Rows between lines: a table with lines at its head and foot alone has two."""
 _FILLED = 0.5
@@ -268,17 +274,19 @@ def _ragged(grid: Grid, filled: Mapping[Place, Sequence[Word]], size: float) -> 
 
 
 def _merged(grid: Grid, filled: Mapping[Place, Sequence[Word]], rules: Rulings) -> Iterable[bool]:
-    """Of each row that no lines part, whether all its cells have the same two lines of text or more."""
+    """Of each row but a head between lines, whether all its cells have the same two lines of text or more."""
     rows: dict[int, list[Sequence[Word]]] = defaultdict(list)
     for place, words in filled.items():
         if place.row_span == 1:
             rows[place.row].append(words)
-    lined = _lined(grid, rules)
+    heads = _lined(grid, rules) & {0}
     for row, cells in rows.items():
-        if row in lined or len(cells) < max(2, grid.columns * 0.6):
+        if row in heads or len(cells) < _LEAST_ABREAST:
             continue
         lines = lines_of(word for words in cells for word in words)
-        yield len(lines) > 1 and all(len(lines_of(words)) == len(lines) for words in cells)
+        is_full = len(cells) >= _MOST_CELLS * grid.columns
+        is_merged = len(lines) > (1 if is_full else _WRAPPED)
+        yield is_merged and all(len(lines_of(words)) == len(lines) for words in cells)
 
 
 def _hollow(grid: Grid, filled: Iterable[Place]) -> int:
