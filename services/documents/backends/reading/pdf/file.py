@@ -150,7 +150,7 @@ class PdfPage(PdfPageBackend):
 
     def missing_words(self) -> list[str]:
         """Words that PDFium finds where this reading has no letters; none where the text was thrown away."""
-        if self._is_picture:
+        if self._is_picture and not self.is_unparsed:
             return []
         size = (self._segmented.dimension.width, self._segmented.dimension.height)
         return missing(self._drawn, paper(self._drawn), self._cells_in_place(), size)
