@@ -19,6 +19,12 @@ _INDENT = 0.7
 """Of a row's height: the least indent. Letters hang out or are set in by less."""
 _OTHER_SIZE = 0.12
 """Of a row's height: type that differs by more is another kind of text."""
+_MANY_ROWS = 10
+"""Of a block, that tell where its full rows end."""
+_FULL = 0.85
+"""Share of them that end no later; the others reach over the gutter, as headings of a page that is one block do."""
+_FAR_OUT = 4.0
+"""Of a row's height: how much further those reach; ragged rows differ by a word."""
 _LEAST_ROOM = 2.0
 """Of a row's height, beyond the next word: a row that leaves more room ended on purpose."""
 _SHORT = 0.4
@@ -62,7 +68,7 @@ class _Starts:
         self.is_code = [row.is_mono and not is_typewritten for row in block]
         self._rows = block
         self._left = min(row.start for row in block)
-        self._right = max(row.end for row in block)
+        self._right = _right_edge(block)
         self._step = leading(block)
         self._marks = [row.mark for row in block]
         self.is_item = [False] * len(block)
@@ -199,6 +205,13 @@ class _Starts:
         """Whether the next row starts where the text behind the mark does."""
         following = self._rows[at + 1]
         return abs(following.start - self._text_start(at)) < 0.6 * following.height and not self._marks[at + 1]
+
+
+def _right_edge(block: Sequence[Row]) -> float:
+    """Where full rows end: the furthest, but of many rows not some that a neighbour's words make longer."""
+    ends = sorted(row.end for row in block)
+    usual = ends[int(_FULL * len(ends))]
+    return usual if len(ends) >= _MANY_ROWS and ends[-1] - usual > _FAR_OUT * block[0].height else ends[-1]
 
 
 def _label(label: DocItemLabel, *, is_item: bool, is_code: bool, length: int) -> DocItemLabel:

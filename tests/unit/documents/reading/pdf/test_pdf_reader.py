@@ -479,3 +479,13 @@ def test_a_table_of_contents_is_lines_and_no_table_of_dots(pdf: Pdf) -> None:
     assert [line.replace("\\", "") for line in lines] == [
         f"{at + 1} {title} ... {10 + at}" for at, title in enumerate(titles)
     ]
+
+
+def test_words_of_a_neighbour_do_not_cut_a_paragraph_at_every_line(pdf: Pdf) -> None:
+    lines = [f"Line {at} of a paragraph that goes on and" for at in range(14)]
+    content = [paragraph(lines, 72, 700), show("of a figure", 450, 700 - 3 * 11 * 1.25)]
+    region = Region(kind=RegionKind.TEXT, box=(60, 70, 560, 290), score=0.9)
+
+    answer = pdf(one("\n".join(content)), regions=[region])
+
+    assert len(answer.document.texts) == 1
