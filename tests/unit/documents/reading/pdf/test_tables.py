@@ -352,3 +352,15 @@ def test_a_row_between_lines_may_have_two_lines_in_all_its_cells() -> None:
     [table] = _read(_page(sheet, (70, 80, box[2], box[3])))
 
     assert _texts(table) == [["Northern window", "Combined harbour", "Regional railway"], *body]
+
+
+def test_the_second_line_of_a_cell_does_not_span_it_over_the_next_row() -> None:
+    sheet = Sheet()
+    rows = [["Year", "Work", "Place"], ["2001", "Engineer,", "Leeds"], ["2002", "", "York"], ["2003", "Writer", "Bath"]]
+    box = _columns(sheet, rows, pitch=28)
+    sheet.text("two towns", 190, 140, font="Helvetica", size=10)
+
+    [table] = _read(_page(sheet, box))
+
+    assert [cell.row_span for cell in table.table_cells] == [1] * len(table.table_cells)
+    assert _texts(table)[2] == rows[2]

@@ -17,6 +17,10 @@ _OVER = 0.5
 """How far, in heights, text reaches into the next column before it spans it."""
 _BETWEEN = 0.25
 """How far from the middle between two rows, as a share of their distance, text is of both."""
+_LEVEL = 0.25
+"""How far, in heights, what is level may be apart."""
+_CLOSE = 0.75
+"""Share of the distance of two rows that lines of one cell are apart at most."""
 _CENTRED = 0.12
 """How far from the middle of several columns, as a share of their width, text is of all of them."""
 _RULED = 0.6
@@ -140,8 +144,18 @@ def _between_rows(grid: Grid, filled: Filled, rules: Rulings) -> Iterator[Place]
                 continue
             above, below = median(levels[0]), median(levels[1])
             is_between = below > above and abs(level - (above + below) / 2) < _BETWEEN * (below - above)
+            if is_between and _goes_on(words, above, below):
+                continue
             if is_between and not _is_ruled(grid, Place(row=first, column=place.column, row_span=2), rules):
                 yield Place(row=first, column=place.column, row_span=2)
+
+
+def _goes_on(words: Sequence[Word], above: float, below: float) -> bool:
+    """Whether text begins level with a row and its lines are nearer than the next row: it is of that row alone."""
+    tops = [_level(line) for line in lines_of(words)]
+    if len(tops) == 1:
+        return False
+    return abs(tops[0] - above) < _LEVEL * words[0].height and tops[1] - tops[0] < _CLOSE * (below - above)
 
 
 def _level(words: Sequence[Word]) -> float:
