@@ -79,7 +79,7 @@ def test_pages_that_are_not_there_are_an_error(service: Any) -> None:
         stream(service, THREE, paging=pb.Paging(first=7))
 
     assert caught.value.code() is StatusCode.INVALID_ARGUMENT
-    assert caught.value.details() == "page_range: 7 to 3: a.pdf has 3 pages"
+    assert caught.value.details() == "page_range: it begins at page 7, and a.pdf has 3 pages; correct it"
 
 
 def test_models_that_end_are_started_again(service: Any) -> None:
