@@ -19,8 +19,9 @@ class CutPolicy:
 
     wide: float = 1.5
     """Usual widths of a line from where on one may be two: columns are as wide as each other."""
-    around: float = 8.0
-    """Heights of a line above and below it within which others tell where a gutter is."""
+    around: float = 30.0
+    """Heights of a line above and below it within which others tell where a gutter is: half of a page, as few lines of
+    ragged columns reach the gutter."""
     witnesses: int = 3
     """Lines that end at a gutter, and that begin at it."""
     crossing: float = 0.1

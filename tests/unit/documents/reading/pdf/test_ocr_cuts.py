@@ -37,6 +37,19 @@ def test_a_line_of_two_columns_is_cut_in_the_gutter() -> None:
     assert right.r == 550
 
 
+def test_full_lines_far_below_tell_of_the_gutter_where_those_nearby_are_short() -> None:
+    short = [
+        *(box(50, 260 + 20 * at, 150 + 30 * at) for at in range(4)),
+        *(box(310, 260 + 20 * at, 420) for at in range(4)),
+    ]
+    full = [line.model_copy(update={"t": line.t + 400, "b": line.b + 400}) for line in (*LEFT, *RIGHT)]
+    picture = page(*short, *full, box(50, 240, 290), box(310, 240, 550))
+
+    found = cut_at_gutters([*short, *full, JOINED], picture, 1.0)
+
+    assert [line.l for line in found[-2:]] == [50, found[-2].r]
+
+
 def test_a_heading_over_both_columns_stays_whole() -> None:
     boxes = [*LEFT, *RIGHT, JOINED]
 
