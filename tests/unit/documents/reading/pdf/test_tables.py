@@ -333,6 +333,24 @@ def test_code_whose_words_are_aligned_is_no_table(font: str, count: int) -> None
     assert len(_read(_page(sheet, (70, 86, 300, 150)))) == count
 
 
+@pytest.mark.parametrize(("is_table", "asks"), [(False, 0), (True, 2)])
+def test_the_model_is_asked_of_text_alone_that_looks_like_a_table(is_table: bool, asks: int) -> None:
+    sheet = Sheet()
+    rows = [["north", "12", "0.3"], ["south", "15", "0.4"], ["west", "11", "0.3"], ["east", "9", "0.1"]]
+    if is_table:
+        _columns(sheet, [["Name", "Count", "Share"], *rows])
+    else:
+        for at in range(4):
+            sheet.text(f"{at}.", 80, 100 + 16 * at, font="Helvetica", size=10)
+            sheet.text("A point that is made in several words", 100, 100 + 16 * at, font="Helvetica", size=10)
+    engines = Told()
+
+    tables = _read(_page(sheet, None), engines)
+
+    assert (len(tables), min(engines.calls, asks)) == (is_table, asks)
+    assert is_table or not engines.calls
+
+
 def test_lines_of_two_columns_are_no_rows_of_a_table() -> None:
     sheet = Sheet()
     for at in range(14):

@@ -62,9 +62,13 @@ def find(sheet: Sheet, reader: GridReader) -> None:
         table = _cluster(sheet, DocItemLabel.TABLE, lines)
         if _is_index(words):
             continue
-        grid = reader.best(table)
         inside = sheet.rules_in(frame, frame.inside(*table.bbox.as_tuple()))
-        if grid is not None and is_table(grid, words, inside, is_picture=_are_in_picture(sheet, lines)):
+        is_picture = _are_in_picture(sheet, lines)
+        plain = reader.plain(table)
+        if plain is None or not is_table(plain, words, inside, is_picture=is_picture):
+            continue
+        grid = reader.best(table)
+        if grid is not None and is_table(grid, words, inside, is_picture=is_picture):
             _give(sheet, table, lines)
             sheet.clusters.append(table)
 
