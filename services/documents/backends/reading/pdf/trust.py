@@ -8,6 +8,7 @@ from statistics import median
 from docling.datamodel.base_models import Cluster, Page
 from docling_core.types.doc.base import BoundingBox
 from docling_core.types.doc.labels import DocItemLabel
+from docling_core.types.doc.page import TextCell
 
 from services.documents.backends.reading.pdf.columns import columns
 from services.documents.backends.reading.pdf.file import Drawing, PdfPage
@@ -18,14 +19,15 @@ _TEXT_IN_FIGURE = 0.4
 """Of a figure: where lines of text cover more of it and no picture does, it is boxed text. Charts have up to 0.2."""
 _BARE_POINTS = 30
 """Points of all paths in a figure: one with fewer and with lines of text is that text, perhaps in a box (5 points) or
-between lines (2 each). The plainest of drawings and charts have a hundred."""
+between lines (2 each). Most drawings and charts have a hundred; of a bar chart of 29 only its words are read."""
 _FRAME_LINES = 10
 """More lines of text are not in one figure that is as large as the page."""
 _LEAST_GRID = 24.0
 """Height of the smallest grid that is taken for a table. Unit: points."""
 _OUT = 2.0
 """How far a drawing may reach out of its figure. Unit: points."""
-_FRAMED = 0.98
+_FRAMED = 0.8
+"""Of a frame: a drawing that is larger is the frame, and no table in it."""
 _UNSURE = 0.9
 """Score below which a table may be running text: pages of short paragraphs in two columns get up to 0.85."""
 _PROSE_LINES = 10
@@ -56,11 +58,16 @@ def trusted(page: Page, clusters: Sequence[Cluster]) -> list[Cluster]:
 def _is_prose(page: Page, cluster: Cluster) -> bool:
     if cluster.confidence >= _UNSURE:
         return False
-    inside = [cell for cell in page.cells if cell.rect.to_bounding_box().intersection_over_self(cluster.bbox) > 0.5]
+    inside = _cells_in(page, cluster.bbox)
     return bool(inside) and all(
         len(column) >= _PROSE_LINES and median(len(cell.text) for cell in column) >= _PROSE_LETTERS
         for column in columns(inside)
     )
+
+
+def _cells_in(page: Page, box: BoundingBox) -> list[TextCell]:
+    """The lines of which most is in a box."""
+    return [cell for cell in page.cells if cell.rect.to_bounding_box().intersection_over_self(box) > 0.5]
 
 
 def _is_frame(page: Page, box: BoundingBox) -> bool:
@@ -74,7 +81,7 @@ def _is_text(page: Page, box: BoundingBox) -> bool:
         pictures = [picture for picture in pictures if picture.area() > 0.5 * box.area()]
     if any(picture.intersection_over_self(box) > 0.5 and picture.area() > 0.05 * box.area() for picture in pictures):
         return False
-    inside = [cell for cell in page.cells if cell.rect.to_bounding_box().intersection_over_self(box) > 0.5]
+    inside = _cells_in(page, box)
     covered = sum(cell.rect.to_bounding_box().area() for cell in inside)
     if covered > _TEXT_IN_FIGURE * box.area() or (_is_frame(page, box) and len(inside) > _FRAME_LINES):
         return True
@@ -111,7 +118,7 @@ def _grids(page: Page, frame: BoundingBox) -> list[BoundingBox]:
     texts = [cell.rect.to_bounding_box() for cell in page.cells]
     grids = []
     for box in found:
-        if box.height < _LEAST_GRID or box.area() > _FRAMED * frame.area() or box.area() > 0.8 * frame.area():
+        if box.height < _LEAST_GRID or box.area() > _FRAMED * frame.area():
             continue
         if sum(text.intersection_over_self(box) > 0.8 for text in texts) >= 2:
             grids.append(box)

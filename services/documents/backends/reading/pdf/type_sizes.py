@@ -24,6 +24,7 @@ down is the next line's, 0.6 away in text without leading: its letter would be t
 _UNKNOWN = frozenset({0xFFFD, 0xFFFE, 0xFFFF, 2})
 """What PDFium has for letters without a character, and for hyphens."""
 _DASHES = frozenset("\u2012\u2013\u2014\u2015\u2212")
+"""What docling-parse shows as `-`; of a minus or a dash between words that would be taken for a cut word's hyphen."""
 _MOST_WALKED = 20_000_000
 """Letters that PDFium may walk through on a page to find those that are out of order, as all are from right to left:
 some 0.1 s. Beyond it, letters have the size of the last one of their font."""
@@ -62,7 +63,6 @@ class TypeSizes:
             return self._last.get(cell.font_name)
         edge = self._paper.stored(cell.r_x0, cell.r_y0)
         along = self._paper.stored(cell.r_x1, cell.r_y1)
-        up = self._paper.stored(cell.r_x3, cell.r_y3)
         letter = ord(cell.text[0])
         for at in range(self._next, min(self._next + _WINDOW, self._count)):
             if pdfium.FPDFText_GetUnicode(self._text, at) != letter:
@@ -71,7 +71,7 @@ class TypeSizes:
                 self._next = at + 1
                 break
         else:
-            size = self._searched(edge, along, up)
+            size = self._searched(cell, edge, along)
         if size is None:
             return self._last.get(cell.font_name)
         self._last[cell.font_name] = size
@@ -113,12 +113,11 @@ class TypeSizes:
         code = pdfium.FPDFText_GetUnicode(self._text, at) if at >= 0 else 0
         return chr(code) if code and code not in _UNKNOWN else ""
 
-    def _searched(self, edge: tuple[float, float], along: tuple[float, float], up: tuple[float, float]) -> Size | None:
+    def _searched(self, cell: Any, edge: tuple[float, float], along: tuple[float, float]) -> Size | None:
         self._walked += self._count
         if self._walked > _MOST_WALKED:
             return None
-        x, y = (along[0] + up[0]) / 2, (along[1] + up[1]) / 2
-        at = pdfium.FPDFText_GetCharIndexAtPos(self._text, x, y, 1.0, 1.0)
+        at = self._index(cell)
         if at < 0 or (size := self._fitting(at, edge, along, reach=math.inf)) is None:
             return None
         self._next = at + 1

@@ -54,11 +54,9 @@ class GridReader:
 
     def best(self, cluster: Cluster) -> Grid | None:
         """The grid of a table; None if there is none, or it has too many cells."""
-        frame = self._sheet.frame(cluster.cells)
-        words = self._sheet.words(cluster.cells, frame)
-        if not 0 < len(words) <= _MOST_WORDS:
+        if (seen := self._seen(cluster)) is None:
             return None
-        rules = self._sheet.rules_in(frame, frame.inside(*cluster.bbox.as_tuple()))
+        frame, words, rules = seen
         if self._is_model_alone:
             return next((model.alone(each) for each in self._sketches(frame, words, rules)), None)
         grids = [grid for grid in self._grids(frame, words, rules) if grid.rows * grid.columns <= _MOST_CELLS]
@@ -67,14 +65,20 @@ class GridReader:
 
     def plain(self, cluster: Cluster) -> Grid | None:
         """The grid that lines and gaps tell, without the model, which takes 0.1 s."""
+        if (seen := self._seen(cluster)) is None:
+            return None
+        _, words, rules = seen
+        grids = (grid for grid in (lattice(rules, words), *gaps(words, rules)) if grid is not None)
+        found = [grid for grid in grids if grid.rows * grid.columns <= _MOST_CELLS]
+        return min(found, key=lambda grid: badness(grid, words, rules), default=None)
+
+    def _seen(self, cluster: Cluster) -> tuple[Frame, Sequence[Word], Rulings] | None:
+        """How the text of a table runs, its words and its lines; None where there are no words, or too many."""
         frame = self._sheet.frame(cluster.cells)
         words = self._sheet.words(cluster.cells, frame)
         if not 0 < len(words) <= _MOST_WORDS:
             return None
-        rules = self._sheet.rules_in(frame, frame.inside(*cluster.bbox.as_tuple()))
-        grids = (grid for grid in (lattice(rules, words), *gaps(words, rules)) if grid is not None)
-        found = [grid for grid in grids if grid.rows * grid.columns <= _MOST_CELLS]
-        return min(found, key=lambda grid: badness(grid, words, rules), default=None)
+        return frame, words, self._sheet.rules_in(frame, frame.inside(*cluster.bbox.as_tuple()))
 
     def _grids(self, frame: Frame, words: Sequence[Word], rules: Rulings) -> Iterator[Grid]:
         drawn = lattice(rules, words)
